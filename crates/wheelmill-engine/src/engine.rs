@@ -1,0 +1,147 @@
+//! The trait that every engine implements.
+
+use std::fmt;
+use std::str::FromStr;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+use wheelmill_model::Digest;
+
+use crate::{Base, Cancel, Container, EngineError, Environment, Exit, OutputSink, Step};
+
+/// The engines there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineKind {
+    /// Our own, with no daemon and no root.
+    Embedded,
+}
+
+impl EngineKind {
+    /// The word for it on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+        }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl FromStr for EngineKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            _ => Err(format!("`{text}` is not an engine; there is `embedded`")),
+        }
+    }
+}
+
+/// What an engine can do on this machine, found by trying.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Probe {
+    /// The engine.
+    pub engine: EngineKind,
+    /// How it works here, in a few words: `root, overlay, cgroup v1`.
+    pub summary: String,
+    /// What is worth saying, worst first. With a `Severity::Problem` the engine cannot run here.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that a probe found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was found.
+    pub message: String,
+    /// What to do about it, when something can be done.
+    pub fix: Option<String>,
+}
+
+/// How bad a finding is; worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The engine cannot run.
+    Problem,
+    /// It runs, but with less isolation or less exact figures.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// An environment that containers can start from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// The key of the last step: equal digests, equal environments.
+    pub digest: Digest,
+    /// What the engine needs to find it again: layer folders (lowest first), or an image's name.
+    pub layers: Vec<Utf8PathBuf>,
+}
+
+/// Told what an engine does while it prepares an environment.
+pub trait PrepareListener: Send {
+    /// A step begins, or is found to be done (`cached`). Steps are numbered from 0 of `total`.
+    fn step(&mut self, index: usize, total: usize, step: &Step, cached: bool);
+    /// The base image is on its way: bytes so far, of how many when known.
+    fn base_progress(&mut self, base: &Base, done: u64, total: Option<u64>);
+    /// Output of the running step.
+    fn output(&mut self) -> &mut dyn OutputSink;
+}
+
+/// What runs containers.
+///
+/// Calls block until done, or until `cancel` is raised: then everything that the call started is
+/// dead before it returns, within a second.
+pub trait Engine: Send + Sync {
+    /// Which engine this is.
+    fn kind(&self) -> EngineKind;
+
+    /// Finds out what works on this machine, by doing it; changes nothing.
+    fn probe(&self) -> Probe;
+
+    /// The base with its content pinned: a tag becomes a digest (this asks the registry), a file
+    /// its digest. What is returned gives the same bytes on every later day.
+    ///
+    /// # Errors
+    /// The registry or the file cannot be read.
+    fn pin(&self, base: &Base) -> Result<Base, EngineError>;
+
+    /// The digest that `prepare` would give, without doing anything.
+    ///
+    /// # Errors
+    /// The base is not pinned.
+    fn digest(&self, environment: &Environment) -> Result<Digest, EngineError>;
+
+    /// Makes an environment, taking every step that was done before, by any process, from where it
+    /// is kept. Two processes that want the same step do it once.
+    ///
+    /// # Errors
+    /// A step failed, the base cannot be had, the disk is full, or the caller cancelled.
+    fn prepare(
+        &self,
+        environment: &Environment,
+        listener: &mut dyn PrepareListener,
+        cancel: &Cancel,
+    ) -> Result<Prepared, EngineError>;
+
+    /// Runs one command to its end.
+    ///
+    /// # Errors
+    /// The container could not be started. A command that fails is not an error: see [`Exit`].
+    fn run(
+        &self,
+        prepared: &Prepared,
+        container: &Container,
+        output: &mut dyn OutputSink,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError>;
+}

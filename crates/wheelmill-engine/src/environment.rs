@@ -1,0 +1,102 @@
+//! What a container starts from: a base and ordered steps, keyed by content.
+
+use std::fmt;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+use wheelmill_model::{Digest, DigestBuilder};
+
+use crate::Mount;
+
+/// What a container starts from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The root file system below all steps.
+    pub base: Base,
+    /// What is done to it, in order.
+    pub steps: Vec<Step>,
+}
+
+/// A root file system.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// The host's own root. Its identity is what of it decides a build, as the caller measured it
+    /// (distribution, libc, compiler, interpreter), since hashing a whole root takes minutes.
+    Host {
+        /// Goes into the keys of all steps above it.
+        identity: String,
+    },
+    /// An image in a registry: `quay.io/manylinux_cuda/…:tag` or with `@sha256:…`.
+    Image(String),
+    /// An image in a file: `docker save`, `podman save`, an OCI archive, or a plain tar of a root.
+    Archive(Utf8PathBuf),
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host { .. } => formatter.write_str("this machine's own root"),
+            Self::Image(reference) => formatter.write_str(reference),
+            Self::Archive(path) => formatter.write_str(path.as_str()),
+        }
+    }
+}
+
+/// One step of an environment: a command whose changes to the root become a layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What a person is told while it runs: `CUDA 13.0 and torch 2.11`.
+    pub title: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Environment variables that decide the outcome; they are part of the key.
+    pub environment: Vec<(String, String)>,
+    /// Environment variables that do not (proxies, certificates, passwords); not part of the key,
+    /// and not kept in the layer.
+    #[serde(skip)]
+    pub ambient: Vec<(String, String)>,
+    /// Files of the host that decide the outcome, seen read-only; their digest is part of the key.
+    pub inputs: Vec<StepInput>,
+    /// Folders of the host that do not decide the outcome: download caches, certificates.
+    #[serde(skip)]
+    pub mounts: Vec<Mount>,
+    /// Whether the network is reachable.
+    pub network: bool,
+    /// Whether it changes system folders through the distribution's package manager. Where the
+    /// engine is not root it then prepares the folders that such programs write to.
+    pub system: bool,
+}
+
+/// A file of the host that a step reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepInput {
+    /// Where it is on the host; not part of the key.
+    #[serde(skip)]
+    pub source: Utf8PathBuf,
+    /// Where it is seen in the container.
+    pub target: Utf8PathBuf,
+    /// Its content.
+    pub digest: Digest,
+}
+
+impl Step {
+    /// The key of the layer that this step makes on top of `parent`.
+    #[must_use]
+    pub fn key(&self, parent: &Digest) -> Digest {
+        DigestBuilder::new("step/1")
+            .field("parent", parent.as_bytes())
+            .fields("command", &self.command)
+            .fields(
+                "environment",
+                self.environment.iter().map(|(key, value)| format!("{key}={value}")),
+            )
+            .fields(
+                "inputs",
+                self.inputs.iter().map(|input| format!("{}={}", input.target, input.digest)),
+            )
+            .field("network", [u8::from(self.network)])
+            .field("system", [u8::from(self.system)])
+            .finish()
+    }
+}

@@ -1,0 +1,55 @@
+//! What can go wrong in an engine.
+
+use camino::Utf8PathBuf;
+
+/// A failure of an engine, not of the command that it ran.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A container could not be started.
+    #[error("could not start a container: {step}")]
+    Start {
+        /// What was being done: `mount the overlay`.
+        step: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A step of an environment ended with an error of its own.
+    #[error("the step `{title}` failed with exit code {}", exit.code)]
+    Step {
+        /// The step's title.
+        title: String,
+        /// How it ended.
+        exit: crate::Exit,
+        /// The last lines of its output.
+        tail: String,
+    },
+    /// An image could not be fetched or read.
+    #[error("could not use the image `{image}`: {reason}")]
+    Image {
+        /// Its name or file.
+        image: String,
+        /// What is wrong.
+        reason: String,
+        /// The failure below, when there is one.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// A base has no pinned content.
+    #[error("the base `{0}` is not pinned to its content")]
+    NotPinned(String),
+    /// A file or folder of the engine's own could not be used.
+    #[error("could not {action} `{path}`")]
+    Files {
+        /// `create`, `remove`, …
+        action: &'static str,
+        /// What.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+}

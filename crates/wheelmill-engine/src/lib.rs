@@ -1,0 +1,18 @@
+//! What runs a container: the [`Engine`] trait, the `embedded` engine behind it, and images.
+//!
+//! An engine knows two things. It turns an [`Environment`] (a base and ordered steps) into something
+//! that containers can start from, keyed by content, so that equal steps are done once. And it runs
+//! one [`Container`] in such an environment, with its output live, its memory measured and its
+//! whole process tree gone at the end. Everything about Python, CUDA and wheels is the callers'.
+
+mod cancel;
+mod container;
+mod engine;
+mod environment;
+mod error;
+
+pub use cancel::Cancel;
+pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
+pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};
+pub use environment::{Base, Environment, Step, StepInput};
+pub use error::EngineError;

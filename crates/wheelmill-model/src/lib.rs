@@ -1,0 +1,25 @@
+//! The words of wheelmill: names, versions, tags, architectures and digests.
+//!
+//! Nothing here does I/O or reads the environment. Every type parses from and prints to the one
+//! spelling that the command line, the project file, the store and `--json` share.
+
+mod arch;
+mod cell;
+mod digest;
+mod name;
+mod network;
+mod phase;
+mod size;
+mod tags;
+mod version;
+
+pub use arch::{ArchError, ArchList, ArchTarget, CudaArch, Feature};
+pub use cell::{CellKey, RunId};
+pub use digest::{Digest, DigestBuilder, DigestError};
+pub use name::{NameError, PackageName};
+pub use network::{NetworkSettings, Secret};
+pub use pep440_rs::{Version, VersionSpecifiers};
+pub use phase::Phase;
+pub use size::{ByteSize, SizeError};
+pub use tags::{TagError, WheelFilename, WheelTag};
+pub use version::{CudaVersion, PythonVersion, TorchVersion, VersionError};

@@ -1,0 +1,237 @@
+//! Versions of the things that a cell is made of.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is not a version of the named thing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a {what} version: write it as `{example}`")]
+pub struct VersionError {
+    /// What was wanted.
+    pub what: &'static str,
+    /// What was given.
+    pub text: String,
+    /// A good spelling.
+    pub example: &'static str,
+}
+
+fn numbers(text: &str) -> Option<Vec<u16>> {
+    text.split('.')
+        .map(|part| {
+            let plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| part.parse().ok()).flatten()
+        })
+        .collect()
+}
+
+macro_rules! text_form {
+    ($type:ident) => {
+        impl TryFrom<String> for $type {
+            type Error = VersionError;
+
+            fn try_from(text: String) -> Result<Self, VersionError> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(version: $type) -> Self {
+                version.to_string()
+            }
+        }
+    };
+}
+
+/// A CUDA toolkit release, `13.0`. A patch number is accepted and dropped: a toolkit's compiler,
+/// libraries and limits are one per `major.minor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CudaVersion {
+    /// `13` of `13.0`.
+    pub major: u16,
+    /// `0` of `13.0`.
+    pub minor: u16,
+}
+
+impl CudaVersion {
+    /// The release `major.minor`.
+    #[must_use]
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self { major, minor }
+    }
+
+    /// The short form of wheel labels and index folders: `cu130`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("cu{}{}", self.major, self.minor)
+    }
+}
+
+impl FromStr for CudaVersion {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let wrong = || VersionError { what: "CUDA", text: text.to_owned(), example: "13.0" };
+        // `cu130` is how indexes spell it: the last digit is the minor number.
+        if let Some(digits) = text.strip_prefix("cu") {
+            if digits.len() < 2 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(wrong());
+            }
+            let (major, minor) = digits.split_at(digits.len() - 1);
+            return match (major.parse(), minor.parse()) {
+                (Ok(major), Ok(minor)) => Ok(Self { major, minor }),
+                _ => Err(wrong()),
+            };
+        }
+        match numbers(text).as_deref() {
+            Some(&[major, minor] | &[major, minor, _]) => Ok(Self { major, minor }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for CudaVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&format!("{}.{}", self.major, self.minor))
+    }
+}
+
+text_form!(CudaVersion);
+
+/// A Python release, `3.11`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PythonVersion {
+    /// `3` of `3.11`.
+    pub major: u16,
+    /// `11` of `3.11`.
+    pub minor: u16,
+}
+
+impl PythonVersion {
+    /// The release `major.minor`.
+    #[must_use]
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self { major, minor }
+    }
+
+    /// The interpreter tag of CPython: `cp311`.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        format!("cp{}{}", self.major, self.minor)
+    }
+}
+
+impl FromStr for PythonVersion {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        match numbers(text).as_deref() {
+            Some(&[major, minor] | &[major, minor, _]) => Ok(Self { major, minor }),
+            _ => Err(VersionError { what: "Python", text: text.to_owned(), example: "3.11" }),
+        }
+    }
+}
+
+impl fmt::Display for PythonVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&format!("{}.{}", self.major, self.minor))
+    }
+}
+
+text_form!(PythonVersion);
+
+/// A PyTorch release as wished for: `2.11` means its newest patch, `2.11.0` exactly that one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TorchVersion {
+    /// `2` of `2.11`.
+    pub major: u16,
+    /// `11` of `2.11`.
+    pub minor: u16,
+    /// The patch number when one was asked for.
+    pub patch: Option<u16>,
+}
+
+impl TorchVersion {
+    /// The newest patch of `major.minor`.
+    #[must_use]
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self { major, minor, patch: None }
+    }
+
+    /// The release series, without the patch.
+    #[must_use]
+    pub const fn series(self) -> Self {
+        Self { patch: None, ..self }
+    }
+
+    /// The requirement that asks an installer for it: `torch==2.11.*`.
+    #[must_use]
+    pub fn requirement(&self) -> String {
+        match self.patch {
+            Some(_) => format!("torch=={self}"),
+            None => format!("torch=={self}.*"),
+        }
+    }
+}
+
+impl FromStr for TorchVersion {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        match numbers(text).as_deref() {
+            Some(&[major, minor]) => Ok(Self::new(major, minor)),
+            Some(&[major, minor, patch]) => Ok(Self { major, minor, patch: Some(patch) }),
+            _ => Err(VersionError { what: "torch", text: text.to_owned(), example: "2.11" }),
+        }
+    }
+}
+
+impl fmt::Display for TorchVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { major, minor, patch } = self;
+        match patch {
+            Some(patch) => formatter.pad(&format!("{major}.{minor}.{patch}")),
+            None => formatter.pad(&format!("{major}.{minor}")),
+        }
+    }
+}
+
+text_form!(TorchVersion);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuda_versions_are_read_in_each_spelling_people_use() {
+        for text in ["13.0", "13.0.2", "cu130"] {
+            assert_eq!(text.parse(), Ok(CudaVersion::new(13, 0)), "{text}");
+        }
+        assert_eq!("cu90".parse(), Ok(CudaVersion::new(9, 0)));
+        assert_eq!("12.8".parse::<CudaVersion>().unwrap().label(), "cu128");
+    }
+
+    #[test]
+    fn a_minor_version_sorts_by_number_not_by_text() {
+        let [old, new] = ["2.9", "2.11"].map(|text| text.parse::<TorchVersion>().unwrap());
+        assert!(old < new);
+    }
+
+    #[test]
+    fn a_wrong_version_is_named_with_a_good_one() {
+        for text in ["13", "", "13.x", "+1.0", "13.0.1.2", "cu", "cu1", "99999.1"] {
+            let error = text.parse::<CudaVersion>().unwrap_err().to_string();
+            assert!(error.contains(&format!("`{text}`")) && error.contains("`13.0`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn torch_wishes_become_requirements() {
+        assert_eq!("2.11".parse::<TorchVersion>().unwrap().requirement(), "torch==2.11.*");
+        assert_eq!("2.11.0".parse::<TorchVersion>().unwrap().requirement(), "torch==2.11.0");
+    }
+}

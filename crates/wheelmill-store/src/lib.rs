@@ -1,0 +1,1 @@
+//! Content-addressed wheels, the build history and what a cell resolved to (SQLite).

@@ -1,0 +1,3 @@
+//! The wheelmill program.
+
+fn main() {}
