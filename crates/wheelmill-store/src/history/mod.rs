@@ -1,0 +1,14 @@
+//! The history of builds: runs, their attempts at cells, and what happened in each.
+
+mod outcome;
+mod read;
+mod settle;
+mod types;
+mod write;
+
+pub use outcome::{Outcome, RunOutcome};
+pub(crate) use types::seconds;
+pub use types::{
+    Attempt, AttemptDetail, AttemptEnd, AttemptId, CellCounts, Event, NewCell, NewRun, PhaseSpan,
+    RunDetail, RunSummary,
+};

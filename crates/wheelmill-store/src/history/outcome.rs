@@ -1,0 +1,107 @@
+//! How attempts and runs end.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Gives an enumeration the one word per variant that columns, JSON and people see.
+macro_rules! words {
+    ($type:ident, $what:literal, { $($variant:ident => $word:literal),+ $(,)? }) => {
+        impl $type {
+            /// Every outcome.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word for it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|outcome| outcome.as_str() == text)
+                    .ok_or_else(|| format!(concat!("`{}` is not the outcome of ", $what), text))
+            }
+        }
+    };
+}
+
+/// How an attempt at a cell ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A new wheel is in the store.
+    Built,
+    /// The store had the wheel.
+    Cached,
+    /// It went wrong; the cause says why.
+    Failed,
+    /// The user stopped it.
+    Cancelled,
+    /// No such wheel can be built; the cause says why.
+    Impossible,
+    /// Its process died in the middle.
+    Interrupted,
+}
+
+words!(Outcome, "an attempt", {
+    Built => "built",
+    Cached => "cached",
+    Failed => "failed",
+    Cancelled => "cancelled",
+    Impossible => "impossible",
+    Interrupted => "interrupted",
+});
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunOutcome {
+    /// Every cell has its wheel.
+    Done,
+    /// At least one cell has none.
+    Failed,
+    /// The user stopped it.
+    Cancelled,
+    /// Its process died in the middle.
+    Interrupted,
+}
+
+words!(RunOutcome, "a run", {
+    Done => "done",
+    Failed => "failed",
+    Cancelled => "cancelled",
+    Interrupted => "interrupted",
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_and_columns_share_their_words() {
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+            assert_eq!(outcome.as_str().parse(), Ok(*outcome));
+        }
+        for outcome in RunOutcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+            assert_eq!(outcome.as_str().parse(), Ok(*outcome));
+        }
+    }
+}
