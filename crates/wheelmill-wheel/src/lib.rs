@@ -1,1 +1,39 @@
-//! Opens, describes and judges a wheel: zip, metadata, tags, ELF and device code; no async, no network.
+//! Opens, describes and judges a wheel: zip, metadata, tags, ELF and device code; no async, no
+//! network.
+//!
+//! [`inspect`] reads a wheel once, strictly, and says what it is: every file is inflated and hashed,
+//! every native module is taken apart down to the GPU code in it. [`verify`] holds what was found
+//! against what was wanted and gives a [`Verdict`]. Nothing from a wheel is ever executed, written
+//! under a name of the wheel's choosing, or trusted to be well formed.
+
+mod contents;
+mod device;
+mod elf;
+mod error;
+mod finding;
+mod inspect;
+mod inspection;
+mod layout;
+mod limits;
+mod metadata;
+mod names;
+mod record;
+mod rules;
+mod summary;
+mod verdict;
+mod verify;
+mod zip;
+
+pub use device::{
+    Compression, Container, Coverage, GpuGeneration, Image, ImageKind, Support, coverage,
+};
+pub use elf::{Machine, read_module};
+pub use error::WheelError;
+pub use finding::{Finding, Severity};
+pub use inspect::{InspectOptions, inspect, inspect_bytes};
+pub use inspection::{Inspection, NativeModule};
+pub use limits::Limits;
+pub use metadata::{Metadata, Requirement, RequirementError};
+pub use rules::{Rule, rules};
+pub use verdict::{Expectation, NotChecked, Verdict};
+pub use verify::verify;

@@ -1,0 +1,50 @@
+//! What was wanted of a wheel, and how it stands against that.
+
+use serde::Serialize;
+use wheelmill_model::{ArchList, PackageName, PythonVersion, Version};
+
+use crate::device::Coverage;
+use crate::finding::Finding;
+
+/// What a wheel is wanted to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// The package.
+    pub name: PackageName,
+    /// Its version, where one was asked for. One without a local label is met by any label.
+    pub version: Option<Version>,
+    /// The Python it is to run on.
+    pub python: PythonVersion,
+    /// Whether there must be GPU code in it.
+    pub device_code: bool,
+    /// The GPUs it is to run on.
+    pub architectures: ArchList,
+    /// The modules that must be in it, by the names they are imported under.
+    pub modules: Vec<String>,
+}
+
+/// A check that could not be made; never counted as passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NotChecked {
+    /// What was not checked.
+    pub what: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// How a wheel stands against what was wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Verdict {
+    /// Everything found, the gravest first: in reading and in judging.
+    pub findings: Vec<Finding>,
+    /// Whether no finding is an error.
+    pub passed: bool,
+    /// What could not be checked.
+    pub not_checked: Vec<NotChecked>,
+    /// One line for people: `sm_90 natively; no PTX for newer GPUs`.
+    pub summary: String,
+    /// How each generation of GPUs is served; empty without device code.
+    pub coverage: Vec<Coverage>,
+}
