@@ -41,6 +41,15 @@ pub(crate) enum Durability {
     Process,
 }
 
+/// Who may use the database at one time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Users {
+    /// Any number of processes.
+    Any,
+    /// This process: the others wait until it is done.
+    ThisProcess,
+}
+
 /// Why the work within a transaction stopped.
 pub(crate) enum Stop {
     Database(rusqlite::Error),
@@ -60,6 +69,7 @@ impl From<StoreError> for Stop {
 }
 
 /// The one connection of this process.
+#[derive(Debug)]
 pub(crate) struct Database {
     path: Utf8PathBuf,
     connection: Mutex<Connection>,
@@ -68,26 +78,40 @@ pub(crate) struct Database {
 
 impl Database {
     /// Opens the database, creates it where there is none, and brings it to the newest format.
-    pub(crate) fn open(path: Utf8PathBuf) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::database("open the database", &path, error);
+    pub(crate) fn open(path: &Utf8Path) -> Result<Self, StoreError> {
+        match Self::open_for(path, Users::Any) {
+            // The processes of a write-ahead log share memory through a file, for which there is no
+            // space now. Alone it can be done without, and a wheel can be removed to make space.
+            Err(full @ StoreError::DiskFull { .. }) => {
+                Self::open_for(path, Users::ThisProcess).map_err(|_| full)
+            }
+            other => other,
+        }
+    }
+
+    fn open_for(path: &Utf8Path, users: Users) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::database("open the database", path, error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         connection.busy_timeout(PATIENCE).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        check_owner(&connection, &path)?;
+        if users == Users::ThisProcess {
+            connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(failed)?;
+        }
+        check_owner(&connection, path)?;
         // SQLite opens what it may not write for reading, without a word.
         if connection.is_readonly(rusqlite::MAIN_DB).map_err(failed)? {
             let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-            return Err(StoreError::ReadOnly { path, source: source.into() });
+            return Err(StoreError::ReadOnly { path: path.to_owned(), source: source.into() });
         }
-        let write_ahead = settle_journal(&connection, &path).map_err(failed)?;
+        let write_ahead = settle_journal(&connection, path).map_err(failed)?;
         connection
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
             .map_err(failed)?;
         migrate(&mut connection).map_err(failed)?;
-        Ok(Self { connection: Mutex::new(connection), write_ahead, path })
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), write_ahead })
     }
 
     /// Reads. All statements of `work` see one state.

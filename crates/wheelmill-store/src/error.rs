@@ -4,7 +4,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::sys::statvfs::statvfs;
-use wheelmill_model::{Digest, TagError};
+use wheelmill_model::{Digest, RunId, TagError};
 
 use crate::AttemptId;
 
@@ -26,8 +26,8 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
-    /// The store cannot be written: a read-only disk, or somebody else's folder.
-    #[error("the store cannot be written: `{path}` is read-only for this user")]
+    /// A file or folder cannot be written: a read-only disk, or somebody else's folder.
+    #[error("`{path}` cannot be written: it is read-only for this user")]
     ReadOnly {
         /// The file or folder that refused.
         path: Utf8PathBuf,
@@ -167,7 +167,7 @@ pub enum StoreError {
     #[error("the run `{run}` is alive, but its process {pid} is in another container")]
     OwnerElsewhere {
         /// The run.
-        run: String,
+        run: RunId,
         /// The process, as it is numbered over there.
         pid: u32,
     },

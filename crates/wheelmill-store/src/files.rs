@@ -1,12 +1,14 @@
 //! Files that are whole or absent: temporary ones, and how they are published.
 
-use std::fs::TryLockError;
+use std::fs::{Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
 use jiff::Timestamp;
+use nix::errno::Errno;
 use sha2::{Digest as _, Sha256};
 use wheelmill_model::Digest;
 
@@ -16,7 +18,7 @@ use crate::StoreError;
 /// lives, so that others can tell it from a leftover.
 pub(crate) struct TemporaryFile {
     path: Utf8PathBuf,
-    file: std::fs::File,
+    file: fs::File,
     published: bool,
 }
 
@@ -40,7 +42,7 @@ impl TemporaryFile {
             let path = folder.join(format!("{prefix}{now}-{}-{number}", std::process::id()));
             let failed = |source| StoreError::file("create", &path, source);
             // Processes of different containers may have the same number at the same time.
-            let file = match std::fs::File::create_new(&path) {
+            let file = match fs::File::create_new(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 other => other.map_err(failed)?,
             };
@@ -54,7 +56,7 @@ impl TemporaryFile {
 
     /// Copies all of `source` into the file; returns what was copied.
     pub(crate) fn fill(&mut self, source: &Utf8Path) -> Result<(Digest, u64), StoreError> {
-        let reader = fs_err::File::open(source).map_err(|error| StoreError::File {
+        let reader = fs::File::open(source).map_err(|error| StoreError::File {
             action: "read",
             path: source.into(),
             source: error,
@@ -62,31 +64,28 @@ impl TemporaryFile {
         copy_and_hash(reader, source, &mut self.file, &self.path)
     }
 
-    /// Makes the content durable and gives the file the name `target`, in place of whatever has it.
-    /// The folder exists already.
-    pub(crate) fn publish(mut self, target: &Utf8Path, mode: u32) -> Result<(), StoreError> {
-        let failed = |source| StoreError::file("write", &self.path, source);
-        self.file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(failed)?;
-        self.file.sync_all().map_err(failed)?;
-        std::fs::rename(&self.path, target)
-            .map_err(|source| StoreError::file("create", target, source))?;
-        self.published = true;
-        match target.parent() {
-            Some(folder) => sync_folder(folder),
-            None => Ok(()),
-        }
+    /// Gives the content its final permissions and makes it durable.
+    pub(crate) fn seal(&self, mode: u32) -> Result<(), StoreError> {
+        self.file
+            .set_permissions(Permissions::from_mode(mode))
+            .and_then(|()| self.file.sync_all())
+            .map_err(|source| StoreError::file("write", &self.path, source))
     }
 
-    /// Makes the content durable, ahead of [`Self::publish`] which then has little left to wait for.
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.file.sync_all().map_err(|source| StoreError::file("write", &self.path, source))
+    /// Gives the sealed file the name `target`, in place of whatever has it, and makes that
+    /// durable. The folder exists already.
+    pub(crate) fn publish(mut self, target: &Utf8Path) -> Result<(), StoreError> {
+        fs::rename(&self.path, target)
+            .map_err(|source| StoreError::file("create", target, source))?;
+        self.published = true;
+        target.parent().map_or(Ok(()), sync_folder)
     }
 }
 
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if !self.published
-            && let Err(error) = std::fs::remove_file(&self.path)
+            && let Err(error) = fs::remove_file(&self.path)
         {
             tracing::debug!(path = %self.path, %error, "a temporary file stays behind");
         }
@@ -94,15 +93,20 @@ impl Drop for TemporaryFile {
 }
 
 /// Takes the lock that says "alive". Where a file system has no locks, nobody can be told dead.
-pub(crate) fn lock(file: &std::fs::File) -> io::Result<()> {
-    match file.lock() {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+pub(crate) fn lock(file: &fs::File) -> io::Result<()> {
+    match file.file().lock() {
+        Err(error)
+            if error.kind() == io::ErrorKind::Unsupported
+                || error.raw_os_error() == Some(Errno::ENOLCK as i32) =>
+        {
+            Ok(())
+        }
         other => other,
     }
 }
 
 /// Whether whoever locked the file is gone. In doubt it is not.
-pub(crate) fn is_abandoned(file: &std::fs::File) -> bool {
+pub(crate) fn is_abandoned(file: &fs::File) -> bool {
     match file.try_lock() {
         Ok(()) => true,
         Err(TryLockError::WouldBlock) => false,
@@ -119,8 +123,8 @@ pub(crate) fn sweep(folder: &Utf8Path) {
     let Ok(entries) = folder.read_dir_utf8() else { return };
     for entry in entries.flatten() {
         let path = entry.path();
-        let removed = std::fs::File::open(path)
-            .and_then(|file| if is_abandoned(&file) { std::fs::remove_file(path) } else { Ok(()) });
+        let removed = fs::File::open(path)
+            .and_then(|file| if is_abandoned(&file) { fs::remove_file(path) } else { Ok(()) });
         if let Err(error) = removed {
             tracing::debug!(%path, %error, "a leftover could not be removed");
         }
@@ -129,7 +133,7 @@ pub(crate) fn sweep(folder: &Utf8Path) {
 
 /// Creates a folder and what is missing above it, each durably.
 pub(crate) fn create_folder(path: &Utf8Path) -> Result<(), StoreError> {
-    match std::fs::create_dir(path) {
+    match fs::create_dir(path) {
         Ok(()) => path.parent().map_or(Ok(()), sync_folder),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -145,7 +149,7 @@ pub(crate) fn create_folder(path: &Utf8Path) -> Result<(), StoreError> {
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(path: &Utf8Path) -> Result<(), StoreError> {
-    std::fs::File::open(path)
+    fs::File::open(path)
         .and_then(|folder| folder.sync_all())
         .map_err(|source| StoreError::file("write", path, source))
 }
@@ -153,7 +157,7 @@ pub(crate) fn sync_folder(path: &Utf8Path) -> Result<(), StoreError> {
 /// The digest of a file's content.
 pub(crate) fn hash(path: &Utf8Path) -> Result<Digest, StoreError> {
     let failed = |source| StoreError::File { action: "read", path: path.into(), source };
-    let file = fs_err::File::open(path).map_err(failed)?;
+    let file = fs::File::open(path).map_err(failed)?;
     copy_and_hash(file, path, &mut io::sink(), path).map(|(digest, _)| digest)
 }
 

@@ -39,6 +39,26 @@ impl Store {
         })
     }
 
+    /// Every lock. There are as many as cells were resolved, so a matrix of thousands is planned
+    /// with one question.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn locks(&self) -> Result<Vec<StoredLock>, StoreError> {
+        self.database.read("read the locks", |transaction| {
+            let mut statement =
+                transaction.prepare_cached("SELECT request, text, created_at FROM locks")?;
+            let locks = statement
+                .query_map([], |row| {
+                    let Text(request) = row.get(0)?;
+                    let Moment(created_at) = row.get(2)?;
+                    Ok(StoredLock { request, text: row.get(1)?, created_at })
+                })?
+                .collect::<Result<_, _>>()?;
+            Ok(locks)
+        })
+    }
+
     /// Keeps what the request resolved to, in place of what it resolved to before.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::io;
 
 use camino::Utf8Path;
+use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
@@ -43,13 +44,15 @@ impl Owner {
 
 fn boot() -> Result<String, StoreError> {
     let path = Utf8Path::new("/proc/sys/kernel/random/boot_id");
-    std::fs::read_to_string(path)
-        .map(|text| text.trim().to_owned())
-        .map_err(|source| StoreError::File { action: "read", path: path.to_owned(), source })
+    fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(|source| StoreError::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn process_started(pid: u32) -> io::Result<Option<u64>> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the program's name in parentheses, which may hold anything.
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
     // Behind it stands field 3; the start is field 22.

@@ -2,10 +2,12 @@
 
 use std::io;
 
+use fs_err as fs;
+use rusqlite::Transaction;
 use wheelmill_model::Digest;
 
 use crate::columns::Text;
-use crate::database::Durability;
+use crate::database::{Durability, Stop};
 use crate::{Store, StoreError, StoredWheel, files};
 
 impl Store {
@@ -34,9 +36,24 @@ impl Store {
         Ok(removed)
     }
 
+    /// Removes the files of a content that no row names any more.
+    pub(crate) fn remove_unlisted(
+        &self,
+        transaction: &Transaction<'_>,
+        digest: &Digest,
+    ) -> Result<(), Stop> {
+        let rows: u32 = transaction
+            .prepare_cached("SELECT count(*) FROM wheels WHERE digest = ?1")?
+            .query_row([Text(digest)], |row| row.get(0))?;
+        if rows == 0 {
+            self.remove_files(digest)?;
+        }
+        Ok(())
+    }
+
     fn remove_files(&self, digest: &Digest) -> Result<(), StoreError> {
         let folder = self.layout.wheel_folder(digest);
-        match std::fs::remove_dir_all(&folder) {
+        match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(|source| StoreError::file("remove", &folder, source))?,
         }

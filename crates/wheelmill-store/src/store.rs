@@ -1,11 +1,11 @@
 //! The store: opening it, and where its things lie.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::sync::Mutex;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use fs_err::File;
 use wheelmill_model::{CellKey, RunId};
 
 use crate::database::Database;
@@ -14,6 +14,7 @@ use crate::{StoreError, files};
 
 /// Wheels, history and locks below one folder. One process needs one `Store`, which its threads
 /// share; any number of processes may have one on the same folder.
+#[derive(Debug)]
 pub struct Store {
     pub(crate) layout: Layout,
     pub(crate) database: Database,
@@ -40,7 +41,7 @@ impl Store {
             _ => {}
         }
         files::create_folder(&layout.temporary())?;
-        let database = Database::open(layout.database())?;
+        let database = Database::open(&layout.database())?;
         files::sweep(&layout.temporary());
         Ok(Self { layout, database, alive: Mutex::default() })
     }

@@ -13,6 +13,9 @@ use crate::{AddedWheel, Adding, NewWheel, Store, StoreError, StoredWheel};
 /// Wheels are content: nobody changes one in place.
 const READ_ONLY: u32 = 0o444;
 
+/// A copy is the user's own.
+const WRITABLE: u32 = 0o644;
+
 /// Shorter texts are taken for names only, not for the beginning of a digest.
 const SHORTEST_DIGEST_PREFIX: usize = 4;
 
@@ -31,23 +34,23 @@ impl Store {
         // The slow part comes first, while other processes may still write.
         let mut temporary = TemporaryFile::create(&self.layout.temporary())?;
         let (digest, size) = temporary.fill(file)?;
-        temporary.sync()?;
+        temporary.seal(READ_ONLY)?;
         self.database.write("store a wheel", Durability::Power, |transaction| {
             let held = self.wheel_of(transaction, &wheel.key)?;
             let usable = |held: &StoredWheel| held.passed && held.present;
-            let adding = match held {
-                None => Adding::New,
+            let (adding, replaced) = match held {
+                None => (Adding::New, None),
                 Some(held) if usable(&held) => {
                     let adding =
                         if held.digest == digest { Adding::Same } else { Adding::FirstKept };
                     return Ok(AddedWheel { wheel: held, adding });
                 }
-                Some(_) => Adding::Replaced,
+                Some(held) => (Adding::Replaced, Some(held.digest)),
             };
             let folder = self.layout.wheel_folder(&digest);
             files::create_folder(&folder)?;
             // In place of a file that a crash left without a row, or that was damaged since.
-            temporary.publish(&folder.join(file_name.as_str()), READ_ONLY)?;
+            temporary.publish(&folder.join(file_name.as_str()))?;
             transaction
                 .prepare_cached(
                     "INSERT OR REPLACE INTO wheels (key, digest, size, file_name, cell, package,
@@ -67,6 +70,9 @@ impl Store {
                     Moment(Timestamp::now()),
                     wheel.run.as_str(),
                 ])?;
+            if let Some(replaced) = replaced {
+                self.remove_unlisted(transaction, &replaced)?;
+            }
             let wheel = self
                 .wheel_of(transaction, &wheel.key)?
                 .ok_or(rusqlite::Error::QueryReturnedNoRows)?;
@@ -115,7 +121,7 @@ impl Store {
                 [&*package, text],
             )?;
             if let Some(version) = version {
-                named.retain(|wheel| has_version(wheel, version));
+                named.retain(|wheel| wheel.cell == text || has_version(wheel, version));
             }
             let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
             if named.is_empty() && digits && text.len() >= SHORTEST_DIGEST_PREFIX {
@@ -153,7 +159,8 @@ impl Store {
         if found != *digest {
             return Err(StoreError::WheelDamaged { path: wheel.path, found });
         }
-        copy.publish(&target, 0o644)?;
+        copy.seal(WRITABLE)?;
+        copy.publish(&target)?;
         Ok(target)
     }
 

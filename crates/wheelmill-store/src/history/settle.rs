@@ -1,8 +1,8 @@
 //! Runs whose process died, and runs whose process can be told to stop.
 
-use std::fs::File;
 use std::io;
 
+use fs_err::File;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 use wheelmill_model::RunId;
@@ -69,7 +69,7 @@ impl Store {
                 if owner.is_visible() {
                     Ok(Some(owner))
                 } else {
-                    Err(StoreError::OwnerElsewhere { run: run.to_string(), pid: owner.pid })
+                    Err(StoreError::OwnerElsewhere { run: run.clone(), pid: owner.pid })
                 }
             }
             _ => Ok(None),

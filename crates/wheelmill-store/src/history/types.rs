@@ -50,7 +50,8 @@ impl fmt::Display for AttemptId {
 }
 
 /// An attempt that has begun.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Attempt {
     /// Its identifier, for everything that is written about it.
     pub id: AttemptId,

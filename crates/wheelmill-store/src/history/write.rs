@@ -1,10 +1,10 @@
 //! Writing the history, each step before it is taken.
 
-use std::fs::File;
 use std::io;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use fs_err::File;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::Value;
@@ -206,7 +206,7 @@ impl Store {
         let owner = self.alive.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
         drop(owner);
         let path = self.layout.owner(run);
-        if let Err(error) = std::fs::remove_file(&path) {
+        if let Err(error) = fs_err::remove_file(&path) {
             tracing::debug!(%path, %error, "the owner's lock of a finished run stays behind");
         }
         Ok(())
