@@ -1,0 +1,10 @@
+//! From axes to cells.
+
+mod check;
+mod complete;
+mod expand;
+mod judge;
+mod wished;
+
+pub(crate) use check::check_combinations;
+pub use expand::{Axes, Machine, expand};

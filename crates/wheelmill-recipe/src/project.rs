@@ -1,0 +1,221 @@
+//! The project file, resolved.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use wheelmill_model::{ByteSize, CudaVersion, PackageName, PythonVersion, TorchVersion, Version};
+
+use crate::document::{Document, Span};
+use crate::matrix::check_combinations;
+use crate::recipe::{Origin, Recipe};
+use crate::resolve::{Draft, Files};
+use crate::written::{Combination, PerCuda, ProjectTable};
+use crate::{ArchWish, Catalogue, EngineWish, PackageWish, RecipeError, wildcard};
+
+/// The file's name.
+const FILE: &str = "wheelmill.toml";
+
+/// A project file, with the recipes that it names or changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Project {
+    /// The file.
+    pub file: Utf8PathBuf,
+    /// What to build.
+    pub matrix: MatrixSection,
+    /// How to build.
+    pub build: BuildSection,
+    /// Where wheels and history are kept.
+    pub store: StoreSection,
+    /// The set-up of the machine, as written.
+    pub host: toml::Table,
+    /// The recipes of the project, ready for use: those of its recipe files, and those that it
+    /// changes.
+    pub recipes: BTreeMap<PackageName, Recipe>,
+}
+
+/// What to build. An empty axis takes its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MatrixSection {
+    /// The packages.
+    pub package: Vec<PackageWish>,
+    /// The versions.
+    pub version: Vec<Version>,
+    /// The CUDA releases.
+    pub cuda: Vec<CudaVersion>,
+    /// The PyTorch releases.
+    pub torch: Vec<TorchVersion>,
+    /// The Pythons.
+    pub python: Vec<PythonVersion>,
+    /// The only combinations of the axes that these name.
+    pub together: Vec<Combination>,
+    /// Combinations to leave out.
+    pub exclude: Vec<Combination>,
+    /// Combinations to add.
+    pub include: Vec<Combination>,
+    /// The architectures.
+    pub architectures: Option<PerCuda<ArchWish>>,
+}
+
+/// How to build.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BuildSection {
+    /// What runs the build.
+    pub engine: Option<EngineWish>,
+    /// The memory that a build may take.
+    pub memory: Option<ByteSize>,
+    /// The processors that a build may take.
+    pub cpus: Option<NonZeroU32>,
+    /// The image or folder that builds start from, as written.
+    pub base: Option<PerCuda<String>>,
+}
+
+/// Where wheels and history are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StoreSection {
+    /// The folder; a relative one was anchored at the file's folder.
+    pub path: Option<Utf8PathBuf>,
+}
+
+impl Project {
+    /// Reads a project file and the recipe files that it names.
+    ///
+    /// # Errors
+    /// A `RecipeError` that points at the first mistake, or a file that cannot be read.
+    pub fn load(file: &Utf8Path) -> Result<Self, RecipeError> {
+        Self::read(&Document::load(file)?)
+    }
+
+    /// Reads a project file from its text. The files that it names are read from the disk.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn parse(text: &str, file: &Utf8Path) -> Result<Self, RecipeError> {
+        Self::read(&Document::new(text, file))
+    }
+
+    /// The project file that holds in a folder: its own, or that of the nearest folder above.
+    #[must_use]
+    pub fn find(start: &Utf8Path) -> Option<Utf8PathBuf> {
+        start.ancestors().map(|folder| folder.join(FILE)).find(|file| file.is_file())
+    }
+
+    fn read(document: &Document) -> Result<Self, RecipeError> {
+        let table: ProjectTable = document.read()?;
+        check_combinations(document, &table.matrix)?;
+        let recipes = recipes(document, &table)?;
+        let matrix = table.matrix;
+        let plain = |entries: Vec<toml::Spanned<Combination>>| -> Vec<Combination> {
+            entries.into_iter().map(toml::Spanned::into_inner).collect()
+        };
+        Ok(Self {
+            file: document.file.clone(),
+            matrix: MatrixSection {
+                package: matrix.package,
+                version: matrix.version.unwrap_or_default(),
+                cuda: matrix.cuda.unwrap_or_default(),
+                torch: matrix.torch.unwrap_or_default(),
+                python: matrix.python.unwrap_or_default(),
+                together: plain(matrix.together),
+                exclude: plain(matrix.exclude),
+                include: plain(matrix.include),
+                architectures: matrix.architectures,
+            },
+            build: BuildSection {
+                engine: table.build.engine,
+                memory: table.build.memory,
+                cpus: table.build.cpus,
+                base: table.build.base,
+            },
+            store: StoreSection { path: table.store.path.map(|path| document.folder().join(path)) },
+            host: table.host,
+            recipes,
+        })
+    }
+}
+
+/// A recipe as written, with the text that its positions lie in.
+struct Base {
+    document: Document,
+    draft: Draft,
+    origin: Origin,
+}
+
+fn recipes(
+    document: &Document,
+    table: &ProjectTable,
+) -> Result<BTreeMap<PackageName, Recipe>, RecipeError> {
+    let mut bases = recipe_files(document, &table.recipe_files)?;
+    let mut recipes = BTreeMap::new();
+    let files = Files::Folder(document.folder().to_owned());
+    for (name, changes) in &table.recipes {
+        let place: Span = changes.span();
+        let base = match bases.remove(name) {
+            Some(base) => base.draft,
+            None => match Catalogue::builtin().draft(name)? {
+                Some((_, draft)) => draft,
+                None => Draft::default_for(name.clone()),
+            },
+        };
+        let upper = Draft::anchored(document, changes.get_ref().clone(), &files)?;
+        upper.check_name(document, name)?;
+        let recipe = base.overlaid(upper, &place).resolve(
+            document,
+            &place,
+            Some(name.clone()),
+            Origin::Project(document.file.clone()),
+        )?;
+        recipes.insert(name.clone(), recipe);
+    }
+    for (name, base) in bases {
+        let recipe = base.draft.resolve(&base.document, &(0..0), None, base.origin)?;
+        recipes.insert(name, recipe);
+    }
+    Ok(recipes)
+}
+
+/// Reads the user's recipe files.
+fn recipe_files(
+    project: &Document,
+    patterns: &[toml::Spanned<String>],
+) -> Result<BTreeMap<PackageName, Base>, RecipeError> {
+    let mut bases: BTreeMap<PackageName, Base> = BTreeMap::new();
+    for pattern in patterns {
+        let path = project.folder().join(pattern.get_ref());
+        let found = wildcard::files(&path)
+            .map_err(|source| RecipeError::Read { file: path.clone(), source })?;
+        if found.is_empty() {
+            return Err(project.wrong_value(
+                pattern.span(),
+                format!("no recipe file fits `{}`", pattern.get_ref()),
+                Some(
+                    "paths are relative to this file, and `*` stands only in the last part".into(),
+                ),
+            ));
+        }
+        for file in found {
+            let document = Document::load(&file)?;
+            let files = Files::Folder(document.folder().to_owned());
+            let draft = Draft::read(&document, &files)?;
+            // Checks the whole file, so that its mistakes are shown in it.
+            let recipe =
+                draft.clone().resolve(&document, &(0..0), None, Origin::File(file.clone()))?;
+            if let Some(first) = bases.get(&recipe.name)
+                && first.document.file != file
+            {
+                return Err(project.combination(
+                    pattern.span(),
+                    format!(
+                        "`{}` has two recipes, `{}` and `{file}`",
+                        recipe.name, first.document.file
+                    ),
+                    "the second comes from here",
+                    "keep one of the files",
+                ));
+            }
+            bases.insert(recipe.name, Base { document, draft, origin: Origin::File(file) });
+        }
+    }
+    Ok(bases)
+}

@@ -1,0 +1,19 @@
+//! Recipes and project files as they are written: every key optional, positions kept where a check
+//! needs more than one key. The comments on the fields are the reference page and the JSON schema.
+
+mod matrix;
+mod project;
+mod recipe;
+mod values;
+
+pub use matrix::Combination;
+pub(crate) use matrix::MatrixTable;
+pub(crate) use project::ProjectTable;
+pub(crate) use recipe::{
+    ArchitectureTable, BuildTable, JobsTable, LimitsTable, RecipeTable, SourceTable, TestTable,
+};
+pub use values::PerCuda;
+pub(crate) use values::{
+    ArchTemplate, CommandText, FamilyPackages, Machine, ModuleName, RelativePath, Requirement,
+    SourceText, Specifiers, Template, VariableName,
+};

@@ -1,0 +1,67 @@
+//! The project file as written.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use camino::Utf8PathBuf;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+use wheelmill_model::{ByteSize, PackageName};
+
+use super::matrix::{MatrixTable, TextPerCuda};
+use super::recipe::RecipeTable;
+use super::values::PerCuda;
+use crate::EngineWish;
+
+/// A folder's wishes: what to build, how, and where it is kept.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[schemars(title = "wheelmill project file")]
+pub(crate) struct ProjectTable {
+    /// Recipe files of your own, relative to this file; `*` stands for any text in a file name.
+    /// Each takes the place of the catalogue's recipe of its name.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) recipe_files: Vec<Spanned<String>>,
+    /// What to build.
+    pub(crate) matrix: MatrixTable,
+    /// How to build.
+    pub(crate) build: BuildSettingsTable,
+    /// Where wheels and history are kept.
+    pub(crate) store: StoreTable,
+    /// The set-up of the machine.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub(crate) host: toml::Table,
+    /// Changes to recipes, one table for each package, with the keys of a recipe file. A key given
+    /// here replaces that of the recipe; the rest of the recipe stays.
+    #[schemars(with = "BTreeMap<String, RecipeTable>")]
+    pub(crate) recipes: BTreeMap<PackageName, Spanned<RecipeTable>>,
+}
+
+/// How to build.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct BuildSettingsTable {
+    /// What runs the build. Default: `auto`.
+    #[schemars(with = "EngineWish")]
+    pub(crate) engine: Option<EngineWish>,
+    /// The memory that a build may take, as `16GB`. Default: what the machine has to give.
+    #[schemars(with = "String")]
+    pub(crate) memory: Option<ByteSize>,
+    /// The processors that a build may take. Default: all.
+    #[schemars(with = "u32")]
+    pub(crate) cpus: Option<NonZeroU32>,
+    /// The image or folder that builds start from: one for all, or a table with one for each CUDA
+    /// release and a `default`. Default: this machine's own system.
+    #[schemars(with = "TextPerCuda")]
+    pub(crate) base: Option<PerCuda<String>>,
+}
+
+/// Where wheels and history are kept.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct StoreTable {
+    /// The folder, relative to this file. Default: the user's data folder.
+    #[schemars(with = "String")]
+    pub(crate) path: Option<Utf8PathBuf>,
+}

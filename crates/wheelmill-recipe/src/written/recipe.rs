@@ -1,0 +1,406 @@
+//! A recipe as written.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+use wheelmill_model::{ByteSize, CudaArch, Digest, PackageName};
+
+use super::values::{
+    ArchTemplate, CommandText, FamilyPackages, Machine, ModuleName, RelativePath, Requirement,
+    SourceText, Specifiers, Template, VariableName,
+};
+use crate::Spelling;
+use crate::document::Span;
+
+/// How one package is built.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[schemars(title = "wheelmill recipe")]
+pub(crate) struct RecipeTable {
+    /// The package's name on the package index. A recipe file must give it; `[recipes.NAME]` in a
+    /// project file has it in its heading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) name: Option<Spanned<PackageName>>,
+    /// What the package is, in a few words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) summary: Option<String>,
+    /// The address of the package's page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) homepage: Option<String>,
+    /// The version whose build files this recipe was written from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) read_from: Option<String>,
+    /// What was really built with this recipe, and for what. Absent when nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) built: Option<String>,
+    /// Where the source comes from. Default: the source distribution of that name on the index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SourceTable")]
+    pub(crate) source: Option<Spanned<SourceTable>>,
+    /// How the wheel is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BuildTable")]
+    pub(crate) build: Option<BuildTable>,
+    /// How the wished GPU architectures reach the build; each entry sets one variable. Default:
+    /// `TORCH_CUDA_ARCH_LIST` in the spelling `torch` when `build.torch` is set, else none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<ArchitectureTable>")]
+    pub(crate) architectures: Option<Vec<ArchitectureTable>>,
+    /// How the number of parallel compilers reaches the build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "JobsTable")]
+    pub(crate) jobs: Option<JobsTable>,
+    /// What a good wheel of this package must hold and do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "TestTable")]
+    pub(crate) test: Option<TestTable>,
+    /// What the package cannot be built for; a cell outside is impossible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LimitsTable")]
+    pub(crate) limits: Option<LimitsTable>,
+}
+
+/// Where the source comes from. Of `pypi`, `git`, `url` and `path` one is given.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct SourceTable {
+    /// The name of a source distribution on the package index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) pypi: Option<Spanned<PackageName>>,
+    /// The address of a git repository. Needs `revision`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) git: Option<Spanned<String>>,
+    /// The tag, branch or commit of `git`. `{version}` is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) revision: Option<Spanned<SourceText>>,
+    /// Whether the submodules of `git` are fetched too. Default: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(crate) submodules: Option<Spanned<bool>>,
+    /// The address of an archive. `{version}` is replaced. Needs `sha256`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) url: Option<Spanned<SourceText>>,
+    /// The SHA-256 digest of the archive at `url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) sha256: Option<Spanned<Digest>>,
+    /// A folder on this machine, relative to the file that names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) path: Option<Spanned<Utf8PathBuf>>,
+    /// The folder inside the source that holds `pyproject.toml` or `setup.py`. Default: its root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) subdirectory: Option<RelativePath>,
+    /// Patch files, applied in order with `patch -p1`, relative to the file that names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) patches: Option<Vec<Spanned<Utf8PathBuf>>>,
+}
+
+/// How the wheel is made.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct BuildTable {
+    /// Whether the package is built against PyTorch: torch is in the build environment, and the
+    /// wheel belongs to that torch. Default: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(crate) torch: Option<bool>,
+    /// Whether the wheel must hold device code; without it a build counts as failed. Default:
+    /// `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(crate) cuda: Option<bool>,
+    /// Build requirements beside those that the source's own `pyproject.toml` names. Placeholders
+    /// are replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) requires: Option<Vec<Requirement>>,
+    /// Libraries of the CUDA toolkit to compile against, beside the compiler and the runtime:
+    /// names of extras of `cuda-toolkit` on the index, such as `cublas`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) cuda_libraries: Option<Vec<String>>,
+    /// Environment variables of the build. Placeholders are replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(crate) environment: Option<BTreeMap<Spanned<VariableName>, Template>>,
+    /// The command that builds, as a list of arguments. Placeholders are replaced; `{out}` is the
+    /// folder for the wheel. Default: a standard (PEP 517) build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) command: Option<Spanned<Vec<CommandText>>>,
+    /// A script that builds, instead of `command`; bash runs it. Relative to the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) script: Option<Spanned<RelativePath>>,
+    /// The conda environment to activate before the build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) conda_env: Option<String>,
+    /// Whether the build may reach the network while it compiles. Default: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(crate) network: Option<bool>,
+    /// Packages of the Linux distribution that the build needs: a list of the general names
+    /// (`c++`, `git`, `cmake`, `pkg-config`, …), or a table with a list of real package names for
+    /// each family: `debian`, `fedora`, `suse`, `arch`, `alpine`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FamilyPackages")]
+    pub(crate) system_packages: Option<FamilyPackages>,
+    /// Where the build leaves its wheels, relative to the source; `*` stands for any text in a
+    /// file name. Default: the folder that it was told to write to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) outputs: Option<RelativePath>,
+}
+
+/// A variable that carries the wished GPU architectures.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct ArchitectureTable {
+    /// The name of the environment variable.
+    #[schemars(with = "String")]
+    pub(crate) variable: Spanned<VariableName>,
+    /// How the list is spelled.
+    pub(crate) spelling: Spelling,
+    /// What parts the entries. Default: that of the spelling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) separator: Option<String>,
+    /// The variable's value, with `{archs}` where the list goes. Default: the list alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) template: Option<ArchTemplate>,
+}
+
+/// How the number of parallel compilers reaches the build.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct JobsTable {
+    /// The variables that carry it. Default: `MAX_JOBS` and `CMAKE_BUILD_PARALLEL_LEVEL`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) variables: Option<Vec<Spanned<VariableName>>>,
+    /// The variable that carries the number of threads of each nvcc, when the package has one. It
+    /// is set to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) nvcc_threads: Option<Spanned<VariableName>>,
+    /// The memory that one compiler needs at most, as `4GB`: a hint for how many run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) memory: Option<ByteSize>,
+}
+
+/// What a good wheel of this package must hold and do.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct TestTable {
+    /// Modules that must import where the wheel and its torch are installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) imports: Option<Vec<ModuleName>>,
+    /// Extension modules that the wheel must hold, by their dotted names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) modules: Option<Vec<ModuleName>>,
+    /// Python code that must run where a GPU is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) gpu: Option<String>,
+}
+
+/// What the package cannot be built for.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct LimitsTable {
+    /// The CUDA releases that it builds with, as `>=11.7`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) cuda: Option<Specifiers>,
+    /// The PyTorch releases that it builds with, as `>=2.2,<2.9`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) torch: Option<Specifiers>,
+    /// The Pythons that it builds for, as `>=3.9`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) python: Option<Specifiers>,
+    /// The only architectures that its sources know. Default: all that CUDA knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) architectures: Option<Vec<CudaArch>>,
+    /// The oldest architecture that its sources compile for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) minimum_architecture: Option<CudaArch>,
+    /// The machines that it builds on: `x86_64`, `aarch64`. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) machines: Option<Vec<Machine>>,
+}
+
+impl RecipeTable {
+    /// Lays another table over this one, key by key. A new source takes the place of the old one
+    /// with all its keys, and a new command or script that of the other.
+    ///
+    /// The positions of this table's keys lie in another text; they become `place`, the position
+    /// of the whole upper table in its own text.
+    pub(crate) fn overlaid(mut self, upper: Self, place: &Span) -> Self {
+        self.relocate(place);
+        Self {
+            name: self.name.or(upper.name),
+            summary: upper.summary.or(self.summary),
+            homepage: upper.homepage.or(self.homepage),
+            read_from: upper.read_from.or(self.read_from),
+            built: upper.built.or(self.built),
+            source: both(self.source, upper.source, |lower, upper| {
+                let span = upper.span();
+                Spanned::new(span, lower.into_inner().overlaid(upper.into_inner()))
+            }),
+            build: both(self.build, upper.build, BuildTable::overlaid),
+            architectures: upper.architectures.or(self.architectures),
+            jobs: both(self.jobs, upper.jobs, |lower, upper| JobsTable {
+                variables: upper.variables.or(lower.variables),
+                nvcc_threads: upper.nvcc_threads.or(lower.nvcc_threads),
+                memory: upper.memory.or(lower.memory),
+            }),
+            test: both(self.test, upper.test, |lower, upper| TestTable {
+                imports: upper.imports.or(lower.imports),
+                modules: upper.modules.or(lower.modules),
+                gpu: upper.gpu.or(lower.gpu),
+            }),
+            limits: both(self.limits, upper.limits, |lower, upper| LimitsTable {
+                cuda: upper.cuda.or(lower.cuda),
+                torch: upper.torch.or(lower.torch),
+                python: upper.python.or(lower.python),
+                architectures: upper.architectures.or(lower.architectures),
+                minimum_architecture: upper.minimum_architecture.or(lower.minimum_architecture),
+                machines: upper.machines.or(lower.machines),
+            }),
+        }
+    }
+
+    fn relocate(&mut self, place: &Span) {
+        fn to<T>(value: &mut Option<Spanned<T>>, place: &Span) {
+            *value = value.take().map(|value| Spanned::new(place.clone(), value.into_inner()));
+        }
+        to(&mut self.name, place);
+        if let Some(source) = &mut self.source {
+            let source = source.get_mut();
+            to(&mut source.pypi, place);
+            to(&mut source.git, place);
+            to(&mut source.revision, place);
+            to(&mut source.submodules, place);
+            to(&mut source.url, place);
+            to(&mut source.sha256, place);
+            to(&mut source.path, place);
+        }
+        to(&mut self.source, place);
+        if let Some(build) = &mut self.build {
+            to(&mut build.command, place);
+            to(&mut build.script, place);
+            build.environment = build.environment.take().map(|variables| {
+                variables
+                    .into_iter()
+                    .map(|(name, value)| (Spanned::new(place.clone(), name.into_inner()), value))
+                    .collect()
+            });
+        }
+        for architecture in self.architectures.iter_mut().flatten() {
+            architecture.variable =
+                Spanned::new(place.clone(), architecture.variable.get_ref().clone());
+        }
+        if let Some(jobs) = &mut self.jobs {
+            for variable in jobs.variables.iter_mut().flatten() {
+                *variable = Spanned::new(place.clone(), variable.get_ref().clone());
+            }
+            to(&mut jobs.nvcc_threads, place);
+        }
+    }
+}
+
+impl SourceTable {
+    fn overlaid(self, upper: Self) -> Self {
+        let lower = if upper.origins().next().is_some() {
+            Self { subdirectory: self.subdirectory, patches: self.patches, ..Self::default() }
+        } else {
+            self
+        };
+        Self {
+            pypi: upper.pypi.or(lower.pypi),
+            git: upper.git.or(lower.git),
+            revision: upper.revision.or(lower.revision),
+            submodules: upper.submodules.or(lower.submodules),
+            url: upper.url.or(lower.url),
+            sha256: upper.sha256.or(lower.sha256),
+            path: upper.path.or(lower.path),
+            subdirectory: upper.subdirectory.or(lower.subdirectory),
+            patches: upper.patches.or(lower.patches),
+        }
+    }
+
+    /// The keys given that say where the source is, with their places.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = (&'static str, Span)> {
+        [
+            ("pypi", self.pypi.as_ref().map(Spanned::span)),
+            ("git", self.git.as_ref().map(Spanned::span)),
+            ("url", self.url.as_ref().map(Spanned::span)),
+            ("path", self.path.as_ref().map(Spanned::span)),
+        ]
+        .into_iter()
+        .filter_map(|(key, span)| Some((key, span?)))
+    }
+}
+
+impl BuildTable {
+    fn overlaid(self, upper: Self) -> Self {
+        let (command, script) = if upper.command.is_some() || upper.script.is_some() {
+            (upper.command, upper.script)
+        } else {
+            (self.command, self.script)
+        };
+        Self {
+            torch: upper.torch.or(self.torch),
+            cuda: upper.cuda.or(self.cuda),
+            requires: upper.requires.or(self.requires),
+            cuda_libraries: upper.cuda_libraries.or(self.cuda_libraries),
+            environment: both(self.environment, upper.environment, |mut lower, upper| {
+                for (name, value) in upper {
+                    // The key of the upper table is kept with its position.
+                    lower.remove(&name);
+                    lower.insert(name, value);
+                }
+                lower
+            }),
+            command,
+            script,
+            conda_env: upper.conda_env.or(self.conda_env),
+            network: upper.network.or(self.network),
+            system_packages: upper.system_packages.or(self.system_packages),
+            outputs: upper.outputs.or(self.outputs),
+        }
+    }
+}
+
+/// Joins two values, or takes the only one.
+fn both<T>(lower: Option<T>, upper: Option<T>, join: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (lower, upper) {
+        (Some(lower), Some(upper)) => Some(join(lower, upper)),
+        (lower, upper) => upper.or(lower),
+    }
+}
