@@ -10,8 +10,9 @@ pub(super) struct Member {
     pub(super) size: u64,
 }
 
-/// Reads the table of a group, which lies in its options: a count, a length, and a header for each
-/// image, some followed by options of their own. The error says what is wrong.
+/// Reads the table of a group: a count, the table's length, and a header for each image, some
+/// followed by options of their own. In these headers the place and size of the code stand where
+/// others have the size of header and payload. The error says what is wrong.
 pub(super) fn members(table: &[u8], most: usize) -> Result<Vec<Member>, &'static str> {
     const CUT: &str = "the table of a group of images is cut off";
     let count = number::<4>(table, 0).ok_or(CUT)?;

@@ -16,6 +16,8 @@ pub(super) const GROUP: u16 = 256;
 const DEBUG: u64 = 0x2;
 const LZ4: u64 = 0x2000;
 const ZSTD: u64 = 0x8000;
+/// Seen on LTO code only, whose payload then is neither Zstandard nor anything else known.
+const SCRAMBLED: u64 = 0x1_0000;
 const SPECIFIC: u64 = 0x10_0000;
 const FAMILY: u64 = 0x20_0000;
 
@@ -87,6 +89,11 @@ impl Header {
             (false, true) => Feature::Family,
         };
         Some(CudaArch { number, feature })
+    }
+
+    /// Whether the payload is in a form that only NVIDIA's tools read.
+    pub(super) fn is_scrambled(&self) -> bool {
+        self.flags & SCRAMBLED != 0
     }
 
     pub(super) fn is_debug(&self) -> bool {

@@ -97,7 +97,7 @@ fn read_container(
                     }
                 }
                 images.extend(read);
-                packs.push(pack);
+                packs.extend(pack);
             }
             Err(reason) => findings.add(rules::DEVICE_DAMAGED, format!("{place}: {reason}")),
         }
@@ -116,11 +116,13 @@ fn read_container(
     }
 }
 
+/// The images of an entry, the first of which gets the number `first`, and how to unpack them;
+/// nothing for those that cannot be.
 fn read_entry<'a>(
     entry: &Entry<'a>,
     first: usize,
     limits: &Limits,
-) -> Result<(Vec<Image>, Pack<'a>), String> {
+) -> Result<(Vec<Image>, Option<Pack<'a>>), String> {
     let header = &entry.header;
     let compression = header.compression().ok_or("an image is packed in two ways at once")?;
     let bytes = entry.packed().ok_or("the packed code of an image is longer than its room")?;
@@ -146,10 +148,11 @@ fn read_entry<'a>(
     };
     if header.kind != GROUP {
         let images = vec![image(header, size, entry.identifier(), false)?];
-        let whole = 0..size;
-        return Ok((images, Pack { bytes, compression, size, images: vec![(first, whole)] }));
+        let places = vec![(first, 0..size)];
+        let pack = Pack { bytes, compression, size, images: places };
+        return Ok((images, (!header.is_scrambled()).then_some(pack)));
     }
-    let table = entry.options().ok_or("a group of images has no table")?;
+    let table = entry.table().ok_or("a group of images has no table")?;
     let members = group::members(table, limits.images)?;
     let mut images = Vec::new();
     let mut places = Vec::new();
@@ -159,7 +162,7 @@ fn read_entry<'a>(
         images.push(image(&member.header, member.size, None, true)?);
         places.push((first + index, member.offset..end));
     }
-    Ok((images, Pack { bytes, compression, size, images: places }))
+    Ok((images, Some(Pack { bytes, compression, size, images: places })))
 }
 
 /// Unpacks a pack and notes how many functions each image defines.

@@ -21,12 +21,11 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The options: a text or, for a group, its table.
-    pub(super) fn options(&self) -> Option<&'a [u8]> {
+    /// The table of a group, which stands where other entries say where their options are.
+    pub(super) fn table(&self) -> Option<&'a [u8]> {
         let place = usize::try_from(self.header.options_place).ok().filter(|place| *place > 0)?;
-        let offset = header::number::<4>(self.head, place)?;
         let length = header::number::<4>(self.head, place.checked_add(4)?)?;
-        self.part(offset, length)
+        self.part(place as u64, length)
     }
 
     /// The name of what the code was made from.
