@@ -29,8 +29,14 @@ pub enum Base {
     },
     /// An image in a registry: `quay.io/manylinux_cuda/…:tag` or with `@sha256:…`.
     Image(String),
-    /// An image in a file: `docker save`, `podman save`, an OCI archive, or a plain tar of a root.
-    Archive(Utf8PathBuf),
+    /// An image in a file or folder.
+    Archive {
+        /// What `docker save` or `podman save` wrote, an OCI archive, an OCI layout folder, or a
+        /// plain tar of a root.
+        path: Utf8PathBuf,
+        /// Its content, once it is pinned: of the file, or of an OCI layout's `index.json`.
+        digest: Option<Digest>,
+    },
 }
 
 impl fmt::Display for Base {
@@ -38,7 +44,7 @@ impl fmt::Display for Base {
         match self {
             Self::Host { .. } => formatter.write_str("this machine's own root"),
             Self::Image(reference) => formatter.write_str(reference),
-            Self::Archive(path) => formatter.write_str(path.as_str()),
+            Self::Archive { path, .. } => formatter.write_str(path.as_str()),
         }
     }
 }

@@ -10,6 +10,7 @@ mod container;
 mod engine;
 mod environment;
 mod error;
+pub mod image;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
