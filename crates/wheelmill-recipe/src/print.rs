@@ -2,7 +2,7 @@
 
 use toml::Spanned;
 
-use crate::recipe::{Recipe, Source, SystemPackages};
+use crate::recipe::{Recipe, Source};
 use crate::written::{
     ArchTemplate, ArchitectureTable, BuildTable, CommandText, FamilyPackages, JobsTable,
     LimitsTable, Machine, ModuleName, RecipeTable, RelativePath, Requirement, SourceTable,
@@ -43,7 +43,7 @@ fn written(recipe: &Recipe) -> RecipeTable {
                 sha256: Some(placed(sha256)),
                 ..SourceTable::default()
             },
-            Source::Path { path } => {
+            Source::Path(path) => {
                 SourceTable { path: Some(placed(path)), ..SourceTable::default() }
             }
         }
@@ -76,11 +76,12 @@ fn written(recipe: &Recipe) -> RecipeTable {
             script: build.script.map(|script| placed(RelativePath(script))),
             conda_env: build.conda_env,
             network: Some(build.network),
-            system_packages: Some(match build.system_packages {
-                SystemPackages::General(names) => FamilyPackages::General(names),
-                SystemPackages::ByFamily(families) => FamilyPackages::ByFamily(families),
+            system_packages: Some(if build.system_packages.by_family.is_empty() {
+                FamilyPackages::General(build.system_packages.names)
+            } else {
+                FamilyPackages::ByFamily(build.system_packages.by_family)
             }),
-            outputs: build.outputs.map(RelativePath),
+            outputs: build.outputs.map(|outputs| RelativePath(outputs.into())),
         }),
         architectures: Some(
             recipe

@@ -39,9 +39,9 @@ pub struct Project {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MatrixSection {
     /// The packages.
-    pub package: Vec<PackageWish>,
+    pub packages: Vec<PackageWish>,
     /// The versions.
-    pub version: Vec<Version>,
+    pub versions: Vec<Version>,
     /// The CUDA releases.
     pub cuda: Vec<CudaVersion>,
     /// The PyTorch releases.
@@ -78,6 +78,15 @@ pub struct StoreSection {
     pub path: Option<Utf8PathBuf>,
 }
 
+impl MatrixSection {
+    /// Whether the machine's GPUs decide about architectures.
+    #[must_use]
+    pub fn wants_native(&self) -> bool {
+        let wishes = self.architectures.iter().flat_map(PerCuda::values);
+        wishes.into_iter().any(|wish| matches!(wish, ArchWish::Native { .. }))
+    }
+}
+
 impl Project {
     /// Reads a project file and the recipe files that it names.
     ///
@@ -112,8 +121,8 @@ impl Project {
         Ok(Self {
             file: document.file.clone(),
             matrix: MatrixSection {
-                package: matrix.package,
-                version: matrix.version.unwrap_or_default(),
+                packages: matrix.package,
+                versions: matrix.version.unwrap_or_default(),
                 cuda: matrix.cuda.unwrap_or_default(),
                 torch: matrix.torch.unwrap_or_default(),
                 python: matrix.python.unwrap_or_default(),

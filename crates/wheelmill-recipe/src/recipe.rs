@@ -13,6 +13,7 @@ use crate::{RecipeError, placeholder};
 
 /// How one package is built. Its JSON form does not tell where it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Recipe {
     /// The package.
     pub name: PackageName,
@@ -47,7 +48,7 @@ pub struct Recipe {
 
 /// Where a source comes from. `{version}` is not replaced yet: [`Source::at`] does that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// The source distribution on the package index.
     Pypi {
@@ -70,11 +71,8 @@ pub enum Source {
         /// What it must hash to.
         sha256: Digest,
     },
-    /// A folder on this machine.
-    Path {
-        /// The folder; relative ones are relative to the current folder.
-        path: Utf8PathBuf,
-    },
+    /// A folder on this machine; a relative one is relative to the current folder.
+    Path(Utf8PathBuf),
 }
 
 impl Source {
@@ -93,7 +91,7 @@ impl Source {
             Self::Url { address, sha256 } => {
                 Self::Url { address: replace(address), sha256: *sha256 }
             }
-            Self::Pypi { .. } | Self::Path { .. } => self.clone(),
+            Self::Pypi { .. } | Self::Path(_) => self.clone(),
         }
     }
 
@@ -106,7 +104,7 @@ impl Source {
         match self {
             Self::Git { revision, .. } => versioned(revision),
             Self::Url { address, .. } => versioned(address),
-            Self::Pypi { .. } | Self::Path { .. } => false,
+            Self::Pypi { .. } | Self::Path(_) => false,
         }
     }
 }
@@ -122,6 +120,7 @@ pub struct Patch {
 
 /// How the wheel is made. Texts still hold their placeholders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Build {
     /// Whether torch is in the build environment and the wheel belongs to it.
     pub torch: bool,
@@ -145,21 +144,22 @@ pub struct Build {
     /// Packages of the distribution.
     pub system_packages: SystemPackages,
     /// Where the wheels are left, relative to the source, with `*` for any text in the last part.
-    pub outputs: Option<Utf8PathBuf>,
+    pub outputs: Option<String>,
 }
 
-/// Packages of the Linux distribution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// Packages of the Linux distribution: general names, or real names by family.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SystemPackages {
+pub struct SystemPackages {
     /// wheelmill's general names, such as `c++` and `git`.
-    General(Vec<String>),
+    pub names: Vec<String>,
     /// Real package names by distribution family: `debian`, `fedora`, `suse`, `arch`, `alpine`.
-    ByFamily(BTreeMap<String, Vec<String>>),
+    pub by_family: BTreeMap<String, Vec<String>>,
 }
 
 /// The variables that carry the number of compilers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Jobs {
     /// Their names.
     pub variables: Vec<String>,
@@ -171,6 +171,7 @@ pub struct Jobs {
 
 /// What a good wheel holds and does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Test {
     /// Modules that import.
     pub imports: Vec<String>,
@@ -182,6 +183,7 @@ pub struct Test {
 
 /// What the package cannot be built for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Limits {
     /// CUDA releases.
     pub cuda: Option<VersionSpecifiers>,

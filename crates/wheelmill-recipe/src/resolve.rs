@@ -216,11 +216,15 @@ fn build(table: BuildTable) -> Build {
         conda_env: table.conda_env,
         network: table.network.unwrap_or(false),
         system_packages: match table.system_packages {
-            Some(FamilyPackages::General(names)) => SystemPackages::General(names),
-            Some(FamilyPackages::ByFamily(families)) => SystemPackages::ByFamily(families),
-            None => SystemPackages::General(Vec::new()),
+            Some(FamilyPackages::General(names)) => {
+                SystemPackages { names, by_family: BTreeMap::new() }
+            }
+            Some(FamilyPackages::ByFamily(by_family)) => {
+                SystemPackages { names: Vec::new(), by_family }
+            }
+            None => SystemPackages::default(),
         },
-        outputs: table.outputs.map(|path| path.0),
+        outputs: table.outputs.map(|path| path.0.into_string()),
     }
 }
 
@@ -309,7 +313,7 @@ impl Checker<'_> {
             return Ok(Source::Url { address: url.get_ref().0.clone(), sha256: *sha256.get_ref() });
         }
         if let Some(path) = &table.path {
-            return Ok(Source::Path { path: path.get_ref().clone() });
+            return Ok(Source::Path(path.get_ref().clone()));
         }
         let name = table.pypi.as_ref().map_or(name, Spanned::get_ref);
         Ok(Source::Pypi { name: name.clone() })

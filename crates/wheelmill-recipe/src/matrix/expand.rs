@@ -138,7 +138,7 @@ impl<'a> Rules<'a> {
         Values {
             version: axis(
                 &axes.versions,
-                &matrix.version,
+                &matrix.versions,
                 self.named(|entry| entry.version.clone()),
             ),
             cuda: axis(&axes.cuda, &matrix.cuda, self.named(|entry| entry.cuda)),

@@ -290,6 +290,11 @@ impl<T> PerCuda<T> {
     pub fn get(&self, cuda: CudaVersion) -> Option<&T> {
         self.releases.get(&cuda).or(self.default.as_ref())
     }
+
+    /// Every value there is.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.default.iter().chain(self.releases.values())
+    }
 }
 
 impl<'de, T: DeserializeOwned + TryFrom<String, Error: fmt::Display>> Deserialize<'de>
