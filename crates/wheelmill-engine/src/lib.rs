@@ -7,6 +7,7 @@
 
 mod cancel;
 mod container;
+mod embedded;
 mod engine;
 mod environment;
 mod error;
@@ -14,6 +15,7 @@ pub mod image;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
+pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};
 pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};
 pub use environment::{Base, Environment, Step, StepInput};
 pub use error::EngineError;

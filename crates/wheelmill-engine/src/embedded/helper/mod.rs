@@ -1,0 +1,20 @@
+//! The helper process: what runs when the program executes itself again.
+//!
+//! Everything here runs in a process with a single thread, so forking and entering namespaces are
+//! safe. Nothing here is called in the program itself but [`helper_main`].
+
+mod capabilities;
+mod entry;
+mod init;
+mod mounts;
+mod namespace;
+mod network;
+mod overlay;
+mod removal;
+mod root;
+mod supervise;
+mod sys;
+mod target;
+
+pub(super) use entry::MARKER;
+pub use entry::helper_main;

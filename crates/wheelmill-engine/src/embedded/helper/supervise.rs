@@ -1,0 +1,178 @@
+//! The helper's own part: starts the container's first process, watches it and what asked for it.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use camino::Utf8PathBuf;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{ForkResult, Pid, pipe2};
+
+use super::{entry, init, namespace, sys};
+use crate::embedded::spec::{During as _, Ended, Event, Failure, Operation, RunRequest};
+
+/// The way on which the container's first process tells what it does.
+pub(super) struct Report(File);
+
+impl Report {
+    pub(super) fn new(file: OwnedFd) -> Self {
+        Self(file.into())
+    }
+
+    /// Tells what was made to mount things on.
+    pub(super) fn stubs(&mut self, made: Vec<Utf8PathBuf>) {
+        self.send(&Event::Stubs(made));
+    }
+
+    /// Tells that it cannot go on.
+    pub(super) fn failed(&mut self, failure: &Failure) {
+        self.send(&Event::Failed(failure.clone()));
+    }
+
+    fn send(&mut self, event: &Event) {
+        let mut line = serde_json::to_vec(event).expect("events are plain data");
+        line.push(b'\n');
+        // When nobody listens any more, this process is about to be killed.
+        drop(self.0.write_all(&line));
+    }
+}
+
+/// Runs a container, tells its caller what happens, and kills it when the caller is gone.
+pub(super) fn run(request: &RunRequest, mut caller: UnixStream) {
+    let mut said = Vec::new();
+    let result = match start(request) {
+        Ok(Side::Init { go, report, alive }) => {
+            drop(caller);
+            let code = init::run(request, go, report);
+            // Open until this process ends: that is what the helper waits for.
+            drop(alive);
+            entry::leave(code)
+        }
+        Ok(Side::Helper(container)) => watch(container, &caller, &mut said),
+        Err(failure) => Err(failure),
+    };
+    for line in said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        // A line that is cut off is that of a process that was killed while it spoke.
+        if let Ok(event) = serde_json::from_slice(line) {
+            entry::tell(&mut caller, &event);
+        }
+    }
+    let event = result.map_or_else(Event::Failed, Event::Ended);
+    entry::tell(&mut caller, &event);
+}
+
+/// The two processes after the fork, with their ends of the pipes between them.
+enum Side {
+    /// The container's first process.
+    Init {
+        /// Gives a byte when everything is ready for it.
+        go: OwnedFd,
+        /// Where it tells what it does.
+        report: OwnedFd,
+        /// Closed when it dies.
+        alive: OwnedFd,
+    },
+    Helper(Container),
+}
+
+/// A running container, as the helper sees it.
+struct Container {
+    init: Init,
+    report: File,
+    alive: OwnedFd,
+}
+
+fn start(request: &RunRequest) -> Result<Side, Failure> {
+    let pipe = || pipe2(OFlag::O_CLOEXEC).during(|| Operation::Namespaces);
+    let (go, report, alive) = (pipe()?, pipe()?, pipe()?);
+    let init = match sys::fork_into(namespaces(request)).during(|| Operation::Namespaces)? {
+        ForkResult::Child => {
+            return Ok(Side::Init { go: go.0, report: report.1, alive: alive.1 });
+        }
+        ForkResult::Parent { child } => Init(child),
+    };
+    namespace::map_ids(request.mode, init.0)?;
+    File::from(go.1).write_all(b"g").during(|| Operation::Namespaces)?;
+    Ok(Side::Helper(Container { init, report: report.0.into(), alive: alive.0 }))
+}
+
+/// Waits for the end of a container, or for that of whoever wanted it. What the container's first
+/// process tells is added to `said`.
+fn watch(container: Container, caller: &UnixStream, said: &mut Vec<u8>) -> Result<Ended, Failure> {
+    let Container { init, report, alive } = container;
+    let mut report = Some(report);
+    loop {
+        let mut waiting = vec![
+            PollFd::new(caller.as_fd(), PollFlags::POLLIN),
+            PollFd::new(alive.as_fd(), PollFlags::POLLIN),
+        ];
+        waiting.extend(report.iter().map(|file| PollFd::new(file.as_fd(), PollFlags::POLLIN)));
+        match poll(&mut waiting, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno).during(|| Operation::Namespaces),
+        }
+        let ready: Vec<bool> = waiting.iter().map(|file| file.any() == Some(true)).collect();
+        drop(waiting);
+        if ready.get(2) == Some(&true) && read_some(report.as_mut(), said) == 0 {
+            report = None;
+        }
+        // The caller has nothing to say after its request, so this is its end, or its wish.
+        if ready[0] {
+            init.kill();
+        }
+        if ready[0] || ready[1] {
+            break;
+        }
+    }
+    let code = init.wait().during(|| Operation::Namespaces)?;
+    while read_some(report.as_mut(), said) > 0 {}
+    Ok(Ended { code, ..Ended::default() })
+}
+
+fn read_some(file: Option<&mut File>, into: &mut Vec<u8>) -> usize {
+    let mut buffer = [0; 4096];
+    let count = file.and_then(|file| file.read(&mut buffer).ok()).unwrap_or(0);
+    into.extend_from_slice(&buffer[..count]);
+    count
+}
+
+fn namespaces(request: &RunRequest) -> CloneFlags {
+    let mut flags = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS;
+    if request.mode.is_user() {
+        flags |= CloneFlags::CLONE_NEWUSER;
+    }
+    if !request.network {
+        flags |= CloneFlags::CLONE_NEWNET;
+    }
+    flags
+}
+
+/// A container's first process. Everything in the container dies with it.
+struct Init(Pid);
+
+impl Init {
+    fn kill(&self) {
+        // It may be dead already.
+        drop(kill(self.0, Signal::SIGKILL));
+    }
+
+    /// Waits until every process of the container is gone.
+    fn wait(self) -> nix::Result<i32> {
+        namespace::wait_for(self.0)
+    }
+}
+
+impl Drop for Init {
+    /// However the helper leaves, it leaves nothing behind.
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,153 @@
+//! System calls that no crate wraps safely, each in the narrowest safe function.
+#![allow(unsafe_code, reason = "these calls have no safe wrapper in nix or std")]
+
+use std::ffi::CString;
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sched::CloneFlags;
+use nix::sys::signal::{SigHandler, Signal};
+use nix::unistd::{ForkResult, Pid};
+
+/// Closes every file above the standard three. To be called before anything is opened: it closes
+/// files that other parts of the process may believe to own.
+pub(super) fn close_inherited_files() {
+    // SAFETY: the caller has just started and owns no files above the standard three, so nothing
+    // in this process holds a descriptor that becomes invalid.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
+    if result == 0 {
+        return;
+    }
+    // Before Linux 5.9. The folder that is being read is among the descriptors; closing it while
+    // iterating would be wrong, so the numbers are collected first.
+    let numbers: Vec<i32> = fs_err::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2)
+        .collect();
+    for number in numbers {
+        // SAFETY: as above; a number that is no longer open gives an error, which is harmless.
+        unsafe { libc::close(number) };
+    }
+}
+
+/// Forks. Only for processes with one thread.
+pub(super) fn fork() -> nix::Result<ForkResult> {
+    // SAFETY: the helper process never starts a thread, so the child finds no lock held by a
+    // thread that does not exist in it.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Forks into new namespaces. Only for processes with one thread.
+pub(super) fn fork_into(namespaces: CloneFlags) -> nix::Result<ForkResult> {
+    let flags = i64::from(namespaces.bits()) | i64::from(libc::SIGCHLD);
+    // SAFETY: without CLONE_VM and a stack of its own, clone is fork: the child goes on with a copy
+    // of this process's memory. There is one thread, as for `fork`. The order of the arguments
+    // differs between architectures, but all after the flags are null.
+    let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0_i64, 0_i64, 0_i64, 0_i64) };
+    match Errno::result(result)? {
+        0 => Ok(ForkResult::Child),
+        child => Ok(ForkResult::Parent {
+            child: Pid::from_raw(i32::try_from(child).expect("process numbers fit 32 bits")),
+        }),
+    }
+}
+
+/// Gives every signal its default meaning back: ignored signals are inherited over `execve`, and
+/// Rust programs ignore SIGPIPE.
+pub(super) fn reset_signals() {
+    for signal in Signal::iterator() {
+        // SAFETY: the default action runs no code of this program. KILL and STOP give an error,
+        // which is harmless.
+        drop(unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) });
+    }
+}
+
+/// Attributes of mounts that can be changed together, see mount_setattr(2).
+pub(super) const MOUNT_READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+pub(super) const MOUNT_NO_SUID: u64 = libc::MOUNT_ATTR_NOSUID;
+pub(super) const MOUNT_NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
+
+/// Adds attributes to a mount and to all mounts below it.
+pub(super) fn add_mount_attributes(mount: impl AsFd, attributes: u64) -> nix::Result<()> {
+    let change =
+        libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    // SAFETY: the descriptor is open for the length of the call, the path is an empty C string, and
+    // the structure is initialised and of the given size.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            &raw const change,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// Sets the flags of a network device of this network namespace.
+pub(super) fn set_device_flags(socket: impl AsFd, name: &str, flags: i16) -> nix::Result<()> {
+    // SAFETY: the structure is plain numbers, for which zero is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = libc::c_char::from_ne_bytes([from]);
+    }
+    request.ifr_ifru.ifru_flags = flags;
+    // SAFETY: the structure outlives the call, and its name ends with a zero.
+    let result =
+        unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    Errno::result(result).map(drop)
+}
+
+/// Takes a capability away from what this process and its children can ever have.
+pub(super) fn drop_bounding_capability(number: u32) -> nix::Result<()> {
+    // SAFETY: takes only numbers.
+    let result =
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) };
+    Errno::result(result).map(drop)
+}
+
+/// Sets the capabilities of this process; those that `execve` passes on are cleared.
+pub(super) fn set_capabilities(wanted: u64) -> nix::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[repr(C)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    /// `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`: two words of 32 capabilities.
+    const VERSION: u32 = 0x2008_0522;
+    let header = Header { version: VERSION, pid: 0 };
+    let word = |bits: u64| {
+        let bits = u32::try_from(bits & u64::from(u32::MAX)).expect("masked to 32 bits");
+        Data { effective: bits, permitted: bits, inheritable: 0 }
+    };
+    let data = [word(wanted), word(wanted >> 32)];
+    // SAFETY: both structures have the kernel's layout for this version and outlive the call.
+    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
+    Errno::result(result).map(drop)
+}
+
+/// Sets an extended attribute of a file, not following a link.
+pub(super) fn set_attribute(path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let name = CString::new(name)?;
+    // SAFETY: both strings end with a zero, and the length is that of the value.
+    let result = unsafe {
+        libc::lsetxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,234 @@
+//! Where the layers that steps make are kept, and how processes share the place.
+//!
+//! Below the store's folder:
+//!
+//! ```text
+//! steps/MODE/KEY           a finished layer: `root`, and beside it `usr`, `etc`, … on a host's root
+//! steps/MODE/KEY.new       a layer in the making, with the kernel's work folder
+//! steps/MODE/KEY.lock      held alone by whoever makes or removes the layer, shared by who uses it
+//! ```
+//!
+//! A layer is written out before it is renamed to its name, so what has a name is whole.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use wheelmill_model::Digest;
+
+use super::scratch::Remover;
+use crate::{Cancel, EngineError};
+
+/// How often a lock that somebody else holds is tried.
+const LOCK_POLL: Duration = Duration::from_millis(50);
+
+/// The layers that are kept for one mode.
+#[derive(Debug)]
+pub(super) struct LayerStore {
+    folder: Utf8PathBuf,
+}
+
+/// Held while a layer is made, removed or used.
+#[derive(Debug)]
+pub(super) struct LayerLock {
+    _file: File,
+}
+
+impl LayerStore {
+    /// A store; its folder is made when something is kept.
+    pub(super) fn new(layers: &Utf8Path, mode: &str) -> Self {
+        Self { folder: layers.join("steps").join(mode) }
+    }
+
+    /// The folder of a layer's `/`, there or not.
+    pub(super) fn root(&self, key: &Digest) -> Utf8PathBuf {
+        self.layer(key).join("root")
+    }
+
+    /// Whether a layer is there.
+    pub(super) fn contains(&self, key: &Digest) -> bool {
+        self.layer(key).is_dir()
+    }
+
+    fn layer(&self, key: &Digest) -> Utf8PathBuf {
+        self.folder.join(key.to_string())
+    }
+
+    /// Keeps a layer from being removed while it is used.
+    pub(super) fn use_layer(
+        &self,
+        key: &Digest,
+        cancel: &Cancel,
+    ) -> Result<LayerLock, EngineError> {
+        let lock = self.wait(key, File::try_lock_shared, cancel)?;
+        // When it was last used, for whoever frees space. Not worth failing for.
+        if let Err(error) = lock._file.set_modified(SystemTime::now()) {
+            tracing::debug!(%error, "could not note the use of a layer");
+        }
+        Ok(lock)
+    }
+
+    /// Keeps everybody else from a layer.
+    pub(super) fn own_layer(
+        &self,
+        key: &Digest,
+        cancel: &Cancel,
+    ) -> Result<LayerLock, EngineError> {
+        self.wait(key, File::try_lock, cancel)
+    }
+
+    fn wait(
+        &self,
+        key: &Digest,
+        lock: fn(&File) -> Result<(), TryLockError>,
+        cancel: &Cancel,
+    ) -> Result<LayerLock, EngineError> {
+        fs_err::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
+        let path = self.folder.join(format!("{key}.lock"));
+        let file =
+            File::options().create(true).append(true).open(&path).map_err(failed("open", &path))?;
+        loop {
+            match lock(&file) {
+                Ok(()) => return Ok(LayerLock { _file: file }),
+                Err(TryLockError::WouldBlock) if cancel.is_cancelled() => {
+                    return Err(EngineError::Cancelled);
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL),
+                Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+            }
+        }
+    }
+
+    /// Begins a layer. What somebody who was killed has left of it is removed.
+    pub(super) fn begin<'a>(
+        &self,
+        key: &Digest,
+        remover: Remover<'a>,
+    ) -> Result<NewLayer<'a>, EngineError> {
+        let layer = NewLayer {
+            folder: self.folder.join(format!("{key}.new")),
+            place: self.layer(key),
+            remover,
+            done: false,
+        };
+        layer.clear().map_err(failed("remove", &layer.folder))?;
+        for folder in [layer.upper().join("root"), layer.work()] {
+            fs_err::create_dir_all(&folder).map_err(failed("create", &folder))?;
+        }
+        Ok(layer)
+    }
+
+    /// Removes a layer that nobody uses; waits for nobody.
+    pub(super) fn remove(&self, key: &Digest, remover: Remover<'_>) -> Result<bool, EngineError> {
+        let hurry = Cancel::new();
+        hurry.cancel();
+        let _lock = match self.own_layer(key, &hurry) {
+            Err(EngineError::Cancelled) => return Ok(false),
+            lock => lock?,
+        };
+        // Under another name first: what is half removed must not look whole.
+        let (layer, doomed) = (self.layer(key), self.folder.join(format!("{key}.new")));
+        match fs_err::rename(&layer, &doomed) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result.map_err(failed("remove", &layer))?,
+        }
+        remover.remove(&doomed).map_err(failed("remove", &layer))?;
+        Ok(true)
+    }
+
+    /// The layers that are there, and when each was last used.
+    pub(super) fn list(&self) -> Vec<(Digest, SystemTime)> {
+        let entries = self.folder.read_dir_utf8().into_iter().flatten().flatten();
+        let keys = entries.filter_map(|entry| entry.file_name().parse().ok());
+        keys.map(|key: Digest| {
+            let lock = self.folder.join(format!("{key}.lock"));
+            let used = lock.metadata().and_then(|lock| lock.modified());
+            (key, used.unwrap_or(SystemTime::UNIX_EPOCH))
+        })
+        .collect()
+    }
+
+    /// The key of a layer of this store, by its folder.
+    pub(super) fn key_of(&self, root: &Utf8Path) -> Option<Digest> {
+        let layer = root.parent()?;
+        (layer.parent() == Some(&self.folder)).then(|| layer.file_name()?.parse().ok())?
+    }
+}
+
+/// A layer in the making; removed again unless it is finished.
+pub(super) struct NewLayer<'a> {
+    folder: Utf8PathBuf,
+    place: Utf8PathBuf,
+    remover: Remover<'a>,
+    done: bool,
+}
+
+impl NewLayer<'_> {
+    /// The folder that becomes the layer.
+    pub(super) fn upper(&self) -> Utf8PathBuf {
+        self.folder.join("upper")
+    }
+
+    /// The folder for the kernel's own use.
+    pub(super) fn work(&self) -> Utf8PathBuf {
+        self.folder.join("work")
+    }
+
+    /// Removes what was made only to mount something on it, and is still empty: it depends on the
+    /// machine, and is not what the step made.
+    pub(super) fn remove_stubs(&self, stubs: &[Utf8PathBuf]) {
+        // Children were made after their parents.
+        for stub in stubs.iter().rev() {
+            for place in self.places(stub) {
+                let empty = place
+                    .symlink_metadata()
+                    .is_ok_and(|found| found.is_dir() || found.is_file() && found.len() == 0);
+                if empty {
+                    // A folder that a step has filled stays.
+                    drop(fs_err::remove_file(&place).or_else(|_| fs_err::remove_dir(&place)));
+                }
+            }
+        }
+    }
+
+    /// Where in the layer a path of the container may lie.
+    fn places(&self, path: &Utf8Path) -> [Utf8PathBuf; 2] {
+        let inside = path.as_str().trim_start_matches('/');
+        [self.upper().join("root").join(inside), self.upper().join(inside)]
+    }
+
+    /// Writes the layer out and gives it its name.
+    pub(super) fn finish(mut self) -> Result<(), EngineError> {
+        let upper = self.upper();
+        let sync = |folder: &Utf8Path| Ok(nix::unistd::syncfs(File::open(folder)?)?);
+        sync(&upper).map_err(failed("write out", &upper))?;
+        fs_err::rename(&upper, &self.place).map_err(failed("create", &self.place))?;
+        let parent = self.place.parent().expect("a layer lies in a store");
+        File::open(parent)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed("write out", parent))?;
+        self.done = true;
+        self.clear().map_err(failed("remove", &self.folder))
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        if self.folder.exists() { self.remover.remove(&self.folder) } else { Ok(()) }
+    }
+}
+
+impl Drop for NewLayer<'_> {
+    fn drop(&mut self) {
+        if !self.done
+            && let Err(error) = self.clear()
+        {
+            tracing::warn!(folder = %self.folder, %error, "could not remove an unfinished layer");
+        }
+    }
+}
+
+fn failed(action: &'static str, path: &Utf8Path) -> impl FnOnce(io::Error) -> EngineError {
+    let path = path.to_owned();
+    move |source| EngineError::Files { action, path, source }
+}
