@@ -171,6 +171,10 @@ fn check_native(
         if !promised.is_empty() && !promised.contains(&module.machine) {
             findings.add(rules::ELF_MACHINE, format!("{}: {}", module.path, module.machine));
         }
+        let relocatable = module.device_code.iter().all(|container| container.relocatable);
+        if relocatable && !module.device_code.is_empty() {
+            findings.add(rules::DEVICE_UNLINKED, module.path.clone());
+        }
         let name = module.path.rsplit('/').next().unwrap_or_default();
         if is_driver(name) || module.soname.as_deref().is_some_and(is_driver) {
             findings.add(rules::ELF_DRIVER, module.path.clone());

@@ -35,5 +35,5 @@ pub use inspection::{Inspection, NativeModule};
 pub use limits::Limits;
 pub use metadata::{Metadata, Requirement, RequirementError};
 pub use rules::{Rule, rules};
-pub use verdict::{Expectation, NotChecked, Verdict};
-pub use verify::verify;
+pub use verdict::{Expectation, NotChecked, Verdict, Wishes};
+pub use verify::{judge, verify};

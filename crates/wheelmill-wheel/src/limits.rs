@@ -36,7 +36,7 @@ impl Default for Limits {
             total: 16 << 30,
             ratio: 200,
             text: 64 << 20,
-            image: 1 << 30,
+            image: 512 << 20,
             images: 1 << 20,
         }
     }

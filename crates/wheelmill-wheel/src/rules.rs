@@ -117,12 +117,13 @@ rules! {
     DEVICE_MISSING = "device-code.arch-missing", Error, "GPU code is missing for an architecture that was asked for",
         "check how the build is told its architectures (TORCH_CUDA_ARCH_LIST, CMAKE_CUDA_ARCHITECTURES, …)";
 
+    DEVICE_UNEVEN = "device-code.uneven", Note, "the modules do not all serve the same GPUs";
+
     // What was wanted.
     WANTED_NAME = "wanted.name", Error, "this is a wheel of another package than was wanted";
     WANTED_VERSION = "wanted.version", Error, "this is a wheel of another version than was wanted";
     WANTED_PYTHON = "wanted.python", Error, "the wheel's tags do not fit the Python that was wanted";
     MODULE_MISSING = "module.missing", Error, "modules that the wheel should hold are not in it";
-    DEVICE_COVERAGE = "device-code.uneven", Note, "not every part of the wheel runs on the same GPUs";
 }
 
 #[cfg(test)]

@@ -23,6 +23,38 @@ pub struct Expectation {
     pub modules: Vec<String>,
 }
 
+/// What a wheel is wanted to be, where not everything is known; what is left open is not judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// The package.
+    pub name: Option<PackageName>,
+    /// Its version. One without a local label is met by any label.
+    pub version: Option<Version>,
+    /// The Python it is to run on.
+    pub python: Option<PythonVersion>,
+    /// Whether there must be GPU code in it.
+    pub device_code: bool,
+    /// The GPUs it is to run on.
+    pub architectures: Option<ArchList>,
+    /// The modules that must be in it, by the names they are imported under.
+    pub modules: Vec<String>,
+}
+
+impl From<&Expectation> for Wishes {
+    fn from(expectation: &Expectation) -> Self {
+        let Expectation { name, version, python, device_code, architectures, modules } =
+            expectation.clone();
+        Self {
+            name: Some(name),
+            version,
+            python: Some(python),
+            device_code,
+            architectures: Some(architectures),
+            modules,
+        }
+    }
+}
+
 /// A check that could not be made; never counted as passed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

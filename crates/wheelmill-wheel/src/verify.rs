@@ -4,40 +4,47 @@ use std::collections::BTreeSet;
 
 use wheelmill_model::{ArchTarget, CudaArch, Feature, PythonVersion, WheelTag};
 
-use crate::device::{Container, Image, ImageKind, coverage};
+use crate::device::{Container, Coverage, Image, ImageKind, Support, coverage};
 use crate::elf::installed_path;
 use crate::finding::{Finding, Findings, Severity};
 use crate::inspection::{Inspection, NativeModule};
 use crate::rules;
 use crate::summary::summary;
-use crate::verdict::{Expectation, NotChecked, Verdict};
+use crate::verdict::{Expectation, NotChecked, Verdict, Wishes};
 
-/// Judges a wheel.
+/// Judges a wheel that was built to order.
 #[must_use]
 pub fn verify(inspection: &Inspection, expectation: &Expectation) -> Verdict {
-    let mut findings = Findings::default();
-    check_identity(inspection, expectation, &mut findings);
-    check_modules(inspection, expectation, &mut findings);
-    let mut own = findings.finish();
-    own.extend(check_device_code(inspection, expectation));
-    let mut findings: Vec<Finding> = inspection.findings.clone();
-    findings.extend(own);
+    judge(inspection, &Wishes::from(expectation))
+}
+
+/// Judges a wheel by what is known to be wanted of it; with no wish, by itself alone.
+#[must_use]
+pub fn judge(inspection: &Inspection, wishes: &Wishes) -> Verdict {
+    let mut wanted = Findings::default();
+    check_identity(inspection, wishes, &mut wanted);
+    check_modules(inspection, wishes, &mut wanted);
+    let coverage = coverage(&inspection.modules);
+    let mut findings = inspection.findings.clone();
+    findings.extend(wanted.finish());
+    findings.extend(check_device_code(inspection, wishes));
+    findings.extend(uneven(&coverage));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Verdict {
         passed: findings.iter().all(|finding| finding.severity < Severity::Error),
         findings,
         not_checked: not_checked(inspection),
         summary: summary(inspection),
-        coverage: coverage(&inspection.modules),
+        coverage,
     }
 }
 
-fn check_identity(inspection: &Inspection, wanted: &Expectation, findings: &mut Findings) {
+fn check_identity(inspection: &Inspection, wishes: &Wishes, findings: &mut Findings) {
     let name = &inspection.file_name;
-    if name.name != wanted.name {
-        findings.add(rules::WANTED_NAME, format!("{}, not {}", name.name, wanted.name));
+    if let Some(wanted) = wishes.name.as_ref().filter(|wanted| **wanted != name.name) {
+        findings.add(rules::WANTED_NAME, format!("{}, not {wanted}", name.name));
     }
-    if let Some(version) = &wanted.version {
+    if let Some(version) = &wishes.version {
         let same = if version.local().is_empty() {
             name.version.clone().without_local() == *version
         } else {
@@ -47,8 +54,9 @@ fn check_identity(inspection: &Inspection, wanted: &Expectation, findings: &mut 
             findings.add(rules::WANTED_VERSION, format!("{}, not {version}", name.version));
         }
     }
-    if !name.tags.iter().any(|tag| fits(tag, wanted.python)) {
-        let python = wanted.python;
+    if let Some(python) = wishes.python
+        && !name.tags.iter().any(|tag| fits(tag, python))
+    {
         findings.add(rules::WANTED_PYTHON, format!("{name} does not fit Python {python}"));
     }
 }
@@ -70,12 +78,12 @@ fn fits(tag: &WheelTag, python: PythonVersion) -> bool {
     }
 }
 
-fn check_modules(inspection: &Inspection, wanted: &Expectation, findings: &mut Findings) {
-    if wanted.modules.is_empty() {
+fn check_modules(inspection: &Inspection, wishes: &Wishes, findings: &mut Findings) {
+    if wishes.modules.is_empty() {
         return;
     }
     let present = importable(inspection);
-    for module in &wanted.modules {
+    for module in &wishes.modules {
         if !present.contains(module) {
             findings.add(rules::MODULE_MISSING, module.clone());
         }
@@ -103,16 +111,17 @@ fn importable(inspection: &Inspection) -> BTreeSet<String> {
     names
 }
 
-fn check_device_code(inspection: &Inspection, wanted: &Expectation) -> Vec<Finding> {
+fn check_device_code(inspection: &Inspection, wishes: &Wishes) -> Vec<Finding> {
     let modules: Vec<&NativeModule> = inspection
         .modules
         .iter()
         .filter(|module| module.executable_containers().next().is_some())
         .collect();
     if modules.is_empty() {
-        return if wanted.device_code { vec![Finding::of(rules::DEVICE_NONE)] } else { Vec::new() };
+        return if wishes.device_code { vec![Finding::of(rules::DEVICE_NONE)] } else { Vec::new() };
     }
-    wanted.architectures.iter().flat_map(|target| missing(&modules, target)).collect()
+    let targets = wishes.architectures.iter().flat_map(|list| list.iter());
+    targets.flat_map(|target| missing(&modules, target)).collect()
 }
 
 /// What is missing for one wished architecture: its machine code, and its PTX if that was wished.
@@ -161,14 +170,59 @@ fn lacking(module: &NativeModule, meets: &dyn Fn(&Image) -> bool) -> Option<Stri
     ))
 }
 
+/// Tells where modules serve different GPUs: the wheel as a whole runs where all of them do.
+fn uneven(coverage: &[Coverage]) -> Option<Finding> {
+    let lines: Vec<String> = coverage
+        .iter()
+        .filter_map(|row| {
+            let better: Vec<&str> = row
+                .modules
+                .iter()
+                .filter(|(_, support)| *support > row.support)
+                .map(|(path, _)| path.as_str())
+                .collect();
+            let worse = row.modules.iter().find(|(_, support)| *support == row.support);
+            let (worse, support) = worse.filter(|_| !better.is_empty())?;
+            let how = match support {
+                Support::None => "not at all",
+                Support::Jit => "through PTX only",
+                Support::Native => "natively",
+            };
+            Some(format!("{}: {how} in {worse}, better in {}", row.gpu.arch, better.join(", ")))
+        })
+        .collect();
+    (!lines.is_empty()).then(|| Finding::of(rules::DEVICE_UNEVEN).evidence(lines))
+}
+
 fn not_checked(inspection: &Inspection) -> Vec<NotChecked> {
     let mut list = Vec::new();
     let mut add = |what: &str, why: &str| {
         list.push(NotChecked { what: what.to_owned(), why: why.to_owned() });
     };
-    let has_code = inspection.modules.iter().any(|module| !module.device_code.is_empty());
-    if has_code && !inspection.deep {
+    let modules = &inspection.modules;
+    if !inspection.deep && modules.iter().any(|module| !module.device_code.is_empty()) {
         add("the contents of larger device images", "only a deep inspection unpacks them");
+    }
+    let scrambled = modules
+        .iter()
+        .flat_map(|module| &module.device_code)
+        .flat_map(|container| &container.images)
+        .any(|image| image.kind == ImageKind::LtoIr);
+    if inspection.deep && scrambled {
+        add("the contents of LTO code", "its form is known to NVIDIA's tools only");
+    }
+    if !modules.is_empty() {
+        add(
+            "whether every symbol is found when the modules are loaded",
+            "that takes the libraries that they are loaded with",
+        );
+    }
+    let promises = |tag: &WheelTag| tag.platform.starts_with("manylinux");
+    if !modules.is_empty() && inspection.file_name.tags.iter().any(promises) {
+        add(
+            "whether the manylinux tag is deserved",
+            "symbol versions are listed, but not held against the policies",
+        );
     }
     list
 }

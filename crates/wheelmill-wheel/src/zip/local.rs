@@ -50,10 +50,10 @@ pub(super) fn check(
             reached = directory_offset;
             continue;
         };
-        reached = data_end;
+        reached = reached.max(data_end);
         if entry.flags & Entry::DESCRIPTOR != 0 {
             match descriptor(source, entry, data_end, next)? {
-                Some(length) => reached += length,
+                Some(length) => reached = reached.max(data_end + length),
                 None => {
                     findings.add(rules::ZIP_DESCRIPTOR, entry.name.clone());
                     reached = reached.max(next);
