@@ -1,0 +1,124 @@
+//! The evidence with what all rules want to know of it.
+//!
+//! Builds try things: they probe for a header, ask the network for a ready-made wheel, import a
+//! module that they can do without. The log then holds a real error that hurt nobody. What tells
+//! it from the fatal one is that the build went on: lines follow that only a working build prints.
+
+use wheelmill_model::{CudaVersion, TorchVersion};
+
+use super::evidence::Evidence;
+use super::text::starts_with_any;
+
+/// Steps that may follow a fatal error of a single-threaded program: what was still in a buffer.
+const STEPS_AFTER_AN_END: usize = 2;
+
+/// The beginnings of lines that a build prints when it does the next thing.
+const STEPS: &[&str] = &[
+    "running ",
+    "building '",
+    "creating ",
+    "copying ",
+    "adding '",
+    "writing ",
+    "g++ ",
+    "gcc ",
+    "c++ ",
+    "/usr/bin/c++ ",
+    "/usr/bin/g++ ",
+    "x86_64-linux-gnu-g++ ",
+    "x86_64-linux-gnu-gcc ",
+    "nvcc ",
+    "-- ",
+    "Collecting ",
+    "Downloading ",
+    "Installing collected packages",
+    "Successfully ",
+    "Scanning dependencies",
+];
+
+/// One failed command.
+pub(super) struct Case<'a> {
+    pub(super) evidence: &'a Evidence<'a>,
+    /// How many steps follow a line.
+    steps_after: Vec<usize>,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(evidence: &'a Evidence<'a>) -> Self {
+        let mut steps_after = vec![0; evidence.tail.len()];
+        let mut steps = 0;
+        for (index, line) in evidence.tail.iter().enumerate().rev() {
+            steps_after[index] = steps;
+            steps += usize::from(is_step(line));
+        }
+        Self { evidence, steps_after }
+    }
+
+    /// A line of the log.
+    pub(super) fn line(&self, index: usize) -> &'a str {
+        &self.evidence.tail[index]
+    }
+
+    /// The lines of the log.
+    pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = &'a str> + ExactSizeIterator {
+        self.evidence.tail.iter().map(String::as_str)
+    }
+
+    /// Whether the build went on after a line. When the line is one of several compiles', as many
+    /// of its siblings may still end after it.
+    pub(super) fn went_on_after(&self, index: usize, parallel: bool) -> bool {
+        let siblings = if parallel { self.evidence.jobs } else { 0 };
+        self.steps_after[index] > siblings + STEPS_AFTER_AN_END
+    }
+
+    /// The command that tries this cell again, with more flags, between backquotes.
+    pub(super) fn again(&self, flags: &str) -> String {
+        self.build(self.evidence.cuda, self.evidence.torch, flags)
+    }
+
+    /// The command that builds the package for these releases, between backquotes.
+    pub(super) fn build(
+        &self,
+        cuda: CudaVersion,
+        torch: Option<TorchVersion>,
+        flags: &str,
+    ) -> String {
+        let torch = torch.map(|torch| format!(" --torch {torch}")).unwrap_or_default();
+        let space = if flags.is_empty() { "" } else { " " };
+        format!("`wheelmill build {} --cuda {cuda}{torch}{space}{flags}`", self.evidence.package)
+    }
+
+    /// The table of the project file that holds a part of this package's recipe.
+    pub(super) fn table(&self, part: &str) -> String {
+        format!("`[recipes.{}.{part}]` of wheelmill.toml", self.evidence.package)
+    }
+}
+
+fn is_step(line: &str) -> bool {
+    starts_with_any(line, STEPS) || is_progress(line)
+}
+
+/// `[3/17] c++ …` of ninja, `[ 12%] Building …` of CMake's makefiles.
+fn is_progress(line: &str) -> bool {
+    let Some((inside, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+        return false;
+    };
+    let inside = inside.trim();
+    inside.starts_with(|character: char| character.is_ascii_digit())
+        && inside.chars().all(|character| character.is_ascii_digit() || "/%".contains(character))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_of_build_tools_are_known() {
+        for line in ["[1/2] c++ -MMD", "[ 12%] Building CUDA object", "running build_ext"] {
+            assert!(is_step(line), "{line}");
+        }
+        for line in ["[stderr]", "[notice] A new release", "[E 1:2] x", "error: x", ""] {
+            assert!(!is_step(line), "{line}");
+        }
+    }
+}

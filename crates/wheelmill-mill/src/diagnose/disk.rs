@@ -1,0 +1,53 @@
+//! No space left.
+
+use super::account::Account;
+use super::case::Case;
+use super::failure::Cause;
+use super::rule::{Rule, Sign, always};
+
+pub(super) const RULES: &[Rule] = &[Rule {
+    cause: Cause::DiskFull,
+    when: always,
+    parallel: true,
+    signs: &[
+        Sign::Has(&["No space left on device"]),
+        Sign::Has(&["no space left on device"]),
+        Sign::Has(&["(os error 28)"]),
+        Sign::Has(&["Disk quota exceeded"]),
+        Sign::Has(&["(os error 122)"]),
+        Sign::Has(&["You don't have enough free space in "]),
+    ],
+    account: full,
+}];
+
+fn full(case: &Case<'_>, places: &[usize]) -> Option<Account> {
+    let lines = || places.iter().map(|&place| case.line(place));
+    let quota = lines().any(|line| line.contains("quota") || line.contains("error 122"));
+    let place = lines().find_map(path);
+    let folder = place.map(|path| format!(" when writing `{path}`")).unwrap_or_default();
+    let message = if quota {
+        format!("The disk quota of this user is used up{folder}.")
+    } else {
+        format!("The disk is full{folder}.")
+    };
+    let see = if quota { "`quota --show-mntpoint`" } else { "`df --human-readable`" };
+    let elsewhere = case.again("").replacen('`', "`WHEELMILL_CACHE=/path/on/another/disk ", 1);
+    Some(
+        Account::new(message)
+            .fix(format!("See which file system it is, and make room on it: {see}"))
+            .fix(format!("Put caches and work folders on another disk: {elsewhere}"))
+            .fix("Remove wheels that nobody needs any more: `wheelmill wheels ls`"),
+    )
+}
+
+/// The first path of a line that is not the program which complains.
+fn path(line: &str) -> Option<&str> {
+    // Programs name the path at the end of the sentence or before the reason.
+    line.split(|character: char| character.is_whitespace() || "'\"`()".contains(character))
+        .map(|word| word.trim_end_matches([':', ',', '.']))
+        .find(|word| {
+            let program =
+                ["/bin/", "/sbin/", "/libexec/"].iter().any(|folder| word.contains(folder));
+            word.starts_with('/') && word.len() > 1 && !program && !word.ends_with(".py")
+        })
+}

@@ -1,0 +1,30 @@
+//! What a diagnosis starts from.
+
+use camino::Utf8Path;
+use wheelmill_engine::Exit;
+use wheelmill_model::{ByteSize, CudaVersion, PackageName, Phase, TorchVersion};
+
+/// What is known of a failed command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evidence<'a> {
+    /// The phase in which it failed.
+    pub(crate) phase: Phase,
+    /// How the container ended; `None` when the engine could not tell.
+    pub(crate) exit: Option<&'a Exit>,
+    /// Where the whole output is.
+    pub(crate) log: Option<&'a Utf8Path>,
+    /// The last lines of the output, without control characters.
+    pub(crate) tail: &'a [String],
+    /// The limit on memory, when there was one.
+    pub(crate) memory_limit: Option<ByteSize>,
+    /// How many compiles ran at once.
+    pub(crate) jobs: usize,
+    /// Whether the container could reach the network.
+    pub(crate) network: bool,
+    /// The cell's CUDA release.
+    pub(crate) cuda: CudaVersion,
+    /// The cell's torch, when it has one.
+    pub(crate) torch: Option<TorchVersion>,
+    /// The package that was built.
+    pub(crate) package: &'a PackageName,
+}

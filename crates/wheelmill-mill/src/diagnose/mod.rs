@@ -1,0 +1,35 @@
+//! Names the cause of a failure and what to do about it, from how a command ended and what it
+//! printed.
+//!
+//! [`diagnose`] walks tables of rules, one file for each family of causes, the most specific
+//! first. A rule says which lines are signs of its cause and gives the account: what happened,
+//! naming the subject that the lines name, and what to do. What a build printed and then went on
+//! from does not count, see [`case`].
+
+mod account;
+mod case;
+mod compile;
+mod compiler;
+mod disk;
+mod engine;
+mod evidence;
+mod failure;
+mod fallback;
+mod index;
+mod library;
+mod memory;
+mod module;
+mod network;
+mod patch;
+mod rule;
+mod text;
+mod tool;
+mod toolkit;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use evidence::Evidence;
+pub use failure::{Cause, Failure};
+pub(crate) use rule::diagnose;

@@ -1,0 +1,169 @@
+//! The network: not reachable, or reached for while it is off.
+
+use wheelmill_model::Phase;
+
+use super::account::Account;
+use super::case::Case;
+use super::evidence::Evidence;
+use super::failure::Cause;
+use super::rule::{Rule, Sign};
+use super::text::{between, host_of_address, word_after};
+
+/// What resolvers, connections and TLS libraries say, each in its program's words.
+const SIGNS: &[Sign] = &[
+    // A name has no address.
+    Sign::Has(&["Temporary failure in name resolution"]),
+    Sign::Has(&["Name or service not known"]),
+    Sign::Has(&["Could not resolve host"]),
+    Sign::Has(&["Couldn't resolve host"]),
+    Sign::Has(&["unable to resolve host address"]),
+    Sign::Has(&["Failed to resolve '"]),
+    Sign::Has(&["Temporary failure resolving '"]),
+    Sign::Has(&["failed to lookup address information"]),
+    Sign::Has(&["dial tcp: lookup ", "no such host"]),
+    // An address does not answer.
+    Sign::Has(&["Network is unreachable"]),
+    Sign::Has(&["No route to host"]),
+    Sign::Has(&["tcp connect error"]),
+    Sign::Has(&["urlopen error", "Connection refused"]),
+    Sign::Has(&["Connection refused", "http"]),
+    Sign::Has(&["Failed to connect to ", " port "]),
+    Sign::Has(&["Could not connect to ", ":"]),
+    Sign::Has(&["NewConnectionError"]),
+    Sign::Has(&["ConnectTimeoutError"]),
+    Sign::Has(&["ReadTimeoutError"]),
+    Sign::Has(&["urlopen error timed out"]),
+    Sign::Has(&["tunnel error"]),
+    Sign::Has(&["Tunnel connection failed"]),
+    Sign::Has(&["ProxyError"]),
+    Sign::Has(&["operation timed out", "http"]),
+    // The answer is an error of the server.
+    Sign::Has(&["HTTP status server error ("]),
+    Sign::Has(&["500 Internal Server Error", "http"]),
+    Sign::Has(&["Server Error: ", " for url: "]),
+    // The certificate is not trusted.
+    Sign::Has(&["invalid peer certificate"]),
+    Sign::Has(&["CERTIFICATE_VERIFY_FAILED"]),
+    Sign::Has(&["server certificate verification failed"]),
+    Sign::Has(&["SSL certificate problem"]),
+    // The user asked to stay away from it.
+    Sign::Has(&["because the network was disabled"]),
+];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        cause: Cause::NetworkWhileCompiling,
+        when: |evidence| evidence.phase == Phase::Compile && !evidence.network,
+        parallel: false,
+        signs: SIGNS,
+        account: reached_out,
+    },
+    Rule {
+        cause: Cause::NoNetwork,
+        when: is_on,
+        parallel: false,
+        signs: SIGNS,
+        account: unreachable,
+    },
+];
+
+fn is_on(evidence: &Evidence<'_>) -> bool {
+    evidence.network || !matches!(evidence.phase, Phase::Compile | Phase::Verify)
+}
+
+fn reached_out(case: &Case<'_>, places: &[usize]) -> Option<Account> {
+    let host =
+        host(case, places).map_or_else(|| "the network".to_owned(), |host| format!("`{host}`"));
+    Some(
+        Account::new(format!("The build tried to reach {host}, and the network is off while compiling."))
+            .fix(format!(
+                "Set what makes the package build from its own source, such as \
+                 `environment = {{ FORCE_BUILD = \"TRUE\" }}`, in {}: its setup.py names the variable",
+                case.table("build")
+            ))
+            .fix(format!(
+                "If the download is a part of the source that git holds: `submodules = true` in {}",
+                case.table("source")
+            ))
+            .fix(format!("If the build truly needs it: `network = true` in {}", case.table("build"))),
+    )
+}
+
+fn unreachable(case: &Case<'_>, places: &[usize]) -> Option<Account> {
+    let lines = || places.iter().map(|&place| case.line(place));
+    let says = |texts: &[&str]| lines().any(|line| texts.iter().any(|text| line.contains(text)));
+    let host = host(case, places);
+    let named = host.map_or_else(|| "The index".to_owned(), |host| format!("`{host}`"));
+    if says(&["because the network was disabled"]) {
+        return Some(
+            Account::new(
+                "What the build needs is not in the cache, and the network may not be used.",
+            )
+            .fix(format!("Once with the network: {}", case.again(""))),
+        );
+    }
+    if says(&["certificate", "CERTIFICATE"]) {
+        let file = "/etc/ssl/certs/ca-certificates.crt";
+        let command = case.again("").replacen('`', &format!("`SSL_CERT_FILE={file} "), 1);
+        return Some(
+            Account::new(format!("{named} shows a certificate that is not trusted here. A proxy that inspects TLS has one of its own."))
+                .fix(format!("Name the file that holds the trusted certificates: {command}")),
+        );
+    }
+    if says(&["status server error", "Server Error", "Service Unavailable"]) {
+        let status = lines().find_map(|line| {
+            between(line, "server error (", ")").or_else(|| between(line, "error '", "'"))
+        });
+        let status = status.map(|status| format!(" with {status}")).unwrap_or_default();
+        return Some(
+            Account::new(format!("{named} is reachable and answers{status}."))
+                .fix(format!("Try again later: {}", case.again("")))
+                .fix("Use another index: `UV_INDEX_URL=https://…/simple`, and the same command"),
+        );
+    }
+    let proxy = says(&["tunnel", "Tunnel", "ProxyError"]);
+    let resolves = !says(&["resolve", "resolving", "resolution", "lookup", "Name or service"]);
+    let account = if proxy {
+        Account::new(format!("{named} cannot be reached through the proxy."))
+            .fix("See which proxy is set: `env | grep -i _proxy`")
+    } else if resolves {
+        Account::new(format!("{named} does not answer."))
+            .fix("See whether it answers elsewhere, and set a proxy where one is needed: `HTTPS_PROXY=http://…:3128`")
+    } else {
+        let name =
+            host.map_or_else(|| "The index's name".to_owned(), |host| format!("The name `{host}`"));
+        Account::new(format!(
+            "{name} could not be resolved: there is no network, or no name server."
+        ))
+        .fix(format!("See whether it resolves: `getent hosts {}`", host.unwrap_or("pypi.org")))
+    };
+    Some(account.fix(format!("Use what is in the cache already: {}", case.again("--offline"))))
+}
+
+/// The host that was wanted: on the lines themselves or on the lines above them, where programs
+/// put the address.
+fn host<'a>(case: &Case<'a>, places: &[usize]) -> Option<&'a str> {
+    let on_line = |line: &'a str| {
+        between(line, "Failed to resolve '", "'")
+            .or_else(|| between(line, "resolving '", "'"))
+            .or_else(|| word_after(line, "resolve host address "))
+            .or_else(|| word_after(line, "resolve host: "))
+            .or_else(|| between(line, "host='", "'"))
+            .or_else(|| between(line, "lookup ", " on "))
+            .or_else(|| between(line, "Failed to connect to ", " port"))
+            .or_else(|| host_of_address(line))
+    };
+    let first = *places.first()?;
+    places
+        .iter()
+        .map(|&place| case.line(place))
+        .find_map(on_line)
+        .or_else(|| {
+            (first.saturating_sub(6)..first).rev().map(|place| case.line(place)).find_map(on_line)
+        })
+        .or_else(|| {
+            // A Python traceback says in code which address it opened, further up.
+            let code = (first.saturating_sub(60)..first).rev().map(|place| case.line(place));
+            code.filter(|line| line.contains("://")).find_map(host_of_address)
+        })
+}

@@ -1,0 +1,102 @@
+//! A wheel that was built and cannot be imported.
+
+use wheelmill_model::Phase;
+
+use super::account::Account;
+use super::case::Case;
+use super::evidence::Evidence;
+use super::failure::Cause;
+use super::rule::{Rule, Sign};
+use super::text::word_after;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        cause: Cause::VerdictFailed,
+        when: verifying,
+        parallel: false,
+        signs: &[Sign::Has(&["undefined symbol: "])],
+        account: undefined,
+    },
+    Rule {
+        cause: Cause::VerdictFailed,
+        when: verifying,
+        parallel: false,
+        signs: &[Sign::Has(&["Error: ", ": cannot open shared object file"])],
+        account: needs,
+    },
+    Rule {
+        cause: Cause::VerdictFailed,
+        when: verifying,
+        parallel: false,
+        signs: &[
+            Sign::Starts(&["ImportError: "]),
+            Sign::Starts(&["ModuleNotFoundError: "]),
+            Sign::Starts(&["AttributeError: "]),
+        ],
+        account: |case, places| {
+            let line = case.line(*places.last()?).trim();
+            Some(
+                Account::new(format!("The wheel cannot be imported: `{line}`."))
+                    .fix(look(case))
+                    .fix(imports(case)),
+            )
+        },
+    },
+];
+
+fn verifying(evidence: &Evidence<'_>) -> bool {
+    evidence.phase == Phase::Verify
+}
+
+fn look(case: &Case<'_>) -> String {
+    let package = case.evidence.package;
+    format!("See how the recipe builds and tests it: `wheelmill recipes show {package}`")
+}
+
+fn imports(case: &Case<'_>) -> String {
+    format!("If the name is wrong: `imports = [\"…\"]` in {}", case.table("test"))
+}
+
+fn undefined(case: &Case<'_>, places: &[usize]) -> Option<Account> {
+    let symbol = word_after(case.line(*places.last()?), "undefined symbol: ")?;
+    // `c10`, `at` and `torch` are torch's namespaces, as the compiler mangles them.
+    let of_torch = ["3c10", "2at", "5torch", "THP"].iter().any(|name| symbol.contains(name));
+    let account = Account::new(if of_torch {
+        format!(
+            "The wheel was built against another torch than the one that loads it: `{symbol}` is not there."
+        )
+    } else {
+        format!("The wheel needs the symbol `{symbol}`, and no library brings it.")
+    });
+    Some(match (of_torch, case.evidence.torch) {
+        (true, Some(_)) => account
+            .fix(format!("Build it anew against this torch: {}", case.again("--refresh")))
+            .fix(format!("Take other torch versions out of `requires` in {}", case.table("build"))),
+        (true, None) => account.fix(format!(
+            "Say that the wheel belongs to a torch: `torch = true` in {}",
+            case.table("build")
+        )),
+        (false, _) => account.fix(look(case)),
+    })
+}
+
+fn needs(case: &Case<'_>, places: &[usize]) -> Option<Account> {
+    let (before, _) = case.line(*places.last()?).split_once(": cannot open shared object file")?;
+    let file = before.rsplit(' ').next()?;
+    let account = Account::new(format!(
+        "The wheel needs the library `{file}`, and it is not where the loader looks."
+    ));
+    Some(if file.starts_with("libcuda.so") || file.starts_with("libnvidia") {
+        account.fix(format!(
+            "It is the driver's, and needs no GPU to link but one to load; test on a machine with one, or take the import out of `imports` in {}",
+            case.table("test")
+        ))
+    } else if file.starts_with("libc10") || file.starts_with("libtorch") {
+        account.fix(format!(
+            "Import torch first: `imports = [\"torch\", \"…\"]` in {}",
+            case.table("test")
+        ))
+    } else {
+        account.fix(look(case))
+    })
+}
