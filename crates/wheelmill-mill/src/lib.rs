@@ -1,1 +1,30 @@
-//! The operations of wheelmill: plan and build; owns the run and emits events.
+//! The operations of wheelmill: plan and build. Owns the run and emits events.
+//!
+//! [`Mill::plan`] turns a wish into cells and says of each where it stands, from the store alone.
+//! [`Mill::build`] takes the wanted ones on their way: fetch, environment, compile, verify, store.
+//! What happens is told as [`Event`]s; how a cell ended is a [`CellResult`]; why it failed is a
+//! [`Failure`] with a [`Cause`].
+
+mod build;
+mod diagnose;
+mod environment;
+mod error;
+mod event;
+mod fetch;
+mod host;
+mod lock;
+mod mill;
+mod plan;
+mod planner;
+mod preflight;
+mod settings;
+
+pub use build::RunResult;
+pub use diagnose::{Cause, Failure};
+pub use error::{ErrorKind, MillError};
+pub use event::{CellOutcome, CellResult, Event, Reporter};
+pub use fetch::{FetchError, PinError};
+pub use mill::Mill;
+pub use plan::{CellState, Plan, PlannedCell};
+pub use preflight::{Check, CheckState};
+pub use settings::{Bases, MillSettings};

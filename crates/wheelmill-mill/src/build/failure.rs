@@ -1,0 +1,212 @@
+//! Turns what stopped a cell into a failure that a person can act on.
+
+use std::error::Error;
+
+use wheelmill_engine::{EngineError, Exit};
+use wheelmill_model::Phase;
+use wheelmill_recipe::Cell;
+use wheelmill_wheel::{Severity, Verdict};
+
+use super::compile::Budget;
+use super::judge::JudgeError;
+use super::log::CellLog;
+use super::source::SourceError;
+use crate::diagnose::{Cause, Evidence, Failure, diagnose};
+use crate::environment::ResolveError;
+use crate::fetch::{FetchError, PinError};
+
+/// What stops a cell.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CellError {
+    #[error("could not fetch what the build needs")]
+    Fetch(#[from] FetchError),
+    #[error("could not pin the source")]
+    Pin(#[from] PinError),
+    #[error("the source is not in place")]
+    Source(#[from] SourceError),
+    #[error("the requirements could not be resolved")]
+    Resolve(#[from] ResolveError),
+    #[error("the environment could not be made")]
+    Engine(#[from] EngineError),
+    #[error("the build failed")]
+    Build(Box<Exit>),
+    #[error("there is no good wheel")]
+    Judge(#[from] JudgeError),
+    #[error("the wheel would fail its users")]
+    Verdict(Box<Verdict>),
+    #[error("the wheel cannot be imported")]
+    Import(Box<Exit>),
+    #[error("a folder could not be used")]
+    Files(#[from] std::io::Error),
+}
+
+impl CellError {
+    /// Whether the user stopped it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        let engine = match self {
+            Self::Engine(error)
+            | Self::Source(SourceError::Engine(error))
+            | Self::Resolve(ResolveError::Engine(error))
+            | Self::Judge(JudgeError::Engine(error)) => Some(error),
+            _ => None,
+        };
+        matches!(engine, Some(EngineError::Cancelled))
+            || matches!(
+                self,
+                Self::Fetch(FetchError::Cancelled)
+                    | Self::Source(SourceError::Fetch(FetchError::Cancelled))
+            )
+            || matches!(self, Self::Build(exit) | Self::Import(exit) if exit.cancelled)
+    }
+
+    /// How a command of ours or of the build ended, when that is what failed.
+    fn exit(&self) -> Option<&Exit> {
+        match self {
+            Self::Build(exit)
+            | Self::Import(exit)
+            | Self::Source(SourceError::Clone { exit, .. } | SourceError::Patch { exit, .. })
+            | Self::Resolve(ResolveError::Unsolvable(exit)) => Some(exit),
+            Self::Engine(EngineError::Step { exit, .. }) => Some(exit),
+            _ => None,
+        }
+    }
+
+    /// The cause where the error itself tells it, with what to do.
+    fn named(&self) -> Option<(Cause, Vec<String>)> {
+        let network = || {
+            vec!["check the network: behind a proxy set HTTPS_PROXY, behind one that inspects TLS set SSL_CERT_FILE to its certificates".to_owned()]
+        };
+        Some(match self {
+            Self::Fetch(error) | Self::Source(SourceError::Fetch(error)) => match error {
+                FetchError::HashMismatch { .. } => (
+                    Cause::HashMismatch,
+                    vec!["run it again with `--refresh`; if the hash differs again, ask who runs the index".to_owned()],
+                ),
+                FetchError::Write { source, .. } if is_full(source) => (Cause::DiskFull, disk()),
+                FetchError::Offline { .. } => {
+                    (Cause::NoNetwork, vec!["run it again without `--offline`".to_owned()])
+                }
+                FetchError::NotFound { .. } => (
+                    Cause::UnknownPackage,
+                    vec!["resolve it anew with `--refresh`".to_owned()],
+                ),
+                _ => (Cause::NoNetwork, network()),
+            },
+            Self::Source(SourceError::Copy { source, .. }) if is_full(source) => {
+                (Cause::DiskFull, disk())
+            }
+            Self::Files(source) if is_full(source) => (Cause::DiskFull, disk()),
+            Self::Engine(EngineError::Files { source, .. }) if is_full(source) => {
+                (Cause::DiskFull, disk())
+            }
+            Self::Engine(EngineError::Image { .. }) => (
+                Cause::EngineGone,
+                vec!["check the name given with `--base`, and that its registry can be reached".to_owned()],
+            ),
+            Self::Engine(EngineError::Start { .. } | EngineError::NotPinned(_))
+            | Self::Source(SourceError::Engine(_))
+            | Self::Resolve(ResolveError::Engine(_))
+            | Self::Judge(JudgeError::Engine(_)) => {
+                (Cause::EngineGone, vec!["see what works here with `wheelmill plan --check`".to_owned()])
+            }
+            Self::Source(SourceError::Patch { name, .. }) => (
+                Cause::PatchFailed,
+                vec![format!("make `{name}` anew for this version, or remove it from the recipe")],
+            ),
+            Self::Judge(JudgeError::NoWheel) => (
+                Cause::NoWheel,
+                vec!["where the build leaves its wheel elsewhere, name the place in the recipe: `[build] outputs = \"dist/*.whl\"`".to_owned()],
+            ),
+            Self::Judge(JudgeError::SeveralWheels(_)) => (
+                Cause::SeveralWheels,
+                vec!["name the one that is wanted in the recipe: `[build] outputs = \"dist/name-*.whl\"`".to_owned()],
+            ),
+            Self::Judge(JudgeError::Wheel(_)) => (Cause::VerdictFailed, Vec::new()),
+            Self::Verdict(verdict) => {
+                let hints = errors(verdict).filter_map(|finding| finding.hint.clone()).collect();
+                (Cause::VerdictFailed, hints)
+            }
+            _ => return None,
+        })
+    }
+
+    fn message(&self) -> String {
+        if let Self::Verdict(verdict) = self {
+            let messages: Vec<&str> =
+                errors(verdict).map(|finding| finding.message.as_str()).collect();
+            return messages.join("; ");
+        }
+        let mut message = String::new();
+        let mut next: Option<&dyn Error> = self.source();
+        while let Some(error) = next {
+            if !message.is_empty() {
+                message.push_str(": ");
+            }
+            message.push_str(&error.to_string());
+            next = error.source();
+        }
+        if message.is_empty() { self.to_string() } else { message }
+    }
+
+    fn evidence(&self) -> Vec<String> {
+        match self {
+            Self::Verdict(verdict) => errors(verdict)
+                .flat_map(|finding| finding.evidence.iter().cloned())
+                .take(8)
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn errors(verdict: &Verdict) -> impl Iterator<Item = &wheelmill_wheel::Finding> {
+    verdict.findings.iter().filter(|finding| finding.severity == Severity::Error)
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
+fn disk() -> Vec<String> {
+    vec![
+        "free space on that disk, or choose another with WHEELMILL_HOME and WHEELMILL_CACHE"
+            .to_owned(),
+    ]
+}
+
+/// What is known of the work that failed, beside its log.
+#[derive(Clone, Copy)]
+pub(super) struct WorkEvidence<'a> {
+    pub(super) phase: Phase,
+    pub(super) cell: &'a Cell,
+    pub(super) budget: Budget,
+    pub(super) network: bool,
+}
+
+/// The failure of a cell. What the failed command printed is the end of the log.
+pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellLog<'_>) -> Failure {
+    let WorkEvidence { phase, cell, budget, network } = work;
+    if let Some((cause, fixes)) = error.named() {
+        return Failure {
+            cause,
+            phase,
+            message: error.message(),
+            fixes,
+            lines: error.evidence(),
+            log: Some(log.path().to_owned()),
+        };
+    }
+    let tail = log.tail();
+    diagnose(&Evidence {
+        phase,
+        exit: error.exit(),
+        log: Some(log.path()),
+        tail: &tail,
+        memory_limit: budget.limits.memory,
+        jobs: budget.jobs,
+        network,
+        cuda: cell.cuda,
+        torch: cell.torch,
+        package: &cell.package,
+    })
+}

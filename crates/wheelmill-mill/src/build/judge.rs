@@ -1,0 +1,171 @@
+//! Judges what a build left: exactly one wheel, good by its files, and importable.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use wheelmill_engine::{
+    Cancel, Container, Engine, EngineError, Exit, Limits, OutputSink, Prepared,
+};
+use wheelmill_model::Version;
+use wheelmill_recipe::{Cell, Recipe};
+use wheelmill_wheel::{Expectation, InspectOptions, NotChecked, Verdict, WheelError};
+
+use super::compile::{mount, toolchain_variables};
+use crate::environment::paths;
+
+/// Why there is no wheel to judge, or no verdict.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JudgeError {
+    #[error("the build ended well and left no wheel")]
+    NoWheel,
+    #[error("the build left {} wheels: {}", .0.len(), .0.join(", "))]
+    SeveralWheels(Vec<String>),
+    #[error("the folder with the wheel could not be read")]
+    Read(#[source] std::io::Error),
+    #[error("the wheel could not be read")]
+    Wheel(#[source] WheelError),
+    #[error("could not start the container for the import test")]
+    Engine(#[source] EngineError),
+}
+
+/// The one wheel in a folder.
+pub(super) fn only_wheel(folder: &Utf8Path) -> Result<Utf8PathBuf, JudgeError> {
+    let mut wheels: Vec<Utf8PathBuf> = folder
+        .read_dir_utf8()
+        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+        .map_err(JudgeError::Read)?
+        .into_iter()
+        .map(|entry| entry.path().to_owned())
+        .filter(|path| path.extension() == Some("whl"))
+        .collect();
+    wheels.sort();
+    match wheels.len() {
+        0 => Err(JudgeError::NoWheel),
+        1 => Ok(wheels.remove(0)),
+        _ => Err(JudgeError::SeveralWheels(
+            wheels.iter().filter_map(|path| path.file_name()).map(str::to_owned).collect(),
+        )),
+    }
+}
+
+/// What a wheel's own files say about it.
+pub(super) fn static_verdict(
+    wheel: &Utf8Path,
+    cell: &Cell,
+    version: &Version,
+    recipe: &Recipe,
+) -> Result<Verdict, JudgeError> {
+    let inspection =
+        wheelmill_wheel::inspect(wheel, &InspectOptions::default()).map_err(JudgeError::Wheel)?;
+    // A source without a version of its own (a folder, a fixed revision) is pinned as version 0.
+    let version = (*version != Version::new([0])).then(|| version.clone());
+    let expectation = Expectation {
+        name: recipe.name.clone(),
+        version,
+        python: cell.python,
+        device_code: recipe.build.cuda,
+        architectures: cell.architectures.clone(),
+        modules: recipe.test.modules.clone(),
+    };
+    Ok(wheelmill_wheel::verify(&inspection, &expectation))
+}
+
+/// What to run the import test with.
+pub(super) struct ImportTest<'a> {
+    pub(super) engine: &'a dyn Engine,
+    pub(super) prepared: &'a Prepared,
+    pub(super) uv: &'a Utf8Path,
+    pub(super) wheel: &'a Utf8Path,
+    pub(super) modules: &'a [String],
+    pub(super) limits: Limits,
+}
+
+/// How the import test came out.
+pub(super) enum Imported {
+    /// Every module was imported.
+    Good,
+    /// It could not be tried.
+    NotChecked(NotChecked),
+    /// A module cannot be imported; the log says why.
+    Failed(Box<Exit>),
+}
+
+/// A code of our own: the wheel is not at fault.
+const MISSING_DEPENDENCY: i32 = 97;
+
+const IMPORT: &str = r#"
+/build/tools/uv pip install --quiet --offline --no-cache --no-deps --target /tmp/wheel --python /opt/wheelmill/env/bin/python "$WHEEL"
+cd /tmp
+PYTHONPATH=/tmp/wheel exec /opt/wheelmill/env/bin/python - "$@" <<'END'
+import importlib, os, sys
+try:
+    import torch
+except ModuleNotFoundError:
+    pass
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        top = (error.name or "").split(".")[0]
+        inside = os.path.exists(f"/tmp/wheel/{top}") or top == name.split(".")[0]
+        if inside:
+            raise
+        print(f"wheelmill: {name} needs {error.name}, which is no build requirement", file=sys.stderr)
+        sys.exit(97)
+    print(f"wheelmill: imported {name}")
+END
+"#;
+
+/// Imports the recipe's modules from the finished wheel, beside the torch that it was built with.
+pub(super) fn import(
+    test: &ImportTest<'_>,
+    output: &mut dyn OutputSink,
+    cancel: &Cancel,
+) -> Result<Imported, JudgeError> {
+    let not_checked = |why: &str| {
+        Imported::NotChecked(NotChecked { what: "import".to_owned(), why: why.to_owned() })
+    };
+    if test.modules.is_empty() {
+        return Ok(not_checked("the recipe names no module to import"));
+    }
+    let name = test.wheel.file_name().unwrap_or_default();
+    let target = format!("/build/wheel/{name}");
+    let mut environment = toolchain_variables();
+    environment.push(("WHEEL".to_owned(), target.clone()));
+    let mut command = ["sh", "-euc", IMPORT, "import"].map(str::to_owned).to_vec();
+    command.extend(test.modules.iter().cloned());
+    let container = Container {
+        command,
+        environment,
+        directory: "/".into(),
+        mounts: vec![mount(test.wheel, &target, false), mount(test.uv, paths::UV, false)],
+        network: false,
+        limits: test.limits,
+    };
+    let exit =
+        test.engine.run(test.prepared, &container, output, cancel).map_err(JudgeError::Engine)?;
+    match exit.code {
+        _ if exit.cancelled => Err(JudgeError::Engine(EngineError::Cancelled)),
+        0 => Ok(Imported::Good),
+        MISSING_DEPENDENCY => {
+            Ok(not_checked("a dependency of the wheel is not in the build environment"))
+        }
+        _ => Ok(Imported::Failed(Box::new(exit))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_must_leave_exactly_one_wheel() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(folder.path()).unwrap();
+        fs_err::write(path.join("notes.txt"), "").unwrap();
+        assert!(matches!(only_wheel(path), Err(JudgeError::NoWheel)));
+        fs_err::write(path.join("a-1-py3-none-any.whl"), "").unwrap();
+        assert_eq!(only_wheel(path).unwrap(), path.join("a-1-py3-none-any.whl"));
+        fs_err::write(path.join("b-1-py3-none-any.whl"), "").unwrap();
+        let error = only_wheel(path).unwrap_err().to_string();
+        assert!(error.contains("a-1-py3-none-any.whl, b-1"), "{error}");
+    }
+}

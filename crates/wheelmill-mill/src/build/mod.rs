@@ -1,0 +1,206 @@
+//! A run: the wanted cells of a plan, one after the other, each on its way to a wheel in the store.
+
+mod attempt;
+mod compile;
+mod failure;
+mod judge;
+mod log;
+mod source;
+mod tree;
+mod work;
+
+use std::time::Instant;
+
+use serde_json::json;
+use wheelmill_engine::Cancel;
+use wheelmill_model::RunId;
+use wheelmill_store::{AttemptEnd, NewCell, NewRun, Outcome, Owner, RunOutcome, Store};
+
+use crate::error::MillError;
+use crate::event::{CellOutcome, CellResult, Event, Reporter};
+use crate::fetch::{Client, Index};
+use crate::mill::Mill;
+use crate::plan::{CellState, Plan, PlannedCell};
+use crate::planner::spec;
+use crate::preflight::{Check, CheckState};
+use attempt::AttemptContext;
+use work::Pinned;
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct RunResult {
+    /// The run, when the history has one: without anything to build there is none.
+    pub run: Option<RunId>,
+    /// Every cell of the plan, in its order.
+    pub cells: Vec<CellResult>,
+    /// From start to end.
+    pub wall: std::time::Duration,
+    /// Whether the user stopped it.
+    pub cancelled: bool,
+}
+
+impl Mill {
+    /// Builds what a plan wants. Cells that fail do not stop the others.
+    ///
+    /// # Errors
+    /// The machine is not ready, a package or a version does not exist, or the store cannot be
+    /// used. Failures of single cells are in the result.
+    pub fn build(
+        &self,
+        plan: &Plan,
+        reporter: &dyn Reporter,
+        cancel: &Cancel,
+    ) -> Result<RunResult, MillError> {
+        let started = Instant::now();
+        if plan.wanted().next().is_none() {
+            let cells = plan.cells.iter().map(settled).collect();
+            return Ok(RunResult { run: None, cells, wall: started.elapsed(), cancelled: false });
+        }
+        let checks = self.ready(plan, reporter)?;
+        let client = Client::new(&self.settings.network).map_err(MillError::Network)?;
+        let index = Index::new(&client, &self.settings.network);
+        let sources = self.pin_all(plan, &index)?;
+
+        let store = Store::open(&self.settings.home)?;
+        let run = store.begin_run(&NewRun {
+            command_line: self.settings.command_line.clone(),
+            project: self.settings.project.clone(),
+            version: self.settings.version.clone(),
+            owner: Owner::current()?,
+        })?;
+        let ids = plan.cells.iter().map(|cell| cell.id.clone()).collect();
+        reporter.report(&Event::RunStarted { run: run.clone(), cells: ids });
+
+        let mut cells = Vec::new();
+        for (cell, source) in plan.cells.iter().zip(sources) {
+            let result = match (&cell.state, source) {
+                (CellState::Wanted, Some(source)) if !cancel.is_cancelled() => {
+                    let context = AttemptContext {
+                        mill: self,
+                        store: &store,
+                        client: &client,
+                        index: &index,
+                        reporter,
+                        cancel,
+                        checks: &checks,
+                    };
+                    attempt::attempt(&context, &run, cell, source)?
+                }
+                (CellState::Wanted, _) => {
+                    CellResult { outcome: CellOutcome::Cancelled, ..settled(cell) }
+                }
+                _ => {
+                    record(&store, &run, cell)?;
+                    settled(cell)
+                }
+            };
+            reporter.report(&Event::CellFinished(Box::new(result.clone())));
+            cells.push(result);
+        }
+        let cancelled = cancel.is_cancelled();
+        let failed = cells.iter().any(|cell| {
+            !matches!(
+                cell.outcome,
+                CellOutcome::Built | CellOutcome::Stored | CellOutcome::Impossible
+            )
+        });
+        let outcome = match (cancelled, failed) {
+            (true, _) => RunOutcome::Cancelled,
+            (_, true) => RunOutcome::Failed,
+            _ => RunOutcome::Done,
+        };
+        store.finish_run(&run, outcome)?;
+        let wall = started.elapsed();
+        reporter.report(&Event::RunFinished { run: run.clone(), wall });
+        Ok(RunResult { run: Some(run), cells, wall, cancelled })
+    }
+
+    /// Runs the preflight; warnings are told, problems end the run before it begins.
+    fn ready(&self, plan: &Plan, reporter: &dyn Reporter) -> Result<Vec<Check>, MillError> {
+        let checks = self.preflight(plan);
+        for check in checks.iter().filter(|check| check.state == CheckState::Warning) {
+            reporter.report(&Event::Warning {
+                cell: None,
+                message: check.message.clone(),
+                hint: check.fix.clone(),
+            });
+        }
+        let problems: Vec<Check> =
+            checks.iter().filter(|check| check.state == CheckState::Problem).cloned().collect();
+        if problems.is_empty() { Ok(checks) } else { Err(MillError::NotReady(problems)) }
+    }
+
+    /// Pins the source of every wanted cell, so that a package or version that does not exist is
+    /// refused before anything begins.
+    fn pin_all(&self, plan: &Plan, index: &Index<'_>) -> Result<Vec<Option<Pinned>>, MillError> {
+        let mut pinned: Vec<Option<Pinned>> = Vec::new();
+        for cell in &plan.cells {
+            let (CellState::Wanted, Some(ground)) = (&cell.state, &cell.ground) else {
+                pinned.push(None);
+                continue;
+            };
+            let source = if let Some(lock) = &ground.lock {
+                (lock.version.clone(), lock.source.clone())
+            } else if let Some(same) = plan.cells.iter().zip(&pinned).find_map(|(other, source)| {
+                let same = other.cell.package == cell.cell.package
+                    && other.cell.version == cell.cell.version
+                    && other.cell.python == cell.cell.python;
+                source.clone().filter(|_| same)
+            }) {
+                same
+            } else {
+                let version = cell.cell.version.as_ref();
+                crate::fetch::pin(&cell.recipe, version, cell.cell.python, index)
+                    .map_err(|source| self.source_error(&cell.cell.package, source))?
+            };
+            pinned.push(Some(source));
+        }
+        Ok(pinned)
+    }
+}
+
+/// A cell for which nothing is done.
+fn settled(cell: &PlannedCell) -> CellResult {
+    let (outcome, wheel) = match &cell.state {
+        CellState::Stored(wheel) => (CellOutcome::Stored, Some((**wheel).clone())),
+        CellState::Impossible(_) => (CellOutcome::Impossible, None),
+        CellState::Wanted => (CellOutcome::Cancelled, None),
+    };
+    let verdict =
+        wheel.as_ref().and_then(|wheel| wheel.verdict.get("summary")?.as_str().map(str::to_owned));
+    CellResult {
+        cell: cell.id.clone(),
+        outcome,
+        wheel,
+        verdict,
+        wall: std::time::Duration::ZERO,
+        peak_memory: None,
+        failure: None,
+        log: None,
+    }
+}
+
+/// Writes down a cell for which nothing is done, so that the run's page shows the whole plan.
+fn record(store: &Store, run: &RunId, cell: &PlannedCell) -> Result<(), MillError> {
+    let attempt = store.begin_attempt(run, &new_cell(cell))?;
+    let end = match &cell.state {
+        CellState::Stored(wheel) => {
+            AttemptEnd { wheel: Some(wheel.digest), ..AttemptEnd::new(Outcome::Cached) }
+        }
+        CellState::Impossible(reasons) => AttemptEnd {
+            cause: Some(json!({ "cause": "impossible", "reasons": reasons })),
+            ..AttemptEnd::new(Outcome::Impossible)
+        },
+        CellState::Wanted => AttemptEnd::new(Outcome::Cancelled),
+    };
+    Ok(store.finish_attempt(attempt.id, &end)?)
+}
+
+fn new_cell(cell: &PlannedCell) -> NewCell {
+    NewCell {
+        id: cell.id.clone(),
+        key: None,
+        package: cell.cell.package.clone(),
+        spec: spec(&cell.cell),
+    }
+}

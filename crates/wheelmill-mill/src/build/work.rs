@@ -1,0 +1,436 @@
+//! The way of a cell: from its source to a wheel in the store, phase by phase, each written to the
+//! history before it begins.
+
+use std::fs::File;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde_json::json;
+use wheelmill_engine::{
+    Base, EngineError, Environment, Exit, OutputSink, PrepareListener, Prepared, Step,
+};
+use wheelmill_model::{ByteSize, CellKey, DigestBuilder, Phase, RunId, Version};
+use wheelmill_recipe::Recipe;
+use wheelmill_store::{AttemptId, NewWheel, StoreError, StoredWheel};
+use wheelmill_wheel::Verdict;
+
+use super::attempt::AttemptContext;
+use super::compile::{self, Budget, Folders};
+use super::failure::{CellError, WorkEvidence};
+use super::judge::{self, ImportTest, Imported};
+use super::log::CellLog;
+use super::source::{SourceContext, bring, declared_requirements};
+use super::tree;
+use crate::environment::{Composer, resolve};
+use crate::event::Event;
+use crate::fetch::{PinnedSource, ensure_uv};
+use crate::lock::{self, Lock};
+use crate::plan::{Ground, PlannedCell};
+use crate::planner::spec;
+
+/// A version and its source.
+pub(super) type Pinned = (Version, PinnedSource);
+
+/// How often a process that waits for another one's cell looks again. The kernel tells nobody that
+/// a file lock was given back to somebody who did not block on it.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How a cell that did not fail came to its wheel.
+pub(super) enum Done {
+    Built(Box<StoredWheel>, Box<Verdict>),
+    Stored(Box<StoredWheel>),
+}
+
+/// What stops an attempt: the cell's own failure, or one of the store.
+pub(super) enum Stop {
+    Cell(CellError),
+    Store(StoreError),
+    /// The wheel was built and judged good, and could not be kept.
+    NotKept(Utf8PathBuf, StoreError),
+}
+
+impl<E: Into<CellError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Cell(error.into())
+    }
+}
+
+/// What was measured of the build itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Measured {
+    pub(super) peak: Option<ByteSize>,
+    pub(super) exit_code: Option<i32>,
+    pub(super) compiles: Option<u32>,
+}
+
+/// The work of one attempt.
+pub(super) struct Work<'a> {
+    context: &'a AttemptContext<'a>,
+    run: &'a RunId,
+    cell: &'a PlannedCell,
+    ground: &'a Ground,
+    attempt: AttemptId,
+    /// One folder for all attempts at a cell, so that two processes cannot work in it at once.
+    folder: Utf8PathBuf,
+    budget: Budget,
+    phase: Phase,
+    pub(super) measured: Measured,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        context: &'a AttemptContext<'a>,
+        run: &'a RunId,
+        cell: &'a PlannedCell,
+        attempt: AttemptId,
+    ) -> Self {
+        let ground = cell.ground.as_ref().expect("a wanted cell has a ground");
+        let digest = DigestBuilder::new("work")
+            .field("request", ground.request.as_bytes())
+            .field("cell", &cell.id)
+            .finish();
+        Self {
+            context,
+            run,
+            cell,
+            ground,
+            attempt,
+            folder: context.store.work_folder(&CellKey(digest)),
+            budget: compile::budget(&context.mill.settings, &context.mill.host, &cell.recipe),
+            phase: Phase::Preflight,
+            measured: Measured::default(),
+        }
+    }
+
+    /// What is known for a diagnosis.
+    pub(super) fn evidence(&self) -> WorkEvidence<'_> {
+        WorkEvidence {
+            phase: self.phase,
+            cell: &self.cell.cell,
+            budget: self.budget,
+            network: self.phase != Phase::Compile || self.cell.recipe.build.network,
+        }
+    }
+
+    /// Goes the whole way, holding the cell's folder, and leaves nothing big in it. What a failed
+    /// build left as its wheel stays, for whoever wants to look at it.
+    pub(super) fn run(&mut self, pinned: Pinned, log: &mut CellLog<'_>) -> Result<Done, Stop> {
+        let held = self.hold(log)?;
+        let done = self.all(pinned, log);
+        if done.is_ok() {
+            tree::remove(&self.folder)?;
+        } else {
+            for name in ["src", "home", "scratch"] {
+                tree::remove(&self.folder.join(name))?;
+            }
+        }
+        drop(held);
+        done
+    }
+
+    fn all(&mut self, (version, source): Pinned, log: &mut CellLog<'_>) -> Result<Done, Stop> {
+        self.begin(Phase::Preflight, log)?;
+        self.record("checks", &json!(self.context.checks))?;
+
+        self.begin(Phase::Fetch, log)?;
+        let base = self.base(log)?;
+        let composer = self.composer(&base);
+        self.bring_uv()?;
+        let foundation = self.prepare(&composer.foundation(), log)?;
+        let source = self.bring_source(&source, &foundation, log)?;
+
+        self.begin(Phase::Environment, log)?;
+        let lock = self.lock(&composer, version, source, &foundation, log)?;
+        let environment = composer.environment(&lock.requirements);
+        let key = self.key(&lock, &environment)?;
+        if let Some(wheel) = self.context.store.wheel_for(&key).map_err(Stop::Store)? {
+            return Ok(Done::Stored(Box::new(wheel)));
+        }
+        composer.write_lists(&lock.requirements)?;
+        let prepared = self.prepare(&environment, log)?;
+
+        self.begin(Phase::Compile, log)?;
+        self.compile(&prepared, log)?;
+
+        self.begin(Phase::Verify, log)?;
+        let (wheel, verdict) = self.judge(&lock.version, &prepared, log)?;
+
+        self.begin(Phase::Store, log)?;
+        let stored = self.store(&wheel, key, &lock, &verdict)?;
+        Ok(Done::Built(Box::new(stored), Box::new(verdict)))
+    }
+
+    fn recipe(&self) -> &'a Recipe {
+        &self.cell.recipe
+    }
+
+    fn begin(&mut self, phase: Phase, log: &mut CellLog<'_>) -> Result<(), Stop> {
+        self.phase = phase;
+        self.context.store.begin_phase(self.attempt, phase).map_err(Stop::Store)?;
+        self.context.reporter.report(&Event::PhaseStarted { cell: self.cell.id.clone(), phase });
+        log.begin_section();
+        log.note(&format!("{phase} of {}", self.cell.id));
+        Ok(())
+    }
+
+    fn record(&self, kind: &str, detail: &serde_json::Value) -> Result<(), Stop> {
+        self.context.store.record(self.attempt, kind, detail).map_err(Stop::Store)
+    }
+
+    fn tell(&self, log: &mut CellLog<'_>, message: &str) {
+        log.note(message);
+        self.context
+            .reporter
+            .report(&Event::Activity { cell: self.cell.id.clone(), message: message.to_owned() });
+    }
+
+    /// Takes the cell's folder for this process, waiting for another one that works in it.
+    fn hold(&self, log: &mut CellLog<'_>) -> Result<Flock<File>, Stop> {
+        fs_err::create_dir_all(&self.folder)?;
+        let path = self.folder.with_extension("lock");
+        let mut waiting = false;
+        loop {
+            let file = fs_err::File::create(&path)?.into_parts().0;
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(held) => return Ok(held),
+                Err((_, Errno::EWOULDBLOCK)) => {}
+                Err((_, error)) => return Err(std::io::Error::from(error).into()),
+            }
+            if !waiting {
+                self.tell(log, "waiting for another wheelmill that builds this cell");
+                waiting = true;
+            }
+            if self.context.cancel.is_cancelled() {
+                return Err(EngineError::Cancelled.into());
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    fn base(&self, log: &mut CellLog<'_>) -> Result<Base, Stop> {
+        if let Some(lock) = &self.ground.lock {
+            return Ok(lock.base.clone());
+        }
+        if !matches!(self.ground.base, Base::Host { .. }) {
+            self.tell(log, &format!("asking for {}", self.ground.base));
+        }
+        Ok(self.context.mill.engine.pin(&self.ground.base)?)
+    }
+
+    fn composer<'b>(&self, base: &'b Base) -> Composer<'b>
+    where
+        'a: 'b,
+    {
+        let (cell, ground): (&'a PlannedCell, &'a Ground) = (self.cell, self.ground);
+        let context: &'a AttemptContext<'a> = self.context;
+        context.mill.composer(&cell.cell, &cell.recipe, ground, base)
+    }
+
+    fn bring_uv(&self) -> Result<(), Stop> {
+        let AttemptContext { mill, client, index, cancel, .. } = *self.context;
+        let mut progress = self.download("uv");
+        ensure_uv(client, index, mill.host.machine, &mill.settings.cache, &mut progress, cancel)?;
+        fs_err::create_dir_all(mill.settings.cache.join("uv/cache"))?;
+        Ok(())
+    }
+
+    fn download(&self, what: &str) -> impl FnMut(u64, Option<u64>) {
+        let (cell, what) = (self.cell.id.clone(), what.to_owned());
+        move |done, total| {
+            let (cell, what) = (cell.clone(), what.clone());
+            self.context.reporter.report(&Event::Download { cell, what, done, total });
+        }
+    }
+
+    /// An empty folder below the cell's own.
+    fn fresh(&self, name: &str) -> Result<Utf8PathBuf, Stop> {
+        let folder = self.folder.join(name);
+        tree::remove(&folder)?;
+        fs_err::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    fn bring_source(
+        &self,
+        source: &PinnedSource,
+        foundation: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<PinnedSource, Stop> {
+        let folder = self.folder.join("src");
+        tree::remove(&folder)?;
+        let scratch = self.fresh("scratch")?;
+        let settings = &self.context.mill.settings;
+        let context = SourceContext {
+            client: self.context.client,
+            network: &settings.network,
+            cache: &settings.cache,
+            engine: self.context.mill.engine.as_ref(),
+            foundation,
+            cancel: self.context.cancel,
+        };
+        let mut progress = self.download("source");
+        let source = bring(&context, source, self.recipe(), &folder, &scratch, log, &mut progress)?;
+        self.record("source", &json!(source))?;
+        Ok(source)
+    }
+
+    /// What the cell resolved to: found in the store, or solved now and kept there.
+    fn lock(
+        &self,
+        composer: &Composer<'_>,
+        version: Version,
+        source: PinnedSource,
+        foundation: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<Lock, Stop> {
+        if let Some(lock) = &self.ground.lock {
+            return Ok((**lock).clone());
+        }
+        self.tell(log, "resolving versions");
+        let AttemptContext { mill, store, cancel, .. } = *self.context;
+        let mut requirements = composer.toolchain.requirements.clone();
+        let root = self.folder.join("src");
+        let declared = match &self.recipe().subdirectory {
+            Some(subdirectory) => declared_requirements(&root.join(subdirectory)),
+            None => declared_requirements(&root),
+        };
+        requirements.extend(declared);
+        requirements.extend(self.recipe().build.requires.iter().map(ToString::to_string));
+        let scratch = self.fresh("scratch")?;
+        let engine = mill.engine.as_ref();
+        let requirements =
+            resolve(composer, &requirements, engine, foundation, &scratch, log, cancel)?;
+        let lock = Lock { version, source, base: composer.base.clone(), requirements };
+        let text = serde_json::to_string(&lock).expect("a lock is plain data");
+        store.put_lock(&self.ground.request, &text).map_err(Stop::Store)?;
+        Ok(lock)
+    }
+
+    fn key(&self, lock: &Lock, environment: &Environment) -> Result<CellKey, Stop> {
+        let digest = self.context.mill.engine.digest(environment)?;
+        let recipe = &self.ground.recipe_digest;
+        let key = lock::key(recipe, self.recipe(), &self.cell.cell, lock, &digest);
+        self.context.store.set_key(self.attempt, &key).map_err(Stop::Store)?;
+        Ok(key)
+    }
+
+    fn prepare(&self, environment: &Environment, log: &mut CellLog<'_>) -> Result<Prepared, Stop> {
+        let mut listener = Listener { work: self, log };
+        let engine = &self.context.mill.engine;
+        Ok(engine.prepare(environment, &mut listener, self.context.cancel)?)
+    }
+
+    fn compile(&mut self, prepared: &Prepared, log: &mut CellLog<'_>) -> Result<(), Stop> {
+        let (output, home) = (self.fresh("out")?, self.fresh("home")?);
+        let source = self.folder.join("src");
+        let folders = Folders { source: &source, output: &output, home: &home };
+        let AttemptContext { mill, cancel, .. } = *self.context;
+        let container = compile::container(
+            &self.cell.cell,
+            self.recipe(),
+            &self.ground.toolchain,
+            folders,
+            self.budget,
+            &mill.settings.network,
+        );
+        self.record("command", &json!({ "command": container.command, "jobs": self.budget.jobs }))?;
+        let exit: Exit = mill.engine.run(prepared, &container, log, cancel)?;
+        self.measured = Measured {
+            peak: exit.peak_memory,
+            exit_code: Some(exit.code),
+            compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
+        };
+        self.record("exit", &json!(exit))?;
+        // A log that has holes would lead every later look astray.
+        if let Some(error) = log.take_error() {
+            return Err(error.into());
+        }
+        if exit.success() { Ok(()) } else { Err(CellError::Build(Box::new(exit)).into()) }
+    }
+
+    fn judge(
+        &self,
+        version: &Version,
+        prepared: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<(Utf8PathBuf, Verdict), Stop> {
+        let wheel = judge::only_wheel(&self.folder.join("out"))?;
+        let mut verdict = judge::static_verdict(&wheel, &self.cell.cell, version, self.recipe())?;
+        for finding in &verdict.findings {
+            log.note(&format!("{}: {}", finding.code, finding.message));
+        }
+        if !verdict.passed {
+            self.record("verdict", &json!(verdict))?;
+            return Err(CellError::Verdict(Box::new(verdict)).into());
+        }
+        let test = ImportTest {
+            engine: self.context.mill.engine.as_ref(),
+            prepared,
+            uv: &self.ground.toolchain.uv.0,
+            wheel: &wheel,
+            modules: &self.recipe().test.imports,
+            limits: self.budget.limits,
+        };
+        match judge::import(&test, log, self.context.cancel)? {
+            Imported::Good => {}
+            Imported::NotChecked(reason) => verdict.not_checked.push(reason),
+            Imported::Failed(exit) => return Err(CellError::Import(exit).into()),
+        }
+        self.record("verdict", &json!(verdict))?;
+        Ok((wheel, verdict))
+    }
+
+    fn store(
+        &self,
+        wheel: &Utf8Path,
+        key: CellKey,
+        lock: &Lock,
+        verdict: &Verdict,
+    ) -> Result<StoredWheel, Stop> {
+        let mut spec = spec(&self.cell.cell);
+        spec["version"] = json!(lock.version);
+        let new = NewWheel {
+            key,
+            cell: self.cell.id.clone(),
+            spec,
+            verdict: json!(verdict),
+            passed: verdict.passed,
+            run: self.run.clone(),
+        };
+        let added = self.context.store.add_wheel(wheel, &new);
+        let added = added.map_err(|source| Stop::NotKept(wheel.to_owned(), source))?;
+        Ok(added.wheel)
+    }
+}
+
+/// Passes on what the engine tells while it makes layers.
+struct Listener<'a, 'b, 'c> {
+    work: &'a Work<'a>,
+    log: &'b mut CellLog<'c>,
+}
+
+impl PrepareListener for Listener<'_, '_, '_> {
+    fn step(&mut self, index: usize, total: usize, step: &Step, cached: bool) {
+        let number = index + 1;
+        if cached {
+            self.log.note(&format!("[{number}/{total}] {} (done before)", step.title));
+        } else {
+            self.work.tell(self.log, &format!("[{number}/{total}] {}", step.title));
+        }
+    }
+
+    fn base_progress(&mut self, base: &Base, done: u64, total: Option<u64>) {
+        self.work.context.reporter.report(&Event::Download {
+            cell: self.work.cell.id.clone(),
+            what: base.to_string(),
+            done,
+            total,
+        });
+    }
+
+    fn output(&mut self) -> &mut dyn OutputSink {
+        self.log
+    }
+}

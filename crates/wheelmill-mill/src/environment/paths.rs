@@ -1,0 +1,25 @@
+//! Where things lie in a build container.
+//!
+//! One fixed place for each, in every container: compile caches then hit, and paths that compilers
+//! write into objects are equal from one build to the next.
+
+/// The package's source, writable.
+pub(crate) const SOURCE: &str = "/build/src";
+/// Where the build leaves its wheel.
+pub(crate) const OUTPUT: &str = "/build/out";
+/// Programs and lists that steps are given.
+pub(crate) const TOOLS: &str = "/build/tools";
+/// uv.
+pub(crate) const UV: &str = "/build/tools/uv";
+/// The certificates that this machine trusts.
+pub(crate) const CERTIFICATES: &str = "/build/tools/certificates.pem";
+/// uv's cache of downloads.
+pub(crate) const UV_CACHE: &str = "/build/cache/uv";
+/// The Python environment with torch and the build requirements.
+pub(crate) const PYTHON_ENVIRONMENT: &str = "/opt/wheelmill/env";
+/// Interpreters that uv brought because the base has none of that release.
+pub(crate) const PYTHONS: &str = "/opt/wheelmill/python";
+/// The CUDA toolkit: always a link, so that every base looks the same.
+pub(crate) const CUDA: &str = "/opt/wheelmill/cuda";
+/// The folder that builds see as their home.
+pub(crate) const HOME: &str = "/build/home";

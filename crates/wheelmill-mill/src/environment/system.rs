@@ -1,0 +1,288 @@
+//! What comes from the distribution: compilers, headers and tools that the base lacks.
+
+use camino::Utf8Path;
+use wheelmill_engine::Step;
+use wheelmill_model::PythonVersion;
+use wheelmill_recipe::SystemPackages;
+
+/// Families of distributions, by their package manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// `apt-get`: Debian, Ubuntu and theirs.
+    Debian,
+    /// `dnf`: Fedora, RHEL, Rocky, Alma, UBI.
+    Fedora,
+    /// `zypper`: openSUSE, SLES.
+    Suse,
+    /// `pacman`: Arch.
+    Arch,
+    /// `apk`: Alpine.
+    Alpine,
+}
+
+impl Family {
+    const ALL: [Self; 5] = [Self::Debian, Self::Fedora, Self::Suse, Self::Arch, Self::Alpine];
+
+    /// The word for it in recipes.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debian => "debian",
+            Self::Fedora => "fedora",
+            Self::Suse => "suse",
+            Self::Arch => "arch",
+            Self::Alpine => "alpine",
+        }
+    }
+
+    /// The family whose package manager this root has.
+    pub(crate) fn of_root(root: &Utf8Path) -> Option<Self> {
+        let programs = ["apt-get", "dnf", "zypper", "pacman", "apk"];
+        Self::ALL.into_iter().zip(programs).find_map(|(family, program)| {
+            ["usr/bin", "bin", "sbin"]
+                .iter()
+                .any(|folder| root.join(folder).join(program).exists())
+                .then_some(family)
+        })
+    }
+}
+
+/// A thing that builds need, by a name of ours.
+struct Thing {
+    name: &'static str,
+    /// Any of these files shows that it is there. `{python}` is the release.
+    shown_by: &'static [&'static str],
+    /// Packages, in the order of [`Family::ALL`].
+    packages: [&'static str; 5],
+}
+
+const THINGS: [Thing; 13] = [
+    Thing {
+        name: "c++",
+        shown_by: &["usr/bin/g++", "usr/local/bin/g++", "opt/rh/gcc-toolset-*/root/usr/bin/g++"],
+        packages: ["g++", "gcc-c++", "gcc-c++", "gcc", "g++"],
+    },
+    Thing {
+        name: "python-headers",
+        shown_by: &[
+            "usr/include/python{python}/Python.h",
+            "usr/local/include/python{python}/Python.h",
+        ],
+        packages: ["python{python}-dev", "python3-devel", "python3-devel", "python", "python3-dev"],
+    },
+    Thing { name: "git", shown_by: &["usr/bin/git"], packages: ["git"; 5] },
+    Thing { name: "patch", shown_by: &["usr/bin/patch"], packages: ["patch"; 5] },
+    Thing { name: "make", shown_by: &["usr/bin/make"], packages: ["make"; 5] },
+    Thing { name: "cmake", shown_by: &["usr/bin/cmake"], packages: ["cmake"; 5] },
+    Thing {
+        name: "pkg-config",
+        shown_by: &["usr/bin/pkg-config"],
+        packages: ["pkg-config", "pkgconf-pkg-config", "pkg-config", "pkgconf", "pkgconf"],
+    },
+    Thing {
+        name: "zlib",
+        shown_by: &["usr/include/zlib.h"],
+        packages: ["zlib1g-dev", "zlib-devel", "zlib-devel", "zlib", "zlib-dev"],
+    },
+    Thing {
+        name: "libjpeg",
+        shown_by: &["usr/include/jpeglib.h"],
+        packages: [
+            "libjpeg-dev",
+            "libjpeg-turbo-devel",
+            "libjpeg8-devel",
+            "libjpeg-turbo",
+            "libjpeg-turbo-dev",
+        ],
+    },
+    Thing {
+        name: "libpng",
+        shown_by: &["usr/include/png.h"],
+        packages: ["libpng-dev", "libpng-devel", "libpng16-devel", "libpng", "libpng-dev"],
+    },
+    Thing {
+        name: "libwebp",
+        shown_by: &["usr/include/webp/decode.h"],
+        packages: ["libwebp-dev", "libwebp-devel", "libwebp-devel", "libwebp", "libwebp-dev"],
+    },
+    Thing {
+        name: "numactl",
+        shown_by: &["usr/include/numa.h"],
+        packages: ["libnuma-dev", "numactl-devel", "libnuma-devel", "numactl", "numactl-dev"],
+    },
+    Thing {
+        name: "openblas",
+        shown_by: &[
+            "usr/include/x86_64-linux-gnu/openblas-pthread/cblas.h",
+            "usr/include/openblas/cblas.h",
+        ],
+        packages: [
+            "libopenblas-dev",
+            "openblas-devel",
+            "openblas-devel",
+            "openblas",
+            "openblas-dev",
+        ],
+    },
+];
+
+/// The packages of each family that a build needs, in a fixed order.
+pub(crate) struct Wanted {
+    lists: Vec<(Family, Vec<String>)>,
+    /// Things of ours, so that a root can be asked for them without its package manager.
+    things: Vec<&'static Thing>,
+    python: PythonVersion,
+}
+
+/// What a build needs from the distribution: a compiler, the headers of the base's own Python,
+/// what the recipe names.
+pub(crate) fn wanted(
+    packages: &SystemPackages,
+    python: PythonVersion,
+    headers: bool,
+    git: bool,
+    patch: bool,
+) -> Wanted {
+    let mut names = vec!["c++"];
+    for (name, needed) in [("python-headers", headers), ("git", git), ("patch", patch)] {
+        if needed {
+            names.push(name);
+        }
+    }
+    names.extend(packages.names.iter().map(String::as_str));
+    let things: Vec<&'static Thing> =
+        THINGS.iter().filter(|thing| names.contains(&thing.name)).collect();
+    let lists = Family::ALL
+        .into_iter()
+        .enumerate()
+        .map(|(column, family)| {
+            let ours = things.iter().map(|thing| spelled(thing.packages[column], python));
+            let own = names
+                .iter()
+                .filter(|name| !THINGS.iter().any(|thing| thing.name == **name))
+                .map(|name| (*name).to_owned());
+            let theirs = packages.by_family.get(family.as_str()).into_iter().flatten().cloned();
+            let mut list: Vec<String> = ours.chain(own).chain(theirs).collect();
+            list.sort();
+            list.dedup();
+            (family, list)
+        })
+        .collect();
+    Wanted { lists, things, python }
+}
+
+fn spelled(text: &str, python: PythonVersion) -> String {
+    text.replace("{python}", &python.to_string())
+}
+
+impl Wanted {
+    /// Whether a root has all of it, as far as files can tell.
+    pub(crate) fn all_in(&self, root: &Utf8Path) -> bool {
+        let family = Family::of_root(root);
+        let of_things = |package: &String| {
+            self.things.iter().any(|thing| {
+                thing.packages.iter().any(|name| spelled(name, self.python) == *package)
+            })
+        };
+        let others =
+            self.lists.iter().filter(|(of, _)| Some(*of) == family).flat_map(|(_, list)| list);
+        self.things.iter().all(|thing| {
+            thing.shown_by.iter().any(|file| root.join(spelled(file, self.python)).exists())
+        }) && others
+            .filter(|package| !of_things(package))
+            .all(|package| family == Some(Family::Debian) && debian_has(root, package))
+    }
+
+    /// The step that brings what is missing, by whichever package manager the base has.
+    pub(crate) fn step(&self) -> Step {
+        let environment = self
+            .lists
+            .iter()
+            .map(|(family, list)| {
+                (format!("PACKAGES_{}", family.as_str().to_uppercase()), list.join(" "))
+            })
+            .collect();
+        let titles: Vec<&str> = self.things.iter().map(|thing| thing.name).collect();
+        Step {
+            title: format!("system packages: {}", titles.join(", ")),
+            command: ["/bin/sh", "-euc", SCRIPT].map(str::to_owned).to_vec(),
+            environment,
+            ambient: Vec::new(),
+            inputs: Vec::new(),
+            mounts: Vec::new(),
+            network: true,
+            system: true,
+        }
+    }
+}
+
+fn debian_has(root: &Utf8Path, package: &str) -> bool {
+    let info = root.join("var/lib/dpkg/info");
+    ["", ":amd64", ":arm64"].iter().any(|arch| info.join(format!("{package}{arch}.list")).exists())
+}
+
+const SCRIPT: &str = r#"
+if command -v apt-get >/dev/null; then
+    missing=
+    for package in $PACKAGES_DEBIAN; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+    done
+    [ -n "$missing" ] || exit 0
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    apt-get install -q -y --no-install-recommends $missing
+elif command -v dnf >/dev/null; then
+    dnf install -y --setopt=install_weak_deps=False $PACKAGES_FEDORA
+elif command -v yum >/dev/null; then
+    yum install -y $PACKAGES_FEDORA
+elif command -v zypper >/dev/null; then
+    zypper --non-interactive install --no-recommends $PACKAGES_SUSE
+elif command -v pacman >/dev/null; then
+    pacman -Sy --noconfirm --needed $PACKAGES_ARCH
+elif command -v apk >/dev/null; then
+    apk add --no-cache $PACKAGES_ALPINE
+else
+    echo "no package manager that is known (apt-get, dnf, zypper, pacman, apk): choose a base that has a C++ compiler and Python headers" >&2
+    exit 1
+fi
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PYTHON: PythonVersion = PythonVersion::new(3, 11);
+
+    #[test]
+    fn a_root_without_the_headers_needs_the_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let wanted = wanted(&SystemPackages::default(), PYTHON, true, false, false);
+        for file in ["usr/bin/apt-get", "usr/bin/g++"] {
+            fs_err::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs_err::write(root.join(file), "").unwrap();
+        }
+        assert!(!wanted.all_in(root));
+        fs_err::create_dir_all(root.join("usr/include/python3.11")).unwrap();
+        fs_err::write(root.join("usr/include/python3.11/Python.h"), "").unwrap();
+        assert!(wanted.all_in(root));
+    }
+
+    #[test]
+    fn a_package_of_the_distribution_is_known_by_its_own_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        for file in ["usr/bin/apt-get", "usr/bin/g++"] {
+            fs_err::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs_err::write(root.join(file), "").unwrap();
+        }
+        let mut packages = SystemPackages::default();
+        packages.by_family.insert("debian".to_owned(), vec!["libboost-dev".to_owned()]);
+        let wanted = wanted(&packages, PYTHON, false, false, false);
+        assert!(!wanted.all_in(root));
+        fs_err::create_dir_all(root.join("var/lib/dpkg/info")).unwrap();
+        fs_err::write(root.join("var/lib/dpkg/info/libboost-dev:amd64.list"), "").unwrap();
+        assert!(wanted.all_in(root));
+        let (_, value) = &wanted.step().environment[0];
+        assert_eq!(value, "g++ libboost-dev");
+    }
+}

@@ -1,0 +1,90 @@
+//! What a cell resolved to, so that later runs need no network and give the same wheel.
+
+use serde::{Deserialize, Serialize};
+use wheelmill_engine::Base;
+use wheelmill_model::{CellKey, Digest, DigestBuilder, Version};
+use wheelmill_recipe::{Cell, Recipe, Source};
+
+use crate::environment::Requirements;
+use crate::fetch::{PinError, PinnedSource, folder_digest};
+
+/// Changes when the meaning of a lock or of a key does.
+const FORMAT: &str = "1";
+
+/// Everything of a cell that was chosen when it was first built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lock {
+    pub(crate) version: Version,
+    pub(crate) source: PinnedSource,
+    pub(crate) base: Base,
+    pub(crate) requirements: Requirements,
+}
+
+/// What of a recipe decides a wheel, without words for people.
+pub(crate) fn recipe_digest(recipe: &Recipe) -> Digest {
+    let mut json = serde_json::to_value(recipe).expect("a recipe is plain data");
+    if let Some(fields) = json.as_object_mut() {
+        for word in ["summary", "homepage", "read-from", "built", "origin"] {
+            fields.remove(word);
+        }
+    }
+    DigestBuilder::new("recipe").field("json", json.to_string()).finish()
+}
+
+/// What a lock answers: a cell of a recipe on a base, and for a source that lies in a folder, what
+/// is in that folder now.
+pub(crate) fn request(
+    recipe: &Digest,
+    source: &Source,
+    cell: &Cell,
+    base: &Base,
+    index: &str,
+) -> Result<Digest, PinError> {
+    let folder = match source {
+        Source::Path(path) => folder_digest(path)
+            .map_err(|source| PinError::Folder { path: path.clone(), source })?
+            .to_string(),
+        _ => String::new(),
+    };
+    let base = serde_json::to_string(base).expect("a base is plain data");
+    let version = cell.version.as_ref().map(ToString::to_string).unwrap_or_default();
+    let torch = cell.torch.map(|torch| torch.to_string()).unwrap_or_default();
+    // The architectures decide the wheel and not what it is made from, so they are no part of it.
+    let digest = DigestBuilder::new("lock")
+        .field("format", FORMAT)
+        .field("recipe", recipe.as_bytes())
+        .field("package", cell.package.as_str())
+        .field("version", version)
+        .field("cuda", cell.cuda.to_string())
+        .field("torch", torch)
+        .field("python", cell.python.to_string())
+        .field("base", base)
+        .field("index", index)
+        .field("folder", folder)
+        .finish();
+    Ok(digest)
+}
+
+/// The key of a cell: everything that decides its wheel.
+pub(crate) fn key(
+    recipe: &Digest,
+    resolved: &Recipe,
+    cell: &Cell,
+    lock: &Lock,
+    environment: &Digest,
+) -> CellKey {
+    // How many compilers run at once decides no wheel: every key is of a build with one.
+    let variables = resolved.environment(cell, 1);
+    CellKey(
+        DigestBuilder::new("cell")
+            .field("format", FORMAT)
+            .field("recipe", recipe.as_bytes())
+            .field("package", cell.package.as_str())
+            .field("version", lock.version.to_string())
+            .field("source", lock.source.identity())
+            .field("environment", environment.as_bytes())
+            .field("architectures", cell.architectures.to_string())
+            .fields("variables", variables.iter().map(|(name, value)| format!("{name}={value}")))
+            .finish(),
+    )
+}

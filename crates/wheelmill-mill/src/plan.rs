@@ -1,0 +1,93 @@
+//! What a wish comes to: cells, each with what would be done for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use wheelmill_engine::Base;
+use wheelmill_model::Digest;
+use wheelmill_recipe::{Cell, Impossible, Recipe};
+use wheelmill_store::StoredWheel;
+
+use crate::environment::Toolchain;
+use crate::lock::Lock;
+
+/// The cells of a wish.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Plan {
+    /// In the order in which they would be built.
+    pub cells: Vec<PlannedCell>,
+}
+
+/// One cell, and what would be done for it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlannedCell {
+    /// Its identifier.
+    pub id: String,
+    /// What it is.
+    pub cell: Cell,
+    /// Whether it is there, can be built, or cannot.
+    pub state: CellState,
+    /// What it compiles with, in one line; empty for an impossible cell.
+    pub toolchain: String,
+    /// What would be done, one step a line.
+    pub steps: Vec<String>,
+    /// Whether its build may reach the network.
+    pub network_while_compiling: bool,
+    /// How long it took the last time, in seconds.
+    #[serde(serialize_with = "optional_seconds")]
+    pub expected: Option<Duration>,
+    #[serde(skip)]
+    pub(crate) recipe: Arc<Recipe>,
+    #[serde(skip)]
+    pub(crate) ground: Option<Ground>,
+}
+
+/// Where a cell stands.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellState {
+    /// A good wheel of it is in the store.
+    Stored(Box<StoredWheel>),
+    /// It would be built.
+    Wanted,
+    /// It cannot be built.
+    Impossible(Vec<Impossible>),
+}
+
+/// What a possible cell stands on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    pub(crate) base: Base,
+    pub(crate) toolchain: Toolchain,
+    pub(crate) recipe_digest: Digest,
+    /// What its lock answers.
+    pub(crate) request: Digest,
+    pub(crate) lock: Option<Arc<Lock>>,
+}
+
+impl Plan {
+    /// The cells that would be built.
+    pub fn wanted(&self) -> impl Iterator<Item = &PlannedCell> {
+        self.cells.iter().filter(|cell| matches!(cell.state, CellState::Wanted))
+    }
+
+    /// Whether there are cells, and none of them can be built or is there.
+    #[must_use]
+    pub fn is_impossible(&self) -> bool {
+        !self.cells.is_empty()
+            && self.cells.iter().all(|cell| matches!(cell.state, CellState::Impossible(_)))
+    }
+}
+
+fn optional_seconds<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => crate::event::seconds(duration, serializer),
+        None => serializer.serialize_none(),
+    }
+}

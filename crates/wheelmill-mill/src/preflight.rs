@@ -1,0 +1,153 @@
+//! Cheap checks before anything heavy.
+
+use camino::Utf8Path;
+use serde::Serialize;
+use wheelmill_engine::{Engine, Severity};
+use wheelmill_model::ByteSize;
+
+use crate::fetch::{Client, Index};
+
+/// A toolchain with torch takes 10 GB (its layer and uv's cache); building beside it some more.
+const DISK_FOR_ENVIRONMENT: ByteSize = ByteSize(14 << 30);
+/// Where the environment is there already.
+const DISK_FOR_BUILD: ByteSize = ByteSize(2 << 30);
+/// Below this, one nvcc of a torch extension does not fit.
+const MEMORY: ByteSize = ByteSize(2 << 30);
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckState {
+    /// As it should be.
+    Ok,
+    /// It may go wrong.
+    Warning,
+    /// It will go wrong.
+    Problem,
+    /// It could not be found out.
+    NotChecked,
+}
+
+/// One check of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Check {
+    /// What is checked; stable.
+    pub code: &'static str,
+    /// How it came out.
+    pub state: CheckState,
+    /// What was seen.
+    pub message: String,
+    /// What to do about it.
+    pub fix: Option<String>,
+}
+
+impl Check {
+    fn new(code: &'static str, state: CheckState, message: String, fix: Option<&str>) -> Self {
+        Self { code, state, message, fix: fix.map(str::to_owned) }
+    }
+}
+
+/// What the engine can do here.
+pub(crate) fn engine(engine: &dyn Engine) -> Vec<Check> {
+    let probe = engine.probe();
+    let mut checks: Vec<Check> = probe
+        .findings
+        .into_iter()
+        .map(|finding| Check {
+            code: "engine",
+            state: match finding.severity {
+                Severity::Problem => CheckState::Problem,
+                Severity::Warning => CheckState::Warning,
+                Severity::Note => CheckState::Ok,
+            },
+            message: finding.message,
+            fix: finding.fix,
+        })
+        .collect();
+    let summary = format!("the {} engine works here: {}", probe.engine, probe.summary);
+    if checks.iter().all(|check| check.state != CheckState::Problem) {
+        checks.insert(0, Check::new("engine", CheckState::Ok, summary, None));
+    }
+    checks
+}
+
+/// Whether a folder's disk has room.
+pub(crate) fn disk(folder: &Utf8Path, environment_is_there: bool) -> Check {
+    let needed = if environment_is_there { DISK_FOR_BUILD } else { DISK_FOR_ENVIRONMENT };
+    let there = folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Utf8Path::new("/"));
+    let free = match nix::sys::statvfs::statvfs(there.as_std_path()) {
+        Ok(found) => ByteSize(found.blocks_available() as u64 * found.fragment_size() as u64),
+        Err(error) => {
+            let message =
+                format!("could not ask the disk of `{there}` for its free space: {error}");
+            return Check::new("disk", CheckState::NotChecked, message, None);
+        }
+    };
+    let message = format!("{free} free on the disk of `{folder}`, about {needed} needed");
+    if free >= needed {
+        Check::new("disk", CheckState::Ok, message, None)
+    } else if free.0 >= needed.0 / 2 {
+        Check::new("disk", CheckState::Warning, message, None)
+    } else {
+        let fix = "free some, or choose another disk with WHEELMILL_HOME and WHEELMILL_CACHE";
+        Check::new("disk", CheckState::Problem, message, Some(fix))
+    }
+}
+
+/// Whether the memory that a build may have is enough for one compiler.
+pub(crate) fn memory(limit: Option<ByteSize>) -> Check {
+    let Some(limit) = limit else {
+        let message = "could not find out how much memory is free".to_owned();
+        return Check::new("memory", CheckState::NotChecked, message, None);
+    };
+    let message = format!("{limit} of memory for the build");
+    if limit >= MEMORY {
+        Check::new("memory", CheckState::Ok, message, None)
+    } else {
+        let message = format!("{message}; CUDA compilers take {MEMORY} and more");
+        let fix = "stop other programs, or give more with `--memory`";
+        Check::new("memory", CheckState::Warning, message, Some(fix))
+    }
+}
+
+/// Whether the index answers.
+pub(crate) fn index(client: &Client, index: &Index<'_>) -> Check {
+    let known = "packaging".parse().expect("a legal name");
+    match index.releases(&known) {
+        Ok(_) => Check::new("index", CheckState::Ok, format!("{} answers", index.address()), None),
+        Err(error) => {
+            let mut message = error.to_string();
+            let mut cause = std::error::Error::source(&error);
+            while let Some(error) = cause {
+                message = format!("{message}: {error}");
+                cause = error.source();
+            }
+            let fix = if client.is_offline() {
+                "run it again without `--offline`"
+            } else {
+                "check the network: behind a proxy set HTTPS_PROXY, behind one that inspects TLS set SSL_CERT_FILE to its certificates, for a private index set UV_DEFAULT_INDEX"
+            };
+            Check::new("index", CheckState::Problem, message, Some(fix))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_asked_through_the_nearest_folder_that_exists() {
+        let check = disk(Utf8Path::new("/proc/no/such/folder"), true);
+        assert_eq!((check.code, check.state), ("disk", CheckState::Problem), "{check:?}");
+        assert!(check.fix.is_some());
+    }
+
+    #[test]
+    fn unknown_memory_is_not_good_memory() {
+        assert_eq!(memory(None).state, CheckState::NotChecked);
+        assert_eq!(memory(Some(ByteSize(1 << 30))).state, CheckState::Warning);
+        assert_eq!(memory(Some(ByteSize(8 << 30))).state, CheckState::Ok);
+    }
+}

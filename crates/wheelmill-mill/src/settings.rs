@@ -1,0 +1,53 @@
+//! What the mill is told about this invocation.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use wheelmill_engine::{Base, EngineKind};
+use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings};
+
+/// Settings of one invocation, resolved from flags, environment and files by the caller.
+#[derive(Clone, Debug)]
+pub struct MillSettings {
+    /// The store: wheels, history, logs, work folders.
+    pub home: Utf8PathBuf,
+    /// What can be fetched or made again: downloads, layers, uv's cache.
+    pub cache: Utf8PathBuf,
+    /// The program that the engine starts again inside a container's namespaces: the caller's own.
+    pub program: Utf8PathBuf,
+    /// Folders that no container sees, wherever they lie: the user's home.
+    pub hidden: Vec<Utf8PathBuf>,
+    /// The version of wheelmill, for the history.
+    pub version: String,
+    /// What the user typed, for the history.
+    pub command_line: Vec<String>,
+    /// The project file, for the history.
+    pub project: Option<Utf8PathBuf>,
+    /// How to reach indexes and registries.
+    pub network: NetworkSettings,
+    /// What runs containers.
+    pub engine: EngineKind,
+    /// What containers start from, when not from this machine's own root.
+    pub bases: Bases,
+    /// Memory for a build; as much as is free when not given.
+    pub memory: Option<ByteSize>,
+    /// Processors for a build; all when not given.
+    pub cpus: Option<f64>,
+    /// Resolve versions anew, though an earlier run did.
+    pub refresh: bool,
+}
+
+/// The bases that the user chose.
+#[derive(Clone, Debug, Default)]
+pub struct Bases {
+    /// For cells of a CUDA release.
+    pub by_cuda: BTreeMap<CudaVersion, Base>,
+    /// For all others.
+    pub default: Option<Base>,
+}
+
+impl Bases {
+    pub(crate) fn of(&self, cuda: CudaVersion) -> Option<&Base> {
+        self.by_cuda.get(&cuda).or(self.default.as_ref())
+    }
+}
