@@ -13,6 +13,9 @@ use crate::{Store, StoreError};
 /// The members of a cell's spec that decide how long it takes, most telling first.
 const TELLING: [&str; 4] = ["cuda", "torch", "architectures", "python"];
 
+/// The telling members of one spec.
+type Telling<T> = [Option<T>; TELLING.len()];
+
 /// How many of the newest builds of a package are considered.
 const CONSIDERED: u32 = 64;
 
@@ -32,8 +35,8 @@ pub struct Expectation {
 /// What the newest builds of one package took. Asked for once, it answers for many cells.
 #[derive(Clone, Debug, Default)]
 pub struct Expectations {
-    /// Newest first.
-    builds: Vec<(Value, Expectation)>,
+    /// Newest first, each with its telling members.
+    builds: Vec<(Telling<Value>, Expectation)>,
 }
 
 impl Expectations {
@@ -41,11 +44,16 @@ impl Expectations {
     /// it. None when the package was never built.
     #[must_use]
     pub fn of(&self, spec: &Value) -> Option<&Expectation> {
+        let wanted = TELLING.map(|member| spec.get(member));
         // `max_by_key` takes the last of equals, which is the newest from behind.
         self.builds
             .iter()
             .rev()
-            .max_by_key(|(built, _)| TELLING.map(|member| built.get(member) == spec.get(member)))
+            .max_by_key(|(built, _)| {
+                std::array::from_fn::<_, { TELLING.len() }, _>(|index| {
+                    built[index].as_ref() == wanted[index]
+                })
+            })
             .map(|(_, expectation)| expectation)
     }
 }
@@ -64,9 +72,10 @@ impl Store {
             let builds = statement
                 .query_map((Text(package), CONSIDERED), |row| {
                     let Json(spec) = row.get(0)?;
+                    let telling = TELLING.map(|member| spec.get(member).cloned());
                     let wall = row.get::<_, Option<_>>(1)?.map(|Span(wall)| wall);
                     let peak_memory = row.get::<_, Option<_>>(2)?.map(|Bytes(size)| ByteSize(size));
-                    Ok((spec, Expectation { wall, peak_memory, compiles: row.get(3)? }))
+                    Ok((telling, Expectation { wall, peak_memory, compiles: row.get(3)? }))
                 })?
                 .collect::<Result<_, _>>()?;
             Ok(Expectations { builds })

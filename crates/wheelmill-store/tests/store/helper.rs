@@ -85,7 +85,8 @@ fn wait() {
 #[test]
 #[ignore = "the other process of other tests"]
 fn act() {
-    let task = std::env::var(TASK).unwrap_or_default();
+    // Somebody runs all tests, the ignored ones, too.
+    let Ok(task) = std::env::var(TASK) else { return };
     let words: Vec<&str> = task.lines().collect();
     match words[..] {
         ["open", home] => {
