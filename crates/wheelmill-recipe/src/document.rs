@@ -7,6 +7,7 @@ use miette::NamedSource;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Mistake, MistakeKind, RecipeError};
+use crate::schema::tables_with;
 use crate::suggest::{closest, list_words};
 
 /// A place in the text, in bytes.
@@ -92,10 +93,12 @@ impl Document {
         let message = error.message().trim();
         let written = self.text.get(span.clone()).unwrap_or_default();
         if let Some((found, known)) = rejected_name(message, "unknown field ") {
-            let close = closest(&found, known.iter().map(String::as_str));
-            let hint = match close {
+            let elsewhere = tables_with(&found);
+            let hint = match closest(&found, known.iter().map(String::as_str)) {
                 Some(close) => format!("did you mean `{close}`?"),
-                None if known.is_empty() => "no key is known here".to_owned(),
+                None if !elsewhere.is_empty() => {
+                    format!("`{found}` is a key of {}", list_words(&elsewhere))
+                }
                 None => format!("the keys here are {}", list_words(&known)),
             };
             let message = format!("`{found}` is not a key that this table knows");
@@ -108,15 +111,19 @@ impl Document {
             };
             return self.wrong_value(span, format!("`{found}` is not a value here"), hint);
         }
-        if let Some(rest) = message.strip_prefix("invalid type: ") {
-            let (found, wanted) = rest.split_once(", expected ").unwrap_or((rest, "another type"));
+        if let Some((found, wanted)) = rejected_value(message, "invalid type: ") {
             let hint = type_hint(written, found, wanted);
-            return self.wrong_value(span, format!("found {found} where {wanted} is wanted"), hint);
+            let message = format!("{} is wanted, not {}", in_words(wanted), in_words(found));
+            return self.wrong_value(span, message, hint);
+        }
+        if let Some((_, wanted)) = rejected_value(message, "invalid value: ") {
+            let message = format!("{} is wanted, not `{written}`", in_words(wanted));
+            return self.wrong_value(span, message, None);
         }
         if let Some(key) = message.strip_prefix("missing field ") {
+            let hint = format!("add `{} = …`", key.trim_matches('`'));
             let message = format!("the key {key} is missing");
-            let label = "in this table";
-            return self.mistake(MistakeKind::Combination, span, message, label, None);
+            return self.combination(span, message, "in this table", hint);
         }
         let kind = match self.text.parse::<toml::Table>() {
             Ok(_) => MistakeKind::Value,
@@ -157,6 +164,29 @@ fn rejected_name(message: &str, prefix: &str) -> Option<(String, Vec<String>)> {
     let mut quoted = message.strip_prefix(prefix)?.split('`').skip(1).step_by(2).map(str::to_owned);
     Some((quoted.next()?, quoted.collect()))
 }
+
+/// What was found and what was wanted in serde's "invalid type: …, expected …".
+fn rejected_value<'a>(message: &'a str, prefix: &str) -> Option<(&'a str, &'a str)> {
+    message.strip_prefix(prefix)?.split_once(", expected ")
+}
+
+/// What serde calls a type, in the words of somebody who writes TOML.
+fn in_words(kind: &str) -> &str {
+    let kind = kind.split([' ', ':']).next().filter(|first| FOUND.contains(first)).unwrap_or(kind);
+    match kind {
+        "a string" | "string" => "a text",
+        "a boolean" | "boolean" => "`true` or `false`",
+        "a sequence" | "sequence" => "a list",
+        "a map" | "map" => "a table",
+        "floating" | "integer" => "a number",
+        "a nonzero u32" => "a number above zero",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    }
+}
+
+/// How serde's words for what was found begin; the value itself follows.
+const FOUND: [&str; 6] = ["string", "boolean", "sequence", "map", "floating", "integer"];
 
 fn type_hint(written: &str, found: &str, wanted: &str) -> Option<String> {
     let written = written.trim();

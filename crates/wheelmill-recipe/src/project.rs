@@ -197,7 +197,7 @@ fn recipe_files(
         if found.is_empty() {
             return Err(project.wrong_value(
                 pattern.span(),
-                format!("no recipe file fits `{}`", pattern.get_ref()),
+                format!("there is no recipe file `{}`", pattern.get_ref()),
                 Some(
                     "paths are relative to this file, and `*` stands only in the last part".into(),
                 ),

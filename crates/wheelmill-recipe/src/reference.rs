@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::placeholder;
-use crate::schema::{json_schema_project, json_schema_recipe};
+use crate::schema::{json_schema_project, json_schema_recipe, resolve};
 
 /// The reference page, as Markdown.
 #[must_use]
@@ -95,15 +95,6 @@ impl Page {
             self.line(&format!("| `{{{name}}}` | {meaning} | {place} |"));
         }
         self.line("");
-    }
-}
-
-/// Follows a reference to the place where a type is defined.
-fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
-    match reference.and_then(|reference| reference.strip_prefix('#')) {
-        Some(pointer) => root.pointer(pointer).unwrap_or(schema),
-        None => schema,
     }
 }
 

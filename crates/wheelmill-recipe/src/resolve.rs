@@ -186,7 +186,10 @@ fn patch(
         Ok(text) => Ok(Patch { name, text }),
         Err(error) => Err(document.wrong_value(
             path.span(),
-            format!("the patch `{name}` could not be read: {}", error.kind()),
+            match error.kind() {
+                io::ErrorKind::NotFound => format!("there is no patch `{name}`"),
+                kind => format!("the patch `{name}` could not be read: {kind}"),
+            },
             Some("patches are named relative to the file that names them".to_owned()),
         )),
     }
@@ -377,19 +380,21 @@ impl Checker<'_> {
             architectures.into_iter().flatten().map(|table| (&table.variable, "architectures"));
         let jobs_variables = jobs.variables.iter().flatten().map(|name| (name, "jobs.variables"));
         let threads = jobs.nvcc_threads.iter().map(|name| (name, "jobs.nvcc-threads"));
-        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut seen: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
         for (name, key) in environment.chain(architectures).chain(jobs_variables).chain(threads) {
             let variable = name.get_ref().0.as_str();
-            if let Some(first) = seen.insert(variable, key) {
+            if let Some((first, first_span)) = seen.insert(variable, (key, name.span())) {
                 let hint = if [first, key].contains(&"architectures") {
                     "put the whole value into the `template` of that architecture variable"
                 } else {
                     "remove one of them"
                 };
+                // One that comes from the recipe below has no place of its own in this text.
+                let span = if name.span() == *self.place { first_span } else { name.span() };
                 return Err(self.document.combination(
-                    name.span(),
+                    span,
                     format!("`{variable}` is set twice, by {}", list_words(&[first, key])),
-                    "the second time",
+                    "one of the two",
                     hint,
                 ));
             }

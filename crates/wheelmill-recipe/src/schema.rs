@@ -22,6 +22,32 @@ pub fn json_schema_recipe() -> Value {
     schema
 }
 
+/// The tables of both files that have a key: `[source]`, `[[architectures]]`.
+pub(crate) fn tables_with(key: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for schema in [json_schema_recipe(), json_schema_project()] {
+        for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+            let table = resolve(&schema, inner);
+            let item = resolve(&schema, &table["items"]);
+            if table["properties"][key].is_object() {
+                found.push(format!("[{name}]"));
+            } else if item["properties"][key].is_object() {
+                found.push(format!("[[{name}]]"));
+            }
+        }
+    }
+    found
+}
+
+/// Follows a reference to the place where a type is defined.
+pub(crate) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
+    match reference.and_then(|reference| reference.strip_prefix('#')) {
+        Some(pointer) => root.pointer(pointer).unwrap_or(schema),
+        None => schema,
+    }
+}
+
 fn schema<T: JsonSchema>() -> Value {
     // Draft 7 is what the TOML servers of editors read.
     let generator = SchemaSettings::draft07().into_generator();

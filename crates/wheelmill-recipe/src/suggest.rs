@@ -1,11 +1,21 @@
 //! "Did you mean": the nearest of the known names.
 
-/// The known name nearest to what was written, when it is near enough to be meant.
+use std::fmt::Display;
+
+/// The known name nearest to what was written, when it is near enough to be meant: a slip or two
+/// away, or the only one that starts like it.
 pub(crate) fn closest<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    ranked(written, known).first().map(|(_, name)| *name)
+    let known: Vec<&str> = known.into_iter().collect();
+    let start = normal(written);
+    let longer = || {
+        let mut longer = known.iter().filter(|name| name.starts_with(&start));
+        longer.next().filter(|_| start.len() >= 4 && longer.next().is_none()).copied()
+    };
+    let near = ranked(written, known.iter().copied()).first().map(|(_, name)| *name);
+    near.or_else(longer)
 }
 
 /// Up to three known names near to what was written, or that contain it, nearest first.
@@ -40,12 +50,20 @@ fn normal(name: &str) -> String {
 }
 
 /// "`a`, `b` and `c`".
-pub(crate) fn list_words<T: std::fmt::Display>(words: &[T]) -> String {
+pub(crate) fn list_words<T: Display>(words: &[T]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
-        None => String::new(),
+    list(&quoted)
+}
+
+/// "a, b and c".
+pub(crate) fn list<T: Display>(words: &[T]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => only.to_string(),
+        [others @ .., last] => {
+            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+            format!("{} and {last}", others.join(", "))
+        }
     }
 }
 
@@ -59,6 +77,7 @@ mod tests {
         assert_eq!(closest("envrionment", keys), Some("environment"));
         assert_eq!(closest("conda_env", keys), Some("conda-env"));
         assert_eq!(closest("output", keys), Some("outputs"));
+        assert_eq!(closest("envir", keys), Some("environment"));
         assert_eq!(closest("colour", keys), None);
         assert_eq!(closest("x", keys), None);
     }

@@ -10,15 +10,19 @@ pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     starts.into_iter().any(|at| fits(tail, &rest[at..]))
 }
 
-/// The files that a path means, sorted: itself, or those in its folder that its last part fits.
+/// The files that a path means, sorted: itself, or those in its folder that its last part fits;
+/// none where there are none.
 pub(crate) fn files(path: &Utf8Path) -> std::io::Result<Vec<Utf8PathBuf>> {
     let pattern = path.file_name().unwrap_or_default();
     if !pattern.contains('*') {
-        return Ok(vec![path.to_owned()]);
+        return Ok(if path.is_file() { vec![path.to_owned()] } else { Vec::new() });
     }
     let folder = path.parent().unwrap_or(Utf8Path::new(""));
     let listed = if folder.as_str().is_empty() { Utf8Path::new(".") } else { folder };
     let mut found = Vec::new();
+    if !listed.is_dir() {
+        return Ok(found);
+    }
     for entry in fs_err::read_dir(listed)? {
         let name = entry?.file_name();
         if let Some(name) = name.to_str().filter(|name| fits(pattern, name)) {

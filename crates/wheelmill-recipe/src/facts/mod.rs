@@ -10,5 +10,6 @@ pub use cuda::{
     CudaRelease, SeriesRange, cuda_release, cuda_releases, newest_cuda, release_that_added,
 };
 pub use torch::{
-    TorchBuilds, newest_torch, pypi_torch_cuda, torch_builds, torch_series, torch_with_builds,
+    TorchBuilds, cuda_with_builds, newest_torch, pypi_torch_cuda, torch_builds, torch_series,
+    torch_with_builds,
 };

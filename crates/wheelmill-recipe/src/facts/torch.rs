@@ -36,20 +36,19 @@ impl TorchBuilds {
 }
 
 /// The CUDA releases, ascending, that have an official build of a PyTorch release.
-pub(crate) fn cuda_with_builds(
-    torch: TorchVersion,
-) -> impl DoubleEndedIterator<Item = CudaVersion> {
+pub fn cuda_with_builds(torch: TorchVersion) -> impl DoubleEndedIterator<Item = CudaVersion> {
     cuda_releases()
         .iter()
         .filter(move |release| release.has_torch(torch))
         .map(|release| release.version)
 }
 
-/// The newest PyTorch series with an official build for a CUDA release.
+/// The newest PyTorch release with an official build for a CUDA release: a series, or the one
+/// patch of it that had such a build.
 #[must_use]
 pub fn torch_with_builds(cuda: CudaVersion) -> Option<TorchVersion> {
     let release = cuda_release(cuda)?;
-    release.torch.iter().map(|range| range.last.series()).max()
+    release.torch.iter().map(|range| range.last).max()
 }
 
 /// The official builds of a release's series; `None` for one that the table does not hold.

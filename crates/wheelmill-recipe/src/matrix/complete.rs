@@ -145,9 +145,13 @@ impl<'a> Completer<'a> {
 
 /// CUDA releases to try, newest first.
 fn candidates(given: Option<CudaVersion>, torch: Option<TorchVersion>) -> Vec<CudaVersion> {
-    match (given, torch.and_then(torch_builds)) {
+    match (given, torch) {
         (Some(given), _) => vec![given],
-        (None, Some(builds)) => builds.cuda().rev().collect(),
+        (None, Some(torch)) => {
+            // A torch that is newer than the table is likeliest to go on as the newest did.
+            let builds = torch_builds(torch).unwrap_or_else(newest_torch);
+            builds.cuda().rev().collect()
+        }
         (None, None) => cuda_releases().iter().rev().map(|release| release.version).collect(),
     }
 }

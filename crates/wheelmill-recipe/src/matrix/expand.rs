@@ -155,8 +155,9 @@ impl<'a> Rules<'a> {
         self.matrix.together.iter().filter_map(value).collect()
     }
 
-    /// Whether `together` lets a combination through. A value that only the command line knows is
-    /// not coupled to anything.
+    /// Whether `together` lets a combination through. Two kinds are coupled to nothing: a value
+    /// that only the command line knows, and the one combination that the command line names
+    /// outright.
     fn coupled(&self, combination: &Combination) -> bool {
         let together = &self.matrix.together;
         let agrees = |entry: &Combination| {
@@ -169,10 +170,19 @@ impl<'a> Rules<'a> {
             return true;
         }
         let axes = self.axes;
-        stranger(&axes.versions, &combination.version, self.named(|entry| entry.version.clone()))
-            || stranger(&axes.cuda, &combination.cuda, self.named(|entry| entry.cuda))
-            || stranger(&axes.torch, &combination.torch, self.named(|entry| entry.torch))
-            || stranger(&axes.python, &combination.python, self.named(|entry| entry.python))
+        let versions = self.named(|entry| entry.version.clone());
+        let cudas = self.named(|entry| entry.cuda);
+        let torches = self.named(|entry| entry.torch);
+        let pythons = self.named(|entry| entry.python);
+        let named_outright = single(&axes.versions, &versions)
+            && single(&axes.cuda, &cudas)
+            && single(&axes.torch, &torches)
+            && single(&axes.python, &pythons);
+        named_outright
+            || stranger(&axes.versions, &combination.version, &versions)
+            || stranger(&axes.cuda, &combination.cuda, &cudas)
+            || stranger(&axes.torch, &combination.torch, &torches)
+            || stranger(&axes.python, &combination.python, &pythons)
     }
 
     /// The combinations that an entry of `include` adds: those of its values and of each value of
@@ -200,7 +210,7 @@ impl<'a> Rules<'a> {
         let (reason, hint) = if by_together {
             (
                 "`together` in the project file has no entry for these values",
-                "add an entry to `together`, or give every axis that it couples on the command line",
+                "add an entry to `together`, or give one value for each axis that it couples",
             )
         } else {
             (
@@ -245,9 +255,14 @@ fn agree<T: PartialEq>(rule: &Option<T>, value: &Option<T>) -> bool {
 }
 
 /// Whether a value was typed, on an axis that `together` names, and stands in none of its entries.
-fn stranger<T: PartialEq>(typed: &[T], value: &Option<T>, named: Vec<T>) -> bool {
+fn stranger<T: PartialEq>(typed: &[T], value: &Option<T>, named: &[T]) -> bool {
     let Some(value) = value else { return false };
     !named.is_empty() && typed.contains(value) && !named.contains(value)
+}
+
+/// Whether an axis was typed with one value, as far as `together` names it.
+fn single<T>(typed: &[T], named: &[T]) -> bool {
+    named.is_empty() || typed.len() == 1
 }
 
 fn offered<T: PartialEq>(typed: &[T], value: &Option<T>) -> bool {

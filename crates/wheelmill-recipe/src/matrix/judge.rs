@@ -1,14 +1,14 @@
 //! Why a cell is impossible.
 
-use wheelmill_model::{CudaArch, CudaVersion, TorchVersion, Version, VersionSpecifiers};
+use wheelmill_model::{CudaArch, CudaVersion, Feature, TorchVersion, Version, VersionSpecifiers};
 
 use super::expand::Machine;
 use super::wished::allowed;
 use crate::facts::{
-    CudaRelease, cuda_release, cuda_releases, newest_torch, release_that_added, torch_builds,
-    torch_series, torch_with_builds,
+    CudaRelease, cuda_release, cuda_releases, cuda_with_builds, newest_torch, release_that_added,
+    torch_builds, torch_series, torch_with_builds,
 };
-use crate::suggest::list_words;
+use crate::suggest::list;
 use crate::{Cell, Impossible, Recipe};
 
 /// Every reason against a cell.
@@ -38,7 +38,7 @@ fn cuda(cuda: CudaVersion, reasons: &mut Vec<Impossible>) {
     reasons.push(Impossible {
         code: "cuda-unknown",
         message: format!("there is no CUDA {cuda} that wheelmill knows"),
-        hint: Some(format!("the nearest known is {}", list_words(&neighbours))),
+        hint: Some(format!("known nearby: CUDA {}", list(&neighbours))),
     });
 }
 
@@ -63,7 +63,7 @@ fn architectures(release: &CudaRelease, cell: &Cell, reasons: &mut Vec<Impossibl
                 (Some(first), _) if first > cuda => Some(format!("{arch} came with CUDA {first}")),
                 // 10.1 was renamed, and stands between chips that are still known.
                 (Some(_), Some(last)) => Some(format!("CUDA {last} is the last that knows it")),
-                _ => None,
+                _ => newest_of(release).map(|newest| format!("its newest is {newest}")),
             };
             reasons.push(Impossible {
                 code: "arch-unknown-to-cuda",
@@ -72,6 +72,11 @@ fn architectures(release: &CudaRelease, cell: &Cell, reasons: &mut Vec<Impossibl
             });
         }
     }
+}
+
+/// The newest architecture that a release makes code for, without a letter.
+fn newest_of(release: &CudaRelease) -> Option<CudaArch> {
+    release.architectures.iter().rev().find(|arch| arch.feature == Feature::Base).copied()
 }
 
 /// The last release that makes code for an architecture.
@@ -91,12 +96,12 @@ fn torch(torch: TorchVersion, cell: &Cell, reasons: &mut Vec<Impossible>) {
         reasons.push(Impossible {
             code: "torch-unknown",
             message: format!("there is no torch {torch} that wheelmill knows"),
-            hint: nearest.map(|nearest| format!("the nearest known is {nearest}")),
+            hint: nearest.map(|nearest| format!("known nearby: torch {nearest}")),
         });
         return;
     };
     let cuda = cell.cuda;
-    let known: Vec<CudaVersion> = builds.cuda().collect();
+    let known: Vec<CudaVersion> = cuda_with_builds(torch).collect();
     if let Some(release) = cuda_release(cuda)
         && !release.has_torch(torch)
     {
@@ -107,7 +112,7 @@ fn torch(torch: TorchVersion, cell: &Cell, reasons: &mut Vec<Impossible>) {
         reasons.push(Impossible {
             code: "torch-has-no-build-for-cuda",
             message: format!("torch {torch} has no official build for CUDA {cuda}"),
-            hint: Some(format!("torch {torch} has builds for CUDA {}{other}", list_words(&known))),
+            hint: Some(format!("torch {torch} has builds for CUDA {}{other}", list(&known))),
         });
     }
     let python = cell.python;
@@ -154,7 +159,7 @@ fn recipe_architectures(recipe: &Recipe, cell: &Cell, reasons: &mut Vec<Impossib
     let limits = &recipe.limits;
     for target in cell.architectures.iter().filter(|target| !allowed(limits, target.arch)) {
         let hint = match (&limits.architectures, limits.minimum_architecture) {
-            (Some(known), _) => format!("its sources know {}", list_words(known)),
+            (Some(known), _) => format!("its sources know {}", list(known)),
             (None, Some(minimum)) => format!("its oldest is {minimum}"),
             (None, None) => continue,
         };
@@ -173,7 +178,7 @@ fn machines(recipe: &Recipe, machine: &Machine, reasons: &mut Vec<Impossible>) {
         reasons.push(Impossible {
             code: "machine-not-supported",
             message: format!("{} does not build on {}", recipe.name, machine.arch),
-            hint: Some(format!("its recipe allows {}", list_words(machines))),
+            hint: Some(format!("its recipe allows {}", list(machines))),
         });
     }
 }
