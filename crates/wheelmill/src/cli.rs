@@ -1,0 +1,148 @@
+//! The command line as it is typed.
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anstream::ColorChoice;
+use camino::Utf8PathBuf;
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::commands::{
+    build, completions, generate_docs, inspect, man, plan, recipes, runs, verify, wheels,
+};
+use crate::environment::Environment;
+use crate::error::{CliError, Ending};
+use crate::logging;
+use crate::output::{Color, Printer, talk};
+use crate::settings::Session;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Builds GPU Python wheels from source, proves each one good and keeps it
+#[derive(Debug, Parser)]
+#[command(
+    name = "wheelmill",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 a build or a verification failed, 2 wrong usage or configuration,
+3 the machine is not ready, 4 a defect of wheelmill, 130 interrupted";
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Print one JSON document to stdout; its `schema` is its version
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Print only what was asked for: no progress, the shortest form of the data
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    /// Say more of what is done; twice for still more
+    #[arg(long, short, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+
+    /// When to colour the output
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        help = "When to colour the output: auto, always, never"
+    )]
+    pub color: Color,
+
+    /// The folder whose `wheelmill.toml` is used [default: this folder or the nearest above it
+    /// that has one]
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub project: Option<Utf8PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Build(build::BuildArgs),
+    Plan(plan::PlanArgs),
+    Runs(runs::RunsArgs),
+    Wheels(wheels::WheelsArgs),
+    Recipes(recipes::RecipesArgs),
+    Inspect(inspect::InspectArgs),
+    Verify(verify::VerifyArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    #[command(hide = true)]
+    GenerateDocs(generate_docs::GenerateDocsArgs),
+}
+
+/// Reads the command line, runs the command, prints what went wrong.
+pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Ending {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and versions come as errors of a kind that succeeds.
+            drop(error.print());
+            return if error.use_stderr() { Ending::Usage } else { Ending::Done };
+        }
+    };
+    cli.global.color.apply();
+    let printer =
+        Printer { json: cli.global.json, quiet: cli.global.quiet, verbose: cli.global.verbose > 0 };
+    let result = catch_unwind(AssertUnwindSafe(|| execute(&cli, printer)));
+    match result {
+        Ok(Ok(ending)) => ending,
+        Ok(Err(error)) => {
+            if printer.json {
+                drop(printer.document(error.document()));
+            }
+            talk(error.render().trim_end());
+            error.ending
+        }
+        Err(_) => {
+            talk(
+                "This is a defect of wheelmill. Please report it, with the message above and the \
+                 command that led to it.",
+            );
+            Ending::Defect
+        }
+    }
+}
+
+fn execute(cli: &Cli, printer: Printer) -> Result<Ending, CliError> {
+    let environment = Environment::of_process();
+    logging::start(&environment, cli.global.verbose, ColorChoice::global())?;
+    let session = Session::new(&cli.global, environment, printer);
+    match &cli.command {
+        Command::Build(args) => build::build(args, &session),
+        Command::Plan(args) => plan::plan(args, &session),
+        Command::Runs(args) => runs::runs(args, &session),
+        Command::Wheels(args) => wheels::wheels(args, &session),
+        Command::Recipes(args) => recipes::recipes(args, &session),
+        Command::Inspect(args) => inspect::inspect(args, &session),
+        Command::Verify(args) => verify::verify(args, &session),
+        Command::Completions(args) => completions::completions(args, &session),
+        Command::Man(args) => man::man(args, &session),
+        Command::GenerateDocs(args) => generate_docs::generate_docs(args),
+    }
+}

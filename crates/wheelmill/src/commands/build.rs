@@ -1,0 +1,103 @@
+//! `wheelmill build`: from a wish to wheels in the store.
+
+use clap::Args;
+use serde::Serialize;
+use wheelmill_mill::{CellOutcome, CellResult, Reporter, RunResult};
+use wheelmill_model::RunId;
+
+use super::cells::{CellArgs, CellSettings};
+use super::plan::reasons;
+use crate::error::{CliError, Ending};
+use crate::output::{LiveView, PlainView, Printer, human, report, stderr_moves, talk};
+use crate::settings::Session;
+use crate::signals;
+
+/// Build wheels, prove each one good and keep it
+///
+/// A wheel that is in the store already is not built again. The default matrix is one cell: the
+/// newest CUDA release and torch that fit each other, this machine's Python, all GPUs.
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    cells: CellArgs,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Document<'a> {
+    /// None when there was nothing to build.
+    run: Option<&'a RunId>,
+    cancelled: bool,
+    wall_seconds: f64,
+    cells: &'a [CellResult],
+}
+
+/// Builds, and prints what came of it.
+pub(crate) fn build(args: &BuildArgs, session: &Session) -> Result<Ending, CliError> {
+    let settings = CellSettings::resolve(&args.cells, session)?;
+    let plan = settings.mill.plan(&settings.wishes, &settings.axes)?;
+    let impossible = reasons(&plan);
+    if !impossible.is_empty() {
+        talk(impossible.trim_end());
+    }
+    if plan.is_impossible() {
+        return Err(CliError::usage("none of the cells can be built")
+            .hint("see what would be possible: `wheelmill plan`"));
+    }
+    let cancel = signals::listen()?;
+    let reporter = reporter(session);
+    let result = settings.mill.build(&plan, &*reporter, &cancel);
+    // What moves on the terminal is gone before the result is printed.
+    drop(reporter);
+    let result = result?;
+    print(&result, session.printer)?;
+    Ok(ending(&result))
+}
+
+fn reporter(session: &Session) -> Box<dyn Reporter> {
+    let printer = session.printer;
+    if printer.quiet {
+        Box::new(|_: &wheelmill_mill::Event| {})
+    } else if stderr_moves(session.environment.get("TERM")) {
+        Box::new(LiveView::start())
+    } else {
+        Box::new(PlainView::start())
+    }
+}
+
+fn print(result: &RunResult, printer: Printer) -> Result<(), CliError> {
+    for cell in &result.cells {
+        if let Some(failure) = &cell.failure {
+            talk(report::failure(&cell.cell, failure).trim_end());
+        }
+    }
+    if printer.json {
+        printer.document(Document {
+            run: result.run.as_ref(),
+            cancelled: result.cancelled,
+            wall_seconds: result.wall.as_secs_f64(),
+            cells: &result.cells,
+        })?;
+    } else if printer.quiet {
+        printer.data(&report::wheel_paths(&result.cells))?;
+    } else {
+        printer.say("");
+        printer.data(&report::summary(&result.cells))?;
+        let cells = human::count(result.cells.len(), "cell");
+        let wall = human::duration(result.wall);
+        let run = result.run.as_ref().map(|run| format!("run {run}: ")).unwrap_or_default();
+        printer.say(format_args!("\n{run}{cells} in {wall}"));
+    }
+    Ok(())
+}
+
+/// A matrix may hold cells that cannot be: those were said, and the others count.
+fn ending(result: &RunResult) -> Ending {
+    if result.cancelled {
+        return Ending::Interrupted;
+    }
+    match result.cells.iter().any(|cell| cell.outcome == CellOutcome::Failed) {
+        true => Ending::Failed,
+        false => Ending::Done,
+    }
+}

@@ -1,0 +1,239 @@
+//! What `build` and `plan` have in common: which cells are meant, and what they are built with.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use wheelmill_engine::{Base, EngineKind};
+use wheelmill_mill::{Bases, Mill, MillSettings};
+use wheelmill_model::{ByteSize, CudaVersion, PythonVersion, TorchVersion};
+use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, PerCuda, Project};
+
+use crate::environment;
+use crate::error::{CliError, Ending};
+use crate::settings::{BaseWish, Session};
+
+/// What was typed.
+#[derive(Debug, Args)]
+pub(crate) struct CellArgs {
+    /// Packages to build, each with a version if one is meant: `torchsort==0.1.10`
+    /// [default: those of the project file]
+    #[arg(value_name = "PKG[==VER]")]
+    pub packages: Vec<PackageWish>,
+
+    /// CUDA releases, as `13.0` [default: the newest that torch is built for]
+    #[arg(long, value_name = "V", value_delimiter = ',', help_heading = "Matrix")]
+    pub cuda: Vec<CudaVersion>,
+
+    /// PyTorch releases, as `2.11` [default: the newest that is built for the CUDA release]
+    #[arg(long, value_name = "V", value_delimiter = ',', help_heading = "Matrix")]
+    pub torch: Vec<TorchVersion>,
+
+    /// Python releases, as `3.11` [default: this machine's]
+    #[arg(long, value_name = "V", value_delimiter = ',', help_heading = "Matrix")]
+    pub python: Vec<PythonVersion>,
+
+    /// GPU architectures: a list as `8.0,9.0+PTX`, `native`, or `all-major` [default: all-major]
+    #[arg(long, value_name = "LIST", help_heading = "Matrix")]
+    pub arch: Option<ArchWish>,
+
+    /// What runs the build [env: WHEELMILL_ENGINE] [default: embedded]
+    #[arg(long, value_parser = engine_parser(), help_heading = "Machine", hide_possible_values = true)]
+    pub engine: Option<EngineArg>,
+
+    /// What the build starts from: `host`, an image of a registry, or the file of one
+    /// [env: WHEELMILL_BASE] [default: host]
+    #[arg(long, value_name = "IMAGE|FILE.tar", help_heading = "Machine")]
+    pub base: Option<BaseWish>,
+
+    /// The memory that one build may use, as `16GB` [env: WHEELMILL_MEMORY] [default: what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    pub memory: Option<ByteSize>,
+
+    /// The processors that one build may use, as `8` [env: WHEELMILL_CPUS] [default: all]
+    #[arg(long, value_name = "N", help_heading = "Machine")]
+    pub cpus: Option<CpuCount>,
+
+    /// Ask the index for versions anew, instead of using what an earlier run found
+    #[arg(long, help_heading = "Network", conflicts_with = "offline")]
+    pub refresh: bool,
+
+    /// Fetch nothing: use what is there, or fail [env: WHEELMILL_OFFLINE]
+    #[arg(long, help_heading = "Network")]
+    pub offline: bool,
+}
+
+/// What it means.
+pub(crate) struct CellSettings {
+    pub wishes: Vec<PackageWish>,
+    pub axes: Axes,
+    pub mill: Mill,
+}
+
+impl CellSettings {
+    /// Brings flags, environment and files together.
+    ///
+    /// # Errors
+    /// One of them is wrong, or no package is named anywhere.
+    pub(crate) fn resolve(args: &CellArgs, session: &Session) -> Result<Self, CliError> {
+        let project = session.project()?;
+        let settings = mill_settings(args, session, project)?;
+        let wishes = match (&args.packages[..], project) {
+            ([], Some(project)) => project.matrix.packages.clone(),
+            (named, _) => named.to_vec(),
+        };
+        let axes = Axes {
+            versions: Vec::new(),
+            cuda: args.cuda.clone(),
+            torch: args.torch.clone(),
+            python: args.python.clone(),
+            architectures: args.arch.clone(),
+        };
+        let mill = Mill::new(settings, session.recipes()?, project)?;
+        Ok(Self { wishes, axes, mill })
+    }
+}
+
+fn mill_settings(
+    args: &CellArgs,
+    session: &Session,
+    project: Option<&Project>,
+) -> Result<MillSettings, CliError> {
+    let files: Vec<&Project> = [project, session.user()?].into_iter().flatten().collect();
+    let memory = match args.memory {
+        Some(memory) => Some(memory),
+        None => session.variable(environment::MEMORY)?,
+    };
+    let cpus = match args.cpus {
+        Some(cpus) => Some(cpus),
+        None => session.variable(environment::CPUS)?,
+    };
+    let cpus = cpus.map(|CpuCount(cpus)| cpus);
+    let offline = args.offline || session.switch(environment::OFFLINE)?;
+    Ok(MillSettings {
+        home: session.home()?,
+        cache: session.cache()?,
+        program: own_program()?,
+        hidden: session.environment.home_folder().into_iter().collect(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        project: project.map(|project| project.file.clone()),
+        network: session.environment.network(offline),
+        engine: engine(args, session, &files)?,
+        bases: bases(args, session, &files)?,
+        memory: memory.or_else(|| files.iter().find_map(|file| file.build.memory)),
+        cpus: cpus.or_else(|| {
+            files.iter().find_map(|file| file.build.cpus).map(|cpus| f64::from(cpus.get()))
+        }),
+        refresh: args.refresh,
+    })
+}
+
+fn engine(args: &CellArgs, session: &Session, files: &[&Project]) -> Result<EngineKind, CliError> {
+    let wish = match args.engine {
+        Some(EngineArg(wish)) => Some(wish),
+        None => session.variable(environment::ENGINE)?.map(|EngineArg(wish)| wish),
+    };
+    let wish = wish.or_else(|| files.iter().find_map(|file| file.build.engine));
+    match wish.unwrap_or_default() {
+        EngineWish::Auto | EngineWish::Embedded => Ok(EngineKind::Embedded),
+        other => Err(CliError::usage(format!("this wheelmill cannot drive {}", other.as_str()))
+            .hint("use its own engine: `--engine embedded`")),
+    }
+}
+
+fn bases(args: &CellArgs, session: &Session, files: &[&Project]) -> Result<Bases, CliError> {
+    let wish = match &args.base {
+        Some(wish) => Some(wish.clone()),
+        None => session.variable(environment::BASE)?,
+    };
+    if let Some(BaseWish(base)) = wish {
+        return Ok(Bases { default: base, by_cuda: BTreeMap::new() });
+    }
+    let Some(file) = files.iter().find(|file| file.build.base.is_some()) else {
+        return Ok(Bases::default());
+    };
+    let written = file.build.base.iter();
+    written.map(|written| written_bases(written, file)).next().unwrap_or(Ok(Bases::default()))
+}
+
+/// The bases of a file; paths in it are relative to its folder.
+fn written_bases(written: &PerCuda<String>, file: &Project) -> Result<Bases, CliError> {
+    let read = |text: &String| {
+        let BaseWish(base) = text.parse().map_err(|message: String| {
+            CliError::usage(format!("`build.base` in `{}`: {message}", file.file))
+        })?;
+        Ok::<_, CliError>(base.map(|base| match (base, file.file.parent()) {
+            (Base::Archive { path, digest }, Some(folder)) => {
+                Base::Archive { path: folder.join(path), digest }
+            }
+            (base, _) => base,
+        }))
+    };
+    let mut bases = Bases::default();
+    if let Some(text) = &written.default {
+        bases.default = read(text)?;
+    }
+    for (cuda, text) in &written.releases {
+        if let Some(base) = read(text)? {
+            bases.by_cuda.insert(*cuda, base);
+        }
+    }
+    Ok(bases)
+}
+
+/// The file of this very program, which the engine starts again inside a container's namespaces.
+fn own_program() -> Result<Utf8PathBuf, CliError> {
+    let file = std::env::current_exe()
+        .map_err(|source| CliError::new(Ending::Defect, OwnProgramError { source }))?;
+    Utf8PathBuf::from_path_buf(file)
+        .map_err(|file| CliError::usage(format!("the program's path {file:?} is not UTF-8")))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("could not find the program's own file")]
+struct OwnProgramError {
+    source: std::io::Error,
+}
+
+/// An engine by its word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EngineArg(EngineWish);
+
+impl EngineArg {
+    const ALL: [EngineWish; 4] =
+        [EngineWish::Auto, EngineWish::Embedded, EngineWish::Docker, EngineWish::Podman];
+}
+
+impl FromStr for EngineArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|wish| wish.as_str() == text);
+        known
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not an engine: write `auto` or `embedded`"))
+    }
+}
+
+fn engine_parser() -> impl clap::builder::TypedValueParser<Value = EngineArg> {
+    PossibleValuesParser::new(EngineArg::ALL.map(EngineWish::as_str))
+        .map(|word| word.parse().expect("it is one of the words of engines"))
+}
+
+/// A number of processors: positive, and no more than any machine has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuCount(f64);
+
+impl FromStr for CpuCount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<f64>() {
+            Ok(cpus) if cpus > 0.0 && cpus <= 65_536.0 => Ok(Self(cpus)),
+            _ => Err(format!("`{text}` is not a number of processors: write it as `8` or `1.5`")),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `wheelmill inspect`: what a wheel is.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use owo_colors::OwoColorize as _;
+use serde_json::json;
+use wheelmill_model::ByteSize;
+use wheelmill_wheel::{ImageKind, InspectOptions, Inspection, NativeModule};
+
+use super::findings;
+use crate::error::{CliError, Ending};
+use crate::output::{human, safe, style, talk};
+use crate::settings::Session;
+
+/// Show what wheels are: tags, needs, native modules, GPU code
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The wheels
+    #[arg(required = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    files: Vec<Utf8PathBuf>,
+
+    /// Also unpack and check every piece of GPU code
+    #[arg(long)]
+    deep: bool,
+}
+
+/// Prints a page for each; goes on when one cannot be read, and ends as the worst did.
+pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending, CliError> {
+    let mut inspections = Vec::new();
+    let mut ending = Ending::Done;
+    for file in &args.files {
+        match read(file, args.deep) {
+            Ok(inspection) => inspections.push(inspection),
+            Err(error) if args.files.len() == 1 => return Err(error),
+            Err(error) => {
+                talk(error.render().trim_end());
+                ending = error.ending;
+            }
+        }
+    }
+    let printer = session.printer;
+    if printer.json {
+        printer.document(json!({ "wheels": inspections }))?;
+    } else {
+        let pages: Vec<String> = inspections.iter().map(page).collect();
+        printer.data(&pages.join("\n"))?;
+    }
+    Ok(ending)
+}
+
+/// Reads a wheel; large modules go to the system's folder for temporary files.
+pub(super) fn read(file: &Utf8Path, deep: bool) -> Result<Inspection, CliError> {
+    let scratch = Utf8PathBuf::from_path_buf(std::env::temp_dir()).ok();
+    let options = InspectOptions { deep, scratch, ..InspectOptions::default() };
+    Ok(wheelmill_wheel::inspect(file, &options)?)
+}
+
+fn page(wheel: &Inspection) -> String {
+    let mut page = format!("{}\n", safe(wheel.file_name.as_str()).style(style::strong()));
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            page.push_str(&format!("  {name:<11} {}\n", safe(value)));
+        }
+    };
+    let metadata = &wheel.metadata;
+    line("package", &format!("{} {}", metadata.name, metadata.version));
+    line("summary", metadata.summary.as_deref().unwrap_or_default());
+    let tags: Vec<String> = wheel.file_name.tags.iter().map(ToString::to_string).collect();
+    line("tags", &tags.join(", "));
+    line("python", metadata.requires_python.as_deref().unwrap_or_default());
+    line("needs", &metadata.requires_dist.join(", "));
+    line(
+        "size",
+        &format!(
+            "{}, {} unpacked in {}",
+            ByteSize(wheel.size),
+            ByteSize(wheel.unpacked_size),
+            human::count(wheel.files.len(), "file")
+        ),
+    );
+    line("sha256", &wheel.digest.to_string());
+    for module in &wheel.modules {
+        page.push_str(&describe(module));
+    }
+    if !wheel.findings.is_empty() {
+        page.push('\n');
+        page.push_str(&findings::render(&wheel.findings));
+    }
+    page
+}
+
+fn describe(module: &NativeModule) -> String {
+    let imported = module.import_name.as_deref().map(|name| format!("  (import {name})"));
+    let mut text = format!(
+        "  {}{}\n    {:<9} {}, {}\n",
+        safe(&module.path).style(style::active()),
+        safe(&imported.unwrap_or_default()),
+        "native",
+        module.machine,
+        ByteSize(module.size)
+    );
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            text.push_str(&format!("    {name:<9} {}\n", safe(value)));
+        }
+    };
+    line("needs", &module.needed.join(", "));
+    line("rpath", &[&module.rpath[..], &module.runpath[..]].concat().join(":"));
+    line("gpu code", &device_code(module));
+    text
+}
+
+/// `sm_90 ×4, sm_90 PTX ×4`: how many images there are of each architecture.
+fn device_code(module: &NativeModule) -> String {
+    let mut images: BTreeMap<String, usize> = BTreeMap::new();
+    for image in module.executable_containers().flat_map(|container| &container.images) {
+        let kind = match image.kind {
+            ImageKind::Cubin => String::new(),
+            kind => format!(" {kind}"),
+        };
+        *images.entry(format!("{}{kind}", image.arch)).or_default() += 1;
+    }
+    let counted: Vec<String> = images
+        .into_iter()
+        .map(|(image, count)| if count > 1 { format!("{image} ×{count}") } else { image })
+        .collect();
+    counted.join(", ")
+}

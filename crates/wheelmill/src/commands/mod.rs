@@ -1,0 +1,14 @@
+//! One file for each command: what was typed, what it means, the one call, what is printed.
+
+pub(crate) mod build;
+mod cells;
+pub(crate) mod completions;
+mod findings;
+pub(crate) mod generate_docs;
+pub(crate) mod inspect;
+pub(crate) mod man;
+pub(crate) mod plan;
+pub(crate) mod recipes;
+pub(crate) mod runs;
+pub(crate) mod verify;
+pub(crate) mod wheels;

@@ -1,0 +1,100 @@
+//! `wheelmill wheels show` and `wheelmill wheels where`.
+
+use clap::Args;
+use owo_colors::OwoColorize as _;
+use serde_json::{Value, json};
+use wheelmill_model::ByteSize;
+use wheelmill_store::StoredWheel;
+
+use super::list::spec;
+use crate::error::{CliError, Ending};
+use crate::output::{human, safe, style};
+use crate::settings::Session;
+
+/// Show one wheel: where it came from, what it was judged, where it lies
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The wheel: a package, a cell, a file name, the beginning of a digest
+    name: String,
+
+    /// Read the whole file and compare it with its digest
+    #[arg(long)]
+    check: bool,
+}
+
+/// Prints its page.
+pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Ending, CliError> {
+    let store = session.store()?;
+    let wheel = super::find_one(store.as_ref(), &args.name)?;
+    if let (true, Some(store)) = (args.check, &store) {
+        store.check_wheel(&wheel.digest)?;
+        session.printer.say("the file is what its digest says");
+    }
+    if session.printer.json {
+        session.printer.document(json!({ "wheel": wheel }))?;
+    } else {
+        session.printer.data(&page(&wheel))?;
+    }
+    Ok(Ending::Done)
+}
+
+fn page(wheel: &StoredWheel) -> String {
+    let mut page = format!("{}\n", safe(wheel.file_name.as_str()).style(style::strong()));
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            page.push_str(&format!("  {name:<13} {}\n", safe(value)));
+        }
+    };
+    line("path", wheel.path.as_str());
+    line("sha256", &wheel.digest.to_string());
+    line("size", &ByteSize(wheel.size).to_string());
+    line("cell", &wheel.cell);
+    for name in ["cuda", "torch", "python", "architectures"] {
+        line(name, &spec(&wheel.spec, name));
+    }
+    line("built", &human::moment(wheel.built_at));
+    line("run", wheel.run.as_str());
+    line(
+        "verdict",
+        match (wheel.present, wheel.passed) {
+            (false, _) => "the file is gone or has changed",
+            (true, true) => "good",
+            (true, false) => "not good",
+        },
+    );
+    if let Some(summary) = wheel.verdict.get("summary").and_then(Value::as_str) {
+        line("runs on", summary);
+    }
+    page
+}
+
+/// Print where wheels lie: one of them, or the folder of all
+#[derive(Debug, Args)]
+pub(super) struct WhereArgs {
+    /// The wheel: a package, a cell, a file name, the beginning of a digest [default: the folder]
+    name: Option<String>,
+}
+
+/// Prints the path and nothing else, for use in other commands.
+pub(super) fn show_path(args: &WhereArgs, session: &Session) -> Result<Ending, CliError> {
+    let path = match &args.name {
+        Some(name) => {
+            let wheel = super::find_one(session.store()?.as_ref(), name)?;
+            if !wheel.present {
+                return Err(CliError::new(
+                    Ending::Failed,
+                    format!("the file of {} is gone or has changed: {}", wheel.cell, wheel.path),
+                )
+                .hint(format!("forget it: `wheelmill wheels rm {}`", wheel.digest.short())));
+            }
+            wheel.path
+        }
+        None => session.home()?.join("wheels"),
+    };
+    if session.printer.json {
+        session.printer.document(json!({ "path": path }))?;
+    } else {
+        session.printer.data(&format!("{}\n", safe(path.as_str())))?;
+    }
+    Ok(Ending::Done)
+}

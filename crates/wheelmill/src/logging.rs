@@ -1,0 +1,58 @@
+//! The program's log of its own work, on stderr, for whoever looks for the reason of something.
+
+use std::str::FromStr as _;
+
+use anstream::ColorChoice;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::environment::{self, Environment};
+use crate::error::{CliError, Ending};
+
+/// Starts to log. Each `--verbose` is one level more; `WHEELMILL_LOG` says it in detail.
+///
+/// # Errors
+/// `WHEELMILL_LOG` cannot be understood.
+pub(crate) fn start(
+    environment: &Environment,
+    verbose: u8,
+    color: ColorChoice,
+) -> Result<(), CliError> {
+    let targets = match environment.get(environment::LOG) {
+        Some(text) => Targets::from_str(text).map_err(|source| {
+            CliError::new(Ending::Usage, LogFilterError { text: text.to_owned(), source })
+                .hint("write it as `debug`, or as `info,wheelmill_engine=trace`")
+        })?,
+        None => {
+            // The libraries below ours have nothing to say to a user.
+            let ours = match verbose {
+                0 => LevelFilter::WARN,
+                1 => LevelFilter::INFO,
+                2 => LevelFilter::DEBUG,
+                _ => LevelFilter::TRACE,
+            };
+            Targets::new().with_default(LevelFilter::ERROR).with_target("wheelmill", ours)
+        }
+    };
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(match color {
+            ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never
+            }
+        })
+        .with_target(true)
+        .without_time();
+    tracing_subscriber::registry().with(targets).with(layer).init();
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`WHEELMILL_LOG` cannot be understood: `{text}`")]
+struct LogFilterError {
+    text: String,
+    source: tracing_subscriber::filter::ParseError,
+}

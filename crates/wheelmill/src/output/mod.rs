@@ -1,0 +1,17 @@
+//! Everything that reaches a person's eyes, or another program's: colours, tables, the views of a
+//! run.
+
+pub(crate) mod human;
+pub(crate) mod live;
+mod plain;
+mod printer;
+pub(crate) mod report;
+mod safe;
+pub(crate) mod style;
+mod table;
+
+pub(crate) use live::LiveView;
+pub(crate) use plain::PlainView;
+pub(crate) use printer::{Color, Printer, stderr_moves, talk};
+pub(crate) use safe::{SafeWriter, safe, safe_json};
+pub(crate) use table::{Field, Table};

@@ -1,0 +1,33 @@
+//! The few styles that the program uses, each with one meaning.
+
+use owo_colors::Style;
+
+/// Done, good, there.
+pub(crate) const fn good() -> Style {
+    Style::new().green()
+}
+
+/// Failed.
+pub(crate) const fn bad() -> Style {
+    Style::new().red().bold()
+}
+
+/// Works, but look.
+pub(crate) const fn warning() -> Style {
+    Style::new().yellow().bold()
+}
+
+/// What is going on.
+pub(crate) const fn active() -> Style {
+    Style::new().cyan()
+}
+
+/// Of less weight.
+pub(crate) const fn dim() -> Style {
+    Style::new().dimmed()
+}
+
+/// A title, or the word that a line is about.
+pub(crate) const fn strong() -> Style {
+    Style::new().bold()
+}

@@ -1,0 +1,261 @@
+//! What was typed, set and written comes together here: flags outrank environment variables, those
+//! outrank `wheelmill.toml`, that outranks the user's configuration, and defaults come last.
+
+use std::cell::OnceCell;
+use std::str::FromStr;
+
+use camino::Utf8PathBuf;
+use wheelmill_engine::Base;
+use wheelmill_recipe::{Project, Recipes};
+use wheelmill_store::Store;
+
+use crate::cli::GlobalArgs;
+use crate::environment::{self, Environment};
+use crate::error::{CliError, Ending};
+use crate::output::Printer;
+
+/// One invocation: its environment, its files, its output. Files are read when they are first asked
+/// for, so that a broken one stops only the commands that need it.
+pub(crate) struct Session {
+    pub environment: Environment,
+    pub printer: Printer,
+    project_folder: Option<Utf8PathBuf>,
+    project: OnceCell<Option<Project>>,
+    user: OnceCell<Option<Project>>,
+}
+
+impl Session {
+    /// A session of these arguments in this environment.
+    pub(crate) fn new(global: &GlobalArgs, environment: Environment, printer: Printer) -> Self {
+        let project_folder = global
+            .project
+            .clone()
+            .or_else(|| environment.get(environment::PROJECT).map(Utf8PathBuf::from));
+        Self {
+            environment,
+            printer,
+            project_folder,
+            project: OnceCell::new(),
+            user: OnceCell::new(),
+        }
+    }
+
+    /// The project file, when there is one.
+    ///
+    /// # Errors
+    /// It cannot be read or understood, or `--project` names a folder that has none.
+    pub(crate) fn project(&self) -> Result<Option<&Project>, CliError> {
+        if let Some(project) = self.project.get() {
+            return Ok(project.as_ref());
+        }
+        let project = match self.project_file()? {
+            Some(file) => Some(Project::load(&file)?),
+            None => None,
+        };
+        Ok(self.project.get_or_init(|| project).as_ref())
+    }
+
+    fn project_file(&self) -> Result<Option<Utf8PathBuf>, CliError> {
+        let Some(folder) = &self.project_folder else {
+            return Ok(Project::find(&current_folder()?));
+        };
+        let file = folder.join(PROJECT_FILE);
+        if file.is_file() {
+            return Ok(Some(file));
+        }
+        let message = format!("there is no `{PROJECT_FILE}` in `{folder}`");
+        Err(CliError::usage(message).hint("`--project` takes the folder that holds the file"))
+    }
+
+    /// The user's configuration, when there is one. It has the form of a project file, of which
+    /// only the sections count that are about the machine.
+    ///
+    /// # Errors
+    /// It cannot be read or understood.
+    pub(crate) fn user(&self) -> Result<Option<&Project>, CliError> {
+        if let Some(user) = self.user.get() {
+            return Ok(user.as_ref());
+        }
+        let file = self
+            .environment
+            .xdg("XDG_CONFIG_HOME", ".config")
+            .map(|folder| folder.join("wheelmill").join("config.toml"))
+            .filter(|file| file.is_file());
+        let user = match file {
+            Some(file) => Some(Project::load(&file)?),
+            None => None,
+        };
+        Ok(self.user.get_or_init(|| user).as_ref())
+    }
+
+    /// All recipes, the project's first.
+    ///
+    /// # Errors
+    /// The project file cannot be used.
+    pub(crate) fn recipes(&self) -> Result<Recipes, CliError> {
+        Ok(self.project()?.map_or_else(Recipes::builtin, Recipes::for_project))
+    }
+
+    /// The folder of the store.
+    ///
+    /// # Errors
+    /// A file that could name it cannot be used, or nothing names it.
+    pub(crate) fn home(&self) -> Result<Utf8PathBuf, CliError> {
+        if let Some(home) = self.environment.get(environment::HOME) {
+            return absolute(home);
+        }
+        let named = |file: Option<&Project>| file.and_then(|file| file.store.path.clone());
+        if let Some(path) = named(self.project()?) {
+            return Ok(path);
+        }
+        if let Some(path) = named(self.user()?) {
+            return Ok(path);
+        }
+        let folder = self.environment.xdg("XDG_DATA_HOME", ".local/share");
+        folder.map(|folder| folder.join("wheelmill")).ok_or_else(|| no_folder(environment::HOME))
+    }
+
+    /// The folder of what can be fetched or made again.
+    ///
+    /// # Errors
+    /// Nothing names it.
+    pub(crate) fn cache(&self) -> Result<Utf8PathBuf, CliError> {
+        if let Some(cache) = self.environment.get(environment::CACHE) {
+            return absolute(cache);
+        }
+        let folder = self.environment.xdg("XDG_CACHE_HOME", ".cache");
+        folder.map(|folder| folder.join("wheelmill")).ok_or_else(|| no_folder(environment::CACHE))
+    }
+
+    /// The store, for commands that only look: none where nothing was built yet. Runs whose
+    /// process died are settled first, so that what is shown is true.
+    ///
+    /// # Errors
+    /// The store is there and cannot be used.
+    pub(crate) fn store(&self) -> Result<Option<Store>, CliError> {
+        let store = Store::open_existing(&self.home()?)?;
+        if let Some(store) = &store {
+            store.settle_dead_runs()?;
+        }
+        Ok(store)
+    }
+
+    /// The value of a variable in the form that it is wanted in.
+    ///
+    /// # Errors
+    /// The value is set and wrong.
+    pub(crate) fn variable<T>(&self, name: &'static str) -> Result<Option<T>, CliError>
+    where
+        T: FromStr<Err: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        self.environment
+            .get(name)
+            .map(|value| {
+                value.parse().map_err(|source: T::Err| {
+                    CliError::new(Ending::Usage, VariableError { name, source: source.into() })
+                })
+            })
+            .transpose()
+    }
+
+    /// A variable that is on or off.
+    ///
+    /// # Errors
+    /// The value is set and is neither.
+    pub(crate) fn switch(&self, name: &'static str) -> Result<bool, CliError> {
+        match self.environment.get(name) {
+            None | Some("0" | "false" | "no" | "off") => Ok(false),
+            Some("1" | "true" | "yes" | "on") => Ok(true),
+            Some(_) => Err(CliError::new(
+                Ending::Usage,
+                VariableError { name, source: "write `1` or `0`".into() },
+            )),
+        }
+    }
+}
+
+/// The name of a project file.
+pub(crate) const PROJECT_FILE: &str = "wheelmill.toml";
+
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable `{name}` has a value that cannot be used")]
+struct VariableError {
+    name: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+fn no_folder(variable: &str) -> CliError {
+    CliError::usage("`HOME` is not set, so that no folder of yours is known")
+        .hint(format!("set `{variable}` to a folder"))
+}
+
+fn absolute(path: &str) -> Result<Utf8PathBuf, CliError> {
+    Ok(current_folder()?.join(path))
+}
+
+/// The folder that the command was typed in.
+///
+/// # Errors
+/// It is gone, or its name is not UTF-8.
+pub(crate) fn current_folder() -> Result<Utf8PathBuf, CliError> {
+    let folder = std::env::current_dir().map_err(|source| {
+        CliError::new(Ending::Usage, CurrentFolderError { source })
+            .hint("change to a folder that exists")
+    })?;
+    Utf8PathBuf::from_path_buf(folder).map_err(|folder| {
+        CliError::usage(format!("the folder {folder:?} has a name that is not UTF-8"))
+    })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the current folder cannot be used")]
+struct CurrentFolderError {
+    source: std::io::Error,
+}
+
+/// What containers start from, as written: `host`, the file of an image, or an image's name.
+/// A name is taken for a file when it looks like one: it ends in `.tar`, perhaps compressed, or
+/// starts with `/`, `./` or `../`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BaseWish(pub Option<Base>);
+
+impl FromStr for BaseWish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_file = text.starts_with(['/', '.'])
+            || [".tar", ".tar.gz", ".tgz", ".tar.zst"].iter().any(|end| text.ends_with(end));
+        match text.trim() {
+            "" => Err("the base is empty: write `host`, an image, or the file of one".to_owned()),
+            "host" => Ok(Self(None)),
+            text if is_file => Ok(Self(Some(archive(text)))),
+            text if text.contains(char::is_whitespace) => {
+                Err(format!("`{text}` is neither `host`, nor an image, nor the file of one"))
+            }
+            text => Ok(Self(Some(Base::Image(text.to_owned())))),
+        }
+    }
+}
+
+fn archive(path: &str) -> Base {
+    Base::Archive { path: path.into(), digest: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_is_told_from_its_spelling() {
+        let read = |text: &str| text.parse::<BaseWish>().unwrap().0;
+        assert_eq!(read("host"), None);
+        assert_eq!(read("./root.tar"), Some(archive("./root.tar")));
+        assert_eq!(read("saved.tar.gz"), Some(archive("saved.tar.gz")));
+        assert_eq!(
+            read("quay.io/manylinux_cuda/manylinux_2_28_x86_64_cuda12_8:latest"),
+            Some(Base::Image(
+                "quay.io/manylinux_cuda/manylinux_2_28_x86_64_cuda12_8:latest".into()
+            ))
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! Ctrl-C and the polite kill: the first asks the build to stop, the second leaves at once.
+
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use wheelmill_engine::Cancel;
+
+use crate::error::{CliError, Ending};
+use crate::output::live;
+
+/// From here on a signal raises the flag that is returned.
+///
+/// # Errors
+/// The system does not let us listen.
+pub(crate) fn listen() -> Result<Cancel, CliError> {
+    let cancel = Cancel::new();
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|source| CliError::new(Ending::Defect, SignalError { source }))?;
+    let raised = cancel.clone();
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for _ in signals.forever() {
+                if raised.is_cancelled() {
+                    leave();
+                }
+                raised.cancel();
+                live::talk("stopping; once more to leave at once");
+            }
+        })
+        .map_err(|source| CliError::new(Ending::Defect, SignalError { source }))?;
+    Ok(cancel)
+}
+
+#[expect(clippy::exit, reason = "the user does not want to wait for what still winds down")]
+fn leave() -> ! {
+    std::process::exit(i32::from(Ending::Interrupted.code()))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("could not listen for signals")]
+struct SignalError {
+    source: std::io::Error,
+}
