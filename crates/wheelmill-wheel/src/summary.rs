@@ -13,7 +13,11 @@ pub(crate) fn summary(inspection: &Inspection) -> String {
     let containers: Vec<&Container> =
         inspection.modules.iter().flat_map(|module| module.executable_containers()).collect();
     if containers.is_empty() {
-        let relocatable = inspection.modules.iter().any(|module| !module.device_code.is_empty());
+        let relocatable = inspection
+            .modules
+            .iter()
+            .flat_map(|module| &module.device_code)
+            .any(|container| container.relocatable);
         return if relocatable { "no linked GPU code" } else { "no GPU code" }.to_owned();
     }
     let everywhere = |kind: ImageKind| -> BTreeSet<CudaArch> {
