@@ -68,7 +68,7 @@ fn what_is_no_readable_file_is_named_with_the_reason() {
     fs_err::write(&text, "hello").unwrap();
     assert!(matches!(say(&text), WheelError::Name { .. }));
     // Root reads files that nobody may read.
-    fs_err::set_permissions(&empty, std::fs::Permissions::from_mode(0)).unwrap();
+    fs_err::set_permissions(&empty, std::fs::Permissions::from_mode(0o000)).unwrap();
     if fs_err::File::open(&empty).is_err() {
         assert!(matches!(say(&empty), WheelError::Open { .. }));
     }

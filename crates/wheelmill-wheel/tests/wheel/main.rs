@@ -1,7 +1,7 @@
 //! Tests of the crate from outside: wheels are built here byte by byte, then read, judged, damaged
 //! and read again.
 
-#![allow(clippy::unwrap_used, reason = "what cannot be built fails its test")]
+#![expect(clippy::unwrap_used, reason = "what cannot be built fails its test")]
 
 mod archive;
 mod build;

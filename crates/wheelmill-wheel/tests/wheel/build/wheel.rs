@@ -63,12 +63,12 @@ impl Wheel {
 
     /// The RECORD that fits what was added so far.
     pub(crate) fn fitting_record(&self) -> String {
-        let mut record = String::new();
-        for entry in &self.entries {
+        let line = |entry: &ZipEntry| {
             let name = String::from_utf8_lossy(&entry.name);
-            record.push_str(&format!("{name},{},{}\n", hash(&entry.bytes), entry.bytes.len()));
-        }
-        record + &format!("{DIST_INFO}/RECORD,,\n")
+            format!("{name},{},{}\n", hash(&entry.bytes), entry.bytes.len())
+        };
+        let lines: String = self.entries.iter().map(line).collect();
+        lines + &format!("{DIST_INFO}/RECORD,,\n")
     }
 
     /// Uses another RECORD than the one that fits.
