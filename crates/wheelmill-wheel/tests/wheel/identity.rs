@@ -1,5 +1,7 @@
 //! The file name, the `.dist-info` folder, METADATA, WHEEL and the layout against one another.
 
+use wheelmill_wheel::{Wishes, judge};
+
 use crate::build::{NAME, Wheel, codes, read, read_as};
 
 fn of(wheel: &Wheel) -> Vec<&'static str> {
@@ -33,14 +35,16 @@ fn the_file_name_must_be_that_of_the_contents() {
 
 #[test]
 fn a_local_label_belongs_to_the_version() {
-    let text = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0+cu130torch2.9\n";
-    let wheel = Wheel::default();
-    let mut bytes = wheel.info("METADATA", text).zip().bytes;
-    // The folder's name is part of every header; another one of the same length will not do here.
-    let inspection =
-        read_as("demo-1.0+cu130torch2.9-cp311-cp311-linux_x86_64.whl", &bytes).unwrap();
-    assert_eq!(codes(&inspection.findings), ["name.dist-info"]);
-    bytes.clear();
+    let bytes = Wheel::of_version("1.0+cu130torch2.9").bytes();
+    let name = "demo-1.0+cu130torch2.9-cp311-cp311-linux_x86_64.whl";
+    let inspection = read_as(name, &bytes).unwrap();
+    assert_eq!(inspection.findings, []);
+    let wanted = |version: &str| {
+        let version = Some(version.parse().unwrap());
+        judge(&inspection, &Wishes { version, ..Wishes::default() }).passed
+    };
+    assert!(wanted("1.0") && wanted("1.0+cu130torch2.9"));
+    assert!(!wanted("1.0+cu128torch2.9"));
 }
 
 #[test]

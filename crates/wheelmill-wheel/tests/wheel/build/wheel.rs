@@ -7,29 +7,37 @@ use super::zip::{Zip, ZipEntry};
 
 /// The file name that the default wheel fits.
 pub(crate) const NAME: &str = "demo-1.0-cp311-cp311-linux_x86_64.whl";
-const DIST_INFO: &str = "demo-1.0.dist-info";
 
 /// A wheel that is being put together.
 #[derive(Clone, Debug)]
 pub(crate) struct Wheel {
+    dist_info: String,
     entries: Vec<ZipEntry>,
     record: Option<String>,
 }
 
 impl Default for Wheel {
     fn default() -> Self {
-        let metadata = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\
-                        Requires-Dist: torch>=2.9\nRequires-Python: >=3.10\n";
-        let wheel = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\n\
-                     Tag: cp311-cp311-linux_x86_64\n";
-        Self { entries: Vec::new(), record: None }
-            .file("demo/__init__.py", "VERSION = '1.0'\n".repeat(20))
-            .info("METADATA", metadata)
-            .info("WHEEL", wheel)
+        Self::of_version("1.0")
     }
 }
 
 impl Wheel {
+    /// A good wheel of a version.
+    pub(crate) fn of_version(version: &str) -> Self {
+        let metadata = format!(
+            "Metadata-Version: 2.1\nName: demo\nVersion: {version}\n\
+             Requires-Dist: torch>=2.9\nRequires-Python: >=3.10\n"
+        );
+        let wheel = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\n\
+                     Tag: cp311-cp311-linux_x86_64\n";
+        let dist_info = format!("demo-{version}.dist-info");
+        Self { dist_info, entries: Vec::new(), record: None }
+            .file("demo/__init__.py", "VERSION = '1.0'\n".repeat(20))
+            .info("METADATA", &metadata)
+            .info("WHEEL", wheel)
+    }
+
     /// Adds a file, or takes another's place.
     pub(crate) fn file(self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.entry(ZipEntry::new(name, bytes))
@@ -37,7 +45,8 @@ impl Wheel {
 
     /// Adds a file of the `.dist-info` folder, or takes another's place.
     pub(crate) fn info(self, name: &str, text: &str) -> Self {
-        self.file(&format!("{DIST_INFO}/{name}"), text)
+        let path = format!("{}/{name}", self.dist_info);
+        self.file(&path, text)
     }
 
     /// Adds an entry, or takes another's place.
@@ -68,7 +77,7 @@ impl Wheel {
             format!("{name},{},{}\n", hash(&entry.bytes), entry.bytes.len())
         };
         let lines: String = self.entries.iter().map(line).collect();
-        lines + &format!("{DIST_INFO}/RECORD,,\n")
+        lines + &format!("{}/RECORD,,\n", self.dist_info)
     }
 
     /// Uses another RECORD than the one that fits.
@@ -81,7 +90,7 @@ impl Wheel {
     pub(crate) fn zip(&self) -> Zip {
         let record = self.record.clone().unwrap_or_else(|| self.fitting_record());
         let mut entries = self.entries.clone();
-        entries.push(ZipEntry::new(&format!("{DIST_INFO}/RECORD"), record));
+        entries.push(ZipEntry::new(&format!("{}/RECORD", self.dist_info), record));
         Zip::write(&entries)
     }
 
