@@ -25,4 +25,5 @@ pub use layers::{LayerRequest, Unpacker, config, layers, layers_with, pin};
 pub use manifest::ImageConfig;
 pub use registry::REGISTRY_CREDENTIALS;
 pub(crate) use remove::remove_tree;
+pub(crate) use unpack::set_attribute;
 pub use unpack::{LayerSource, UnpackError, UnpackJob, UnpackOptions, Unpacked, XattrMode, unpack};

@@ -12,4 +12,4 @@ mod xattr;
 pub use error::UnpackError;
 pub use job::{LayerSource, UnpackJob, UnpackOptions, Unpacked, XattrMode};
 pub use layer::unpack;
-pub(crate) use xattr::is_opaque;
+pub(crate) use xattr::{is_opaque, set as set_attribute};

@@ -28,7 +28,7 @@ pub(super) fn is_kept(name: &[u8]) -> bool {
 
 /// Sets an attribute of a file or folder, not following a link.
 #[expect(unsafe_code, reason = "neither std nor nix wraps lsetxattr")]
-pub(super) fn set(path: &Path, name: &CStr, value: &[u8]) -> io::Result<()> {
+pub(crate) fn set(path: &Path, name: &CStr, value: &[u8]) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: both strings end in a zero byte and outlive the call, which reads `value.len()` bytes
     // from `value` and keeps nothing.
