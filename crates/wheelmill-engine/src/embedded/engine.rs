@@ -1,20 +1,22 @@
 //! The engine: environments from steps, and commands in them.
 
 use std::collections::VecDeque;
-use std::sync::Once;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::{ByteSize, Digest, DigestBuilder};
 
-use super::layers::{LayerStore, NewLayer};
+use super::layers::{LayerLock, LayerStore, NewLayer, Place};
 use super::mode::Mode;
 use super::process::{self, Outcome};
 use super::program::Program;
-use super::scratch::{Remover, Scratch, sweep};
+use super::scratch::{Remover, Scratch, ScratchSpace};
 use super::settings::EmbeddedSettings;
 use super::spec::{Request, RootRequest, RunRequest};
-use crate::image::{self, XattrMode};
+use super::system;
+use crate::image;
 use crate::{
     Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Limits,
     MemoryWatch, Mount, OutputSink, PrepareListener, Prepared, Probe, Step, Stream,
@@ -27,10 +29,11 @@ const TAIL: usize = 8 * 1024;
 #[derive(Debug)]
 pub struct EmbeddedEngine {
     settings: EmbeddedSettings,
-    program: Program,
+    program: Arc<Program>,
     mode: Mode,
     layers: LayerStore,
-    swept: Once,
+    remover: Remover,
+    scratch: ScratchSpace,
 }
 
 impl EmbeddedEngine {
@@ -38,12 +41,15 @@ impl EmbeddedEngine {
     #[must_use]
     pub fn new(settings: EmbeddedSettings) -> Self {
         let mode = Mode::detect();
+        let program = Arc::new(Program::new(settings.program.clone()));
+        let remover = Remover { program: Arc::clone(&program), mode };
         Self {
-            program: Program::new(settings.program.clone()),
             layers: LayerStore::new(&settings.layers, mode.folder()),
-            mode,
+            scratch: ScratchSpace::new(settings.scratch.clone(), remover.clone()),
             settings,
-            swept: Once::new(),
+            program,
+            mode,
+            remover,
         }
     }
 
@@ -58,21 +64,7 @@ impl EmbeddedEngine {
     /// # Errors
     /// It cannot be removed.
     pub fn remove_layer(&self, key: &Digest) -> Result<bool, EngineError> {
-        self.layers.remove(key, self.remover())
-    }
-
-    const fn remover(&self) -> Remover<'_> {
-        Remover { program: &self.program, mode: self.mode }
-    }
-
-    fn scratch(&self) -> Result<Scratch<'_>, EngineError> {
-        let parent = &self.settings.scratch;
-        self.swept.call_once(|| sweep(parent, self.remover()));
-        Scratch::new(parent, self.remover()).map_err(|source| EngineError::Files {
-            action: "create a folder in",
-            path: parent.clone(),
-            source,
-        })
+        self.layers.remove(key, &self.remover)
     }
 
     /// The digest of a base, the parent of the first step.
@@ -101,11 +93,37 @@ impl EmbeddedEngine {
         if matches!(base, Base::Host { .. }) {
             return Ok(vec![Utf8PathBuf::from("/")]);
         }
-        let attributes =
-            if self.mode.user_attributes() { XattrMode::User } else { XattrMode::Trusted };
+        let attributes = self.mode.attributes();
         let mut progress = |done, total| listener.base_progress(base, done, total);
         let (store, network) = (&self.settings.layers, &self.settings.network);
         image::layers(base, store, attributes, network, &mut progress, cancel)
+    }
+
+    /// The layer that lets a user's container change its system folders; made when missing.
+    fn make_system_layer(
+        &self,
+        key: &Digest,
+        host: bool,
+        cancel: &Cancel,
+    ) -> Result<LayerLock, EngineError> {
+        let lock = match self.layers.find(key, cancel)? {
+            Place::Ready(lock) => return Ok(lock),
+            Place::Missing(lock) => lock,
+        };
+        let layer = self.layers.begin(key, &self.remover)?;
+        let upper = layer.upper();
+        let made = if host {
+            system::prepare_host(upper.as_std_path(), Path::new("/"), self.mode)
+        } else {
+            system::prepare_image(upper.as_std_path())
+        };
+        made.map_err(|source| EngineError::Files {
+            action: "prepare the system folders in",
+            path: upper,
+            source,
+        })?;
+        layer.finish()?;
+        self.layers.made(key, lock, cancel)
     }
 
     /// Runs a step and keeps what it changed as a layer.
@@ -117,8 +135,8 @@ impl EmbeddedEngine {
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<(), EngineError> {
-        let layer = self.layers.begin(key, self.remover())?;
-        let scratch = self.scratch()?;
+        let layer = self.layers.begin(key, &self.remover)?;
+        let scratch = self.scratch.folder()?;
         let inputs = step.inputs.iter().map(|input| Mount {
             source: input.source.clone(),
             target: input.target.clone(),
@@ -215,25 +233,24 @@ impl Engine for EmbeddedEngine {
         let mut layers = self.base_layers(&environment.base, listener, cancel)?;
         // Layers that are built upon stay while this one is made.
         let mut used = Vec::new();
+        if self.mode.is_user() && environment.steps.iter().any(|step| step.system) {
+            let host = matches!(environment.base, Base::Host { .. });
+            let key = DigestBuilder::new("system/1").field("base", digest.as_bytes()).finish();
+            used.push(self.make_system_layer(&key, host, cancel)?);
+            layers.push(self.layers.root(&key));
+        }
         let total = environment.steps.len();
         for (index, step) in environment.steps.iter().enumerate() {
             digest = step.key(&digest);
-            let lock = self.layers.use_layer(&digest, cancel)?;
-            if self.layers.contains(&digest) {
-                listener.step(index, total, step, true);
-                used.push(lock);
-            } else {
-                drop(lock);
-                let lock = self.layers.own_layer(&digest, cancel)?;
-                // Somebody else may have made it while we waited for the lock.
-                let cached = self.layers.contains(&digest);
-                listener.step(index, total, step, cached);
-                if !cached {
+            let place = self.layers.find(&digest, cancel)?;
+            listener.step(index, total, step, matches!(place, Place::Ready(_)));
+            used.push(match place {
+                Place::Ready(lock) => lock,
+                Place::Missing(lock) => {
                     self.make_layer(step, &digest, &layers, listener.output(), cancel)?;
+                    self.layers.made(&digest, lock, cancel)?
                 }
-                drop(lock);
-                used.push(self.layers.use_layer(&digest, cancel)?);
-            }
+            });
             layers.push(self.layers.root(&digest));
         }
         Ok(Prepared { digest, layers })
@@ -252,7 +269,7 @@ impl Engine for EmbeddedEngine {
             .filter_map(|root: &Utf8PathBuf| self.layers.key_of(Utf8Path::new(root)))
             .map(|key| self.layers.use_layer(&key, cancel))
             .collect::<Result<Vec<_>, _>>()?;
-        let scratch = self.scratch()?;
+        let scratch = self.scratch.folder()?;
         let request = self.request(container, &prepared.layers, &scratch, None);
         let outcome = process::run(&self.program, &request, output, cancel)?;
         Ok(exit(&outcome))

@@ -33,7 +33,15 @@ pub(super) struct LayerStore {
 /// Held while a layer is made, removed or used.
 #[derive(Debug)]
 pub(super) struct LayerLock {
-    _file: File,
+    file: File,
+}
+
+/// What is found of a layer.
+pub(super) enum Place {
+    /// It is there, and stays while the lock is held.
+    Ready(LayerLock),
+    /// It is not there, and nobody else makes it while the lock is held.
+    Missing(LayerLock),
 }
 
 impl LayerStore {
@@ -48,12 +56,38 @@ impl LayerStore {
     }
 
     /// Whether a layer is there.
-    pub(super) fn contains(&self, key: &Digest) -> bool {
+    fn contains(&self, key: &Digest) -> bool {
         self.layer(key).is_dir()
     }
 
     fn layer(&self, key: &Digest) -> Utf8PathBuf {
         self.folder.join(key.to_string())
+    }
+
+    /// Finds a layer. When it is missing, the caller is the one who makes it.
+    pub(super) fn find(&self, key: &Digest, cancel: &Cancel) -> Result<Place, EngineError> {
+        let lock = self.use_layer(key, cancel)?;
+        if self.contains(key) {
+            return Ok(Place::Ready(lock));
+        }
+        drop(lock);
+        let lock = self.wait(key, File::try_lock, cancel)?;
+        if !self.contains(key) {
+            return Ok(Place::Missing(lock));
+        }
+        // Somebody else has made it while we waited for the lock.
+        self.made(key, lock, cancel).map(Place::Ready)
+    }
+
+    /// Lets others use a layer that was made.
+    pub(super) fn made(
+        &self,
+        key: &Digest,
+        lock: LayerLock,
+        cancel: &Cancel,
+    ) -> Result<LayerLock, EngineError> {
+        drop(lock);
+        self.use_layer(key, cancel)
     }
 
     /// Keeps a layer from being removed while it is used.
@@ -64,19 +98,10 @@ impl LayerStore {
     ) -> Result<LayerLock, EngineError> {
         let lock = self.wait(key, File::try_lock_shared, cancel)?;
         // When it was last used, for whoever frees space. Not worth failing for.
-        if let Err(error) = lock._file.set_modified(SystemTime::now()) {
+        if let Err(error) = lock.file.set_modified(SystemTime::now()) {
             tracing::debug!(%error, "could not note the use of a layer");
         }
         Ok(lock)
-    }
-
-    /// Keeps everybody else from a layer.
-    pub(super) fn own_layer(
-        &self,
-        key: &Digest,
-        cancel: &Cancel,
-    ) -> Result<LayerLock, EngineError> {
-        self.wait(key, File::try_lock, cancel)
     }
 
     fn wait(
@@ -91,7 +116,7 @@ impl LayerStore {
             File::options().create(true).append(true).open(&path).map_err(failed("open", &path))?;
         loop {
             match lock(&file) {
-                Ok(()) => return Ok(LayerLock { _file: file }),
+                Ok(()) => return Ok(LayerLock { file }),
                 Err(TryLockError::WouldBlock) if cancel.is_cancelled() => {
                     return Err(EngineError::Cancelled);
                 }
@@ -105,7 +130,7 @@ impl LayerStore {
     pub(super) fn begin<'a>(
         &self,
         key: &Digest,
-        remover: Remover<'a>,
+        remover: &'a Remover,
     ) -> Result<NewLayer<'a>, EngineError> {
         let layer = NewLayer {
             folder: self.folder.join(format!("{key}.new")),
@@ -121,10 +146,10 @@ impl LayerStore {
     }
 
     /// Removes a layer that nobody uses; waits for nobody.
-    pub(super) fn remove(&self, key: &Digest, remover: Remover<'_>) -> Result<bool, EngineError> {
+    pub(super) fn remove(&self, key: &Digest, remover: &Remover) -> Result<bool, EngineError> {
         let hurry = Cancel::new();
         hurry.cancel();
-        let _lock = match self.own_layer(key, &hurry) {
+        let _lock = match self.wait(key, File::try_lock, &hurry) {
             Err(EngineError::Cancelled) => return Ok(false),
             lock => lock?,
         };
@@ -161,7 +186,7 @@ impl LayerStore {
 pub(super) struct NewLayer<'a> {
     folder: Utf8PathBuf,
     place: Utf8PathBuf,
-    remover: Remover<'a>,
+    remover: &'a Remover,
     done: bool,
 }
 

@@ -22,6 +22,7 @@ mod program;
 mod scratch;
 mod settings;
 mod spec;
+mod system;
 
 pub use engine::EmbeddedEngine;
 pub use helper::helper_main;

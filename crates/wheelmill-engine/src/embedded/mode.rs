@@ -5,6 +5,8 @@ use std::path::Path;
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
+use crate::image::XattrMode;
+
 /// How namespaces are entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Mode {
@@ -48,6 +50,11 @@ impl Mode {
             Self::Root { user_attributes } => user_attributes,
             Self::Mapped { .. } | Self::Single => true,
         }
+    }
+
+    /// The same, for whoever unpacks layers.
+    pub(super) const fn attributes(self) -> XattrMode {
+        if self.user_attributes() { XattrMode::User } else { XattrMode::Trusted }
     }
 
     /// The folder for layers made in this mode. They cannot be exchanged between modes: marks of

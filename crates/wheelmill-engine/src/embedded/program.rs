@@ -51,7 +51,8 @@ impl Program {
     }
 
     fn sealed_copy(&self) -> io::Result<File> {
-        let mut from = fs_err::File::open(&self.path)?;
+        // Not as `fs_err` opens it: only plain files are copied inside the kernel.
+        let mut from = File::open(&self.path)?;
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
         // Since Linux 6.3 a machine may make such files not executable if they do not ask for it.
         let executable = MFdFlags::from_bits_retain(libc::MFD_EXEC);

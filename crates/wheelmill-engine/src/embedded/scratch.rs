@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -11,31 +14,49 @@ use super::process;
 use super::program::Program;
 use super::spec::Request;
 use crate::image::remove_tree;
-use crate::{Cancel, Stream};
+use crate::{Cancel, EngineError, Stream};
 
 const PREFIX: &str = "container-";
 
-/// A folder for everything that one container writes and nobody keeps.
-pub(super) struct Scratch<'a> {
-    folder: Utf8PathBuf,
-    remover: Remover<'a>,
-    /// Locked while the folder is in use: that of a program that was killed is not.
-    _lock: File,
+/// Where scratch folders are made, and removed again.
+///
+/// On a busy disk it can take longer to remove a few folders than a container takes to start. So
+/// they are removed beside the caller's work; when the engine is dropped, none is left.
+#[derive(Debug)]
+pub(super) struct ScratchSpace {
+    parent: Utf8PathBuf,
+    remover: Remover,
+    swept: Once,
+    removals: Mutex<Vec<JoinHandle<()>>>,
 }
 
-impl<'a> Scratch<'a> {
-    /// Makes a folder, with the folders in it that a container needs.
-    pub(super) fn new(parent: &Utf8Path, remover: Remover<'a>) -> io::Result<Self> {
-        fs_err::create_dir_all(parent)?;
+impl ScratchSpace {
+    pub(super) fn new(parent: Utf8PathBuf, remover: Remover) -> Self {
+        Self { parent, remover, swept: Once::new(), removals: Mutex::default() }
+    }
+
+    /// Makes a folder, with the folders in it that a container needs. The first time, folders of
+    /// programs that were killed are removed.
+    pub(super) fn folder(&self) -> Result<Scratch<'_>, EngineError> {
+        self.swept.call_once(|| self.sweep());
+        self.make().map_err(|source| EngineError::Files {
+            action: "create a folder in",
+            path: self.parent.clone(),
+            source,
+        })
+    }
+
+    fn make(&self) -> io::Result<Scratch<'_>> {
+        fs_err::create_dir_all(&self.parent)?;
         let (folder, lock) = loop {
-            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?.keep();
+            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.parent)?.keep();
             let folder = Utf8PathBuf::try_from(folder).map_err(io::Error::other)?;
             if let Some(lock) = lock_folder(&folder)? {
                 break (folder, lock);
             }
             // Somebody who cleans up has taken it for a left one, in the moment before the lock.
         };
-        let scratch = Self { folder, remover, _lock: lock };
+        let scratch = Scratch { folder, space: self, lock: Some(lock) };
         for (name, permissions) in [
             ("stage", 0o755),
             ("upper", 0o755),
@@ -50,6 +71,49 @@ impl<'a> Scratch<'a> {
         Ok(scratch)
     }
 
+    fn sweep(&self) {
+        let Ok(entries) = self.parent.read_dir_utf8() else { return };
+        for entry in entries.flatten().filter(|entry| entry.file_name().starts_with(PREFIX)) {
+            if let Ok(Some(lock)) = lock_folder(entry.path()) {
+                self.remove_later(entry.path().to_owned(), lock);
+            }
+        }
+    }
+
+    /// Removes a folder in another thread. It stays locked until it is gone.
+    fn remove_later(&self, folder: Utf8PathBuf, lock: File) {
+        let remover = self.remover.clone();
+        let removal = thread::spawn(move || {
+            if let Err(error) = remover.remove(&folder) {
+                tracing::warn!(%folder, %error, "could not remove a scratch folder");
+            }
+            drop(lock);
+        });
+        let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
+        removals.retain(|removal| !removal.is_finished());
+        removals.push(removal);
+    }
+}
+
+impl Drop for ScratchSpace {
+    fn drop(&mut self) {
+        let removals = self.removals.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for removal in removals.drain(..) {
+            // A thread that has panicked has said so.
+            drop(removal.join());
+        }
+    }
+}
+
+/// A folder for everything that one container writes and nobody keeps.
+pub(super) struct Scratch<'a> {
+    folder: Utf8PathBuf,
+    space: &'a ScratchSpace,
+    /// Held while the folder is in use: that of a program that was killed is not.
+    lock: Option<File>,
+}
+
+impl Scratch<'_> {
     /// One of the folders in it.
     pub(super) fn path(&self, name: &str) -> Utf8PathBuf {
         self.folder.join(name)
@@ -58,20 +122,8 @@ impl<'a> Scratch<'a> {
 
 impl Drop for Scratch<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.remover.remove(&self.folder) {
-            tracing::warn!(folder = %self.folder, %error, "could not remove a scratch folder");
-        }
-    }
-}
-
-/// Removes the folders of containers whose program was killed.
-pub(super) fn sweep(parent: &Utf8Path, remover: Remover<'_>) {
-    let Ok(entries) = parent.read_dir_utf8() else { return };
-    for entry in entries.flatten().filter(|entry| entry.file_name().starts_with(PREFIX)) {
-        if let Ok(Some(_lock)) = lock_folder(entry.path())
-            && let Err(error) = remover.remove(entry.path())
-        {
-            tracing::warn!(folder = %entry.path(), %error, "could not remove a left folder");
+        if let Some(lock) = self.lock.take() {
+            self.space.remove_later(mem::take(&mut self.folder), lock);
         }
     }
 }
@@ -92,13 +144,13 @@ fn lock_folder(folder: &Utf8Path) -> io::Result<Option<File>> {
 }
 
 /// What removes folders of containers.
-#[derive(Clone, Copy)]
-pub(super) struct Remover<'a> {
-    pub(super) program: &'a Program,
+#[derive(Clone, Debug)]
+pub(super) struct Remover {
+    pub(super) program: Arc<Program>,
     pub(super) mode: Mode,
 }
 
-impl Remover<'_> {
+impl Remover {
     /// Removes a folder that a container wrote to. What users wrote who exist only in a user
     /// namespace can be removed only there.
     pub(super) fn remove(&self, folder: &Utf8Path) -> io::Result<()> {
@@ -107,7 +159,7 @@ impl Remover<'_> {
         }
         let request = Request::Remove { mode: self.mode, folders: vec![folder.to_owned()] };
         let mut nothing = |_: Stream, _: &[u8]| {};
-        match process::run(self.program, &request, &mut nothing, &Cancel::new()) {
+        match process::run(&self.program, &request, &mut nothing, &Cancel::new()) {
             Ok(outcome) if outcome.ended.code == 0 => Ok(()),
             Ok(outcome) => Err(io::Error::from_raw_os_error(outcome.ended.code)),
             Err(process::HelperError::Process(error)) => Err(error),

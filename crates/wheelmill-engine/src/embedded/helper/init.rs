@@ -19,7 +19,7 @@ use nix::unistd::{ForkResult, Gid, chdir, execve, pivot_root, setgroups, sethost
 use super::mounts::Mounter;
 use super::root::Stage;
 use super::supervise::Report;
-use super::{capabilities, network, sys};
+use super::{capabilities, network, seccomp, sys};
 use crate::embedded::mode::Mode;
 use crate::embedded::spec::{During as _, Failure, Operation, RunRequest};
 
@@ -75,7 +75,8 @@ fn prepare(request: &RunRequest, go: OwnedFd, report: &mut Report) -> Result<(),
     setrlimit(Resource::RLIMIT_CORE, 0, 0).during(|| Operation::Limits)?;
     // Nobody in the container may look into this process: it runs the host's program.
     prctl::set_dumpable(false).during(|| Operation::Capabilities)?;
-    capabilities::give_up()
+    capabilities::give_up()?;
+    seccomp::filter(request.mode)
 }
 
 /// Makes the new root the only one: the host's is no longer mounted here.

@@ -4,14 +4,17 @@
 //! safe. Nothing here is called in the program itself but [`helper_main`].
 
 mod capabilities;
+mod cgroup;
 mod entry;
 mod init;
+mod memory;
 mod mounts;
 mod namespace;
 mod network;
 mod overlay;
 mod removal;
 mod root;
+mod seccomp;
 mod supervise;
 mod sys;
 mod target;

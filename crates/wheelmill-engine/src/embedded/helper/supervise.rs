@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use nix::errno::Errno;
@@ -13,8 +14,11 @@ use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
+use super::cgroup::ControlGroup;
+use super::memory::Sampler;
 use super::{entry, init, namespace, sys};
 use crate::embedded::spec::{During as _, Ended, Event, Failure, Operation, RunRequest};
+use crate::{Limits, MemoryWatch};
 
 /// The way on which the container's first process tells what it does.
 pub(super) struct Report(File);
@@ -83,6 +87,7 @@ enum Side {
 /// A running container, as the helper sees it.
 struct Container {
     init: Init,
+    memory: Memory,
     report: File,
     alive: OwnedFd,
 }
@@ -97,22 +102,24 @@ fn start(request: &RunRequest) -> Result<Side, Failure> {
         ForkResult::Parent { child } => Init(child),
     };
     namespace::map_ids(request.mode, init.0)?;
+    // Before the byte, it has no children: nothing escapes the limits.
+    let memory = Memory::new(&request.limits, init.0).during(|| Operation::Limits)?;
     File::from(go.1).write_all(b"g").during(|| Operation::Namespaces)?;
-    Ok(Side::Helper(Container { init, report: report.0.into(), alive: alive.0 }))
+    Ok(Side::Helper(Container { init, memory, report: report.0.into(), alive: alive.0 }))
 }
 
 /// Waits for the end of a container, or for that of whoever wanted it. What the container's first
 /// process tells is added to `said`.
 fn watch(container: Container, caller: &UnixStream, said: &mut Vec<u8>) -> Result<Ended, Failure> {
-    let Container { init, report, alive } = container;
+    let Container { init, mut memory, report, alive } = container;
     let mut report = Some(report);
-    loop {
+    let exceeded = loop {
         let mut waiting = vec![
             PollFd::new(caller.as_fd(), PollFlags::POLLIN),
             PollFd::new(alive.as_fd(), PollFlags::POLLIN),
         ];
         waiting.extend(report.iter().map(|file| PollFd::new(file.as_fd(), PollFlags::POLLIN)));
-        match poll(&mut waiting, PollTimeout::NONE) {
+        match poll(&mut waiting, memory.pause()) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno).during(|| Operation::Namespaces),
         }
@@ -121,17 +128,18 @@ fn watch(container: Container, caller: &UnixStream, said: &mut Vec<u8>) -> Resul
         if ready.get(2) == Some(&true) && read_some(report.as_mut(), said) == 0 {
             report = None;
         }
+        let exceeded = memory.exceeded();
         // The caller has nothing to say after its request, so this is its end, or its wish.
-        if ready[0] {
+        if ready[0] || exceeded {
             init.kill();
         }
-        if ready[0] || ready[1] {
-            break;
+        if ready[0] || ready[1] || exceeded {
+            break exceeded;
         }
-    }
+    };
     let code = init.wait().during(|| Operation::Namespaces)?;
     while read_some(report.as_mut(), said) > 0 {}
-    Ok(Ended { code, ..Ended::default() })
+    Ok(memory.ended(code, exceeded))
 }
 
 fn read_some(file: Option<&mut File>, into: &mut Vec<u8>) -> usize {
@@ -155,13 +163,73 @@ fn namespaces(request: &RunRequest) -> CloneFlags {
     flags
 }
 
+/// How the memory of a container is watched.
+enum Memory {
+    Group(ControlGroup),
+    Sampled(Sampler),
+}
+
+impl Memory {
+    fn new(limits: &Limits, init: Pid) -> io::Result<Self> {
+        if let Some(group) = ControlGroup::new(limits) {
+            match group.add(init) {
+                Ok(()) => return Ok(Self::Group(group)),
+                // A group may be made where no process may be moved to.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self::Sampled(Sampler::new(init, limits.memory.map(|limit| limit.0))))
+    }
+
+    fn pause(&self) -> PollTimeout {
+        match self {
+            Self::Group(_) => PollTimeout::NONE,
+            // Rounded up, or the last part of a millisecond would be spent in a busy loop.
+            Self::Sampled(sampler) => {
+                PollTimeout::try_from(sampler.pause() + Duration::from_millis(1))
+                    .unwrap_or(PollTimeout::MAX)
+            }
+        }
+    }
+
+    /// Whether the container holds too much, where nobody else sees to it.
+    fn exceeded(&mut self) -> bool {
+        match self {
+            Self::Group(_) => false,
+            Self::Sampled(sampler) => sampler.sample(),
+        }
+    }
+
+    fn ended(&self, code: i32, exceeded: bool) -> Ended {
+        match self {
+            Self::Group(group) => {
+                let figures = group.figures();
+                Ended {
+                    code,
+                    peak_memory: figures.peak_memory,
+                    oom_kills: figures.oom_kills,
+                    watch: Some(MemoryWatch::Cgroup),
+                }
+            }
+            Self::Sampled(sampler) => Ended {
+                code,
+                // A container that has ended before the first sample.
+                peak_memory: Some(sampler.peak()).filter(|peak| *peak > 0),
+                oom_kills: u64::from(exceeded),
+                watch: Some(MemoryWatch::Sampled),
+            },
+        }
+    }
+}
+
 /// A container's first process. Everything in the container dies with it.
 struct Init(Pid);
 
 impl Init {
     fn kill(&self) {
         // It may be dead already.
-        drop(kill(self.0, Signal::SIGKILL));
+        let _ = kill(self.0, Signal::SIGKILL);
     }
 
     /// Waits until every process of the container is gone.

@@ -1,11 +1,8 @@
 //! System calls that no crate wraps safely, each in the narrowest safe function.
 #![allow(unsafe_code, reason = "these calls have no safe wrapper in nix or std")]
 
-use std::ffi::CString;
-use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -64,7 +61,7 @@ pub(super) fn reset_signals() {
     for signal in Signal::iterator() {
         // SAFETY: the default action runs no code of this program. KILL and STOP give an error,
         // which is harmless.
-        drop(unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) });
+        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
     }
 }
 
@@ -140,14 +137,14 @@ pub(super) fn set_capabilities(wanted: u64) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
-/// Sets an extended attribute of a file, not following a link.
-pub(super) fn set_attribute(path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
-    use std::os::unix::ffi::OsStrExt as _;
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    let name = CString::new(name)?;
-    // SAFETY: both strings end with a zero, and the length is that of the value.
+/// Makes a filter decide over every system call of this process and its children.
+pub(super) fn set_filter(program: &[libc::sock_filter]) -> nix::Result<()> {
+    let length = u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?;
+    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies the program, of the given length, during the call, and writes
+    // nothing to it.
     let result = unsafe {
-        libc::lsetxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0)
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter, 0, 0)
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    Errno::result(result).map(drop)
 }

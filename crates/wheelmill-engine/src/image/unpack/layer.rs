@@ -138,11 +138,11 @@ impl<'a> Unpacking<'a> {
                 self.tree.add_folder(&parts, metadata, &raw)
             }
             EntryType::Directory => {
-                metadata.attributes = attributes(entry)?;
+                metadata.attributes = attributes(entry, &raw)?;
                 self.tree.add_folder(&parts, metadata, &raw)
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                metadata.attributes = attributes(entry)?;
+                metadata.attributes = attributes(entry, &raw)?;
                 let path = self.tree.place(&parts, &raw)?;
                 self.file(entry, &path, &metadata, &raw)
             }
@@ -238,13 +238,20 @@ fn os_str(bytes: &[u8]) -> &Path {
 }
 
 /// The attributes that are kept, from the records that GNU tar and Docker write.
-fn attributes(entry: &mut Entry<'_, impl Read>) -> Result<Vec<(CString, Vec<u8>)>, UnpackError> {
+fn attributes(
+    entry: &mut Entry<'_, impl Read>,
+    raw: &[u8],
+) -> Result<Vec<(CString, Vec<u8>)>, UnpackError> {
     let Some(records) = entry.pax_extensions().map_err(UnpackError::Read)? else {
         return Ok(Vec::new());
     };
     let mut kept = Vec::new();
     for record in records {
         let record = record.map_err(UnpackError::Read)?;
+        if record.key_bytes().starts_with(b"GNU.sparse.") {
+            // The content begins with a map of holes then, and would be taken for the file's own.
+            return Err(UnpackError::entry(raw, "is sparse: write the tar without `--sparse`"));
+        }
         let Some(name) = record.key_bytes().strip_prefix(b"SCHILY.xattr.") else { continue };
         if xattr::is_kept(name)
             && let Ok(name) = CString::new(name)

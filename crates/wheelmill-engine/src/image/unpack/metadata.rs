@@ -35,7 +35,8 @@ impl Metadata {
             mode: header.mode()? & 0o7777,
             uid: header.uid()?,
             gid: header.gid()?,
-            mtime: header.mtime()?,
+            // A time before 1970 is no reason to refuse an image.
+            mtime: header.mtime().unwrap_or(0),
             attributes: Vec::new(),
         })
     }
