@@ -3,7 +3,7 @@
 //! The order of steps: the product of the axes; `together` takes away; what is still open gets its
 //! default; `exclude` takes away; `include` adds; equal cells become one; each is judged.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use wheelmill_model::{CudaArch, CudaVersion, PythonVersion, TorchVersion, Version};
 
@@ -79,10 +79,15 @@ pub fn expand(
     }
     let mut seen = HashSet::with_capacity(filled.len());
     let mut planned = Vec::with_capacity(filled.len());
+    // Cells that differ in the package's version alone share their reasons.
+    let mut judged = HashMap::new();
     for cell in filled {
         if seen.insert(cell.clone()) {
             let cell = completer.cell(cell)?;
-            let impossible = judge(recipe, machine, &cell);
+            let impossible = judged
+                .entry((cell.cuda, cell.torch, cell.python))
+                .or_insert_with(|| judge(recipe, machine, &cell))
+                .clone();
             planned.push(Planned { cell, impossible });
         }
     }

@@ -29,7 +29,8 @@ pub(crate) struct MatrixTable {
     #[schemars(with = "Vec<String>")]
     pub(crate) python: Option<Vec<PythonVersion>>,
     /// Couples axes: of the combinations of the axes named here, only these are built. Each entry
-    /// names the same axes.
+    /// names the same axes. On the command line, a value that no entry has, and a combination with
+    /// one value for each of these axes, are free of it.
     #[schemars(with = "Vec<Combination>")]
     pub(crate) together: Vec<Spanned<Combination>>,
     /// Leaves out every combination that has all the values of an entry.

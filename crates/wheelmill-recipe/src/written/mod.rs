@@ -2,6 +2,7 @@
 //! needs more than one key. The comments on the fields are the reference page and the JSON schema.
 
 mod matrix;
+mod overlay;
 mod project;
 mod recipe;
 mod values;

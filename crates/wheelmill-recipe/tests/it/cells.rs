@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 use insta::assert_snapshot;
+use proptest::prelude::*;
 use wheelmill_recipe::{
-    ArchWish, Axes, Machine, MatrixError, MatrixSection, Planned, Project, Recipe, expand,
+    ArchWish, Axes, Combination, Machine, MatrixError, MatrixSection, Planned, Project, Recipe,
+    expand,
 };
 
 fn machine() -> Machine {
@@ -287,6 +289,60 @@ fn ten_thousand_cells_are_a_matter_of_moments() {
         expand(&recipe, &Axes::default(), Some(&section), &machine()).unwrap(),
         "the same twice"
     );
-    // A hundredth of it is usual where nothing is optimised; a step per pair of cells is far above.
+    // A thirtieth of it is usual where nothing is optimised; a step per pair of cells is far above.
     assert!(taken < Duration::from_secs(5), "{taken:?}");
+}
+
+/// A matrix of few values, so that rules and axes meet often.
+fn any_matrix() -> impl Strategy<Value = (String, Axes)> {
+    let cuda = prop::sample::subsequence(vec!["12.6", "12.8", "13.0"], 1..=3);
+    let torch = prop::sample::subsequence(vec!["2.9", "2.10", "2.11"], 1..=3);
+    let pair = (r"12\.6|12\.8|13\.0", r"2\.9|2\.10|2\.11");
+    let pairs = || prop::collection::vec((pair.0, pair.1), 0..3);
+    let typed = prop::sample::subsequence(vec!["12.8", "13.0", "13.2"], 0..=2);
+    (cuda, torch, pairs(), pairs(), typed).prop_map(|(cuda, torch, together, include, typed)| {
+        let quoted = |values: &[&str]| format!("[\"{}\"]", values.join("\", \""));
+        let entries = |pairs: Vec<(String, String)>| {
+            let entry = |(cuda, torch)| format!("{{ cuda = \"{cuda}\", torch = \"{torch}\" }}");
+            pairs.into_iter().map(entry).collect::<Vec<String>>().join(", ")
+        };
+        // Only values of the axes may be coupled.
+        let known = |pair: &(String, String)| {
+            cuda.contains(&pair.0.as_str()) && torch.contains(&pair.1.as_str())
+        };
+        let text = format!(
+            "cuda = {}\ntorch = {}\ntogether = [{}]\ninclude = [{}]\narchitectures = \"9.0\"",
+            quoted(&cuda),
+            quoted(&torch),
+            entries(together.into_iter().filter(known).collect()),
+            entries(include),
+        );
+        (text, Axes { cuda: list(&typed.join(" ")), ..Axes::default() })
+    })
+}
+
+proptest! {
+    #[test]
+    fn cells_are_unique_and_each_has_a_reason_to_be_there((text, axes) in any_matrix()) {
+        let section = matrix(&text);
+        let Ok(planned) = expand(&torch_recipe(""), &axes, Some(&section), &machine()) else {
+            return Ok(());
+        };
+        let ids: Vec<String> = planned.iter().map(|planned| planned.cell.id()).collect();
+        let unique: std::collections::BTreeSet<&String> = ids.iter().collect();
+        prop_assert_eq!(unique.len(), ids.len());
+        for Planned { cell, .. } in &planned {
+            if !axes.cuda.is_empty() {
+                prop_assert!(axes.cuda.contains(&cell.cuda), "{}", cell.id());
+            }
+            let fits = |entry: &Combination| {
+                entry.cuda == Some(cell.cuda) && entry.torch == cell.torch
+            };
+            let on_axes = section.cuda.contains(&cell.cuda) || axes.cuda.contains(&cell.cuda);
+            let coupled = section.together.is_empty()
+                || section.together.iter().any(fits)
+                || section.together.iter().all(|entry| entry.cuda != Some(cell.cuda));
+            prop_assert!((on_axes && coupled) || section.include.iter().any(fits), "{}", cell.id());
+        }
+    }
 }

@@ -24,7 +24,7 @@ fn report(error: &RecipeError, text: &str) -> String {
         label.label().unwrap(),
     );
     if let Some(help) = error.help() {
-        report += &format!("\n  help: {help}");
+        report.extend(["\n  help: ", &help.to_string()]);
     }
     report
 }
