@@ -3,28 +3,28 @@
 //! The client below is asynchronous; this is where that ends. Every call waits on a runtime of its
 //! own, on the caller's thread, and looks at the caller's wish to stop ten times a second.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use camino::Utf8Path;
+use oci_client::RegistryOperation;
 use oci_client::client::Client;
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::errors::OciDistributionError;
 use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
     OCI_IMAGE_MEDIA_TYPE,
 };
 use oci_client::secrets::RegistryAuth;
-use oci_client::{Reference, RegistryOperation};
-use tokio::io::AsyncWrite;
 use tokio::runtime::Runtime;
 use wheelmill_model::{Digest, NetworkSettings};
 
+use super::credentials;
 use super::error::{ImageError, Progress};
+use super::failure::{explain, is_no_tls, is_transient};
 use super::reference::{ImageReference, parse_digest};
-use super::{credentials, transport};
+use super::sink::Sink;
+use super::transport::{self, Scheme};
 use crate::Cancel;
 
 /// The variable of [`NetworkSettings`] that names a file of credentials, as podman and skopeo call
@@ -40,6 +40,7 @@ const DOCUMENTS: &[&str] = &[
 const CANCEL_POLL: Duration = Duration::from_millis(100);
 /// How often a broken transfer is tried, with growing pauses between.
 const ATTEMPTS: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Configurations are read into memory; real ones have some kilobytes.
 const MOST_DOCUMENT_BYTES: u64 = 16 << 20;
 
@@ -64,30 +65,48 @@ impl Registry {
                 "it would have to be fetched, and the network is not to be used",
             ));
         }
-        let config = transport::client_config(image, network)?;
         let auth = match network.variable(REGISTRY_CREDENTIALS) {
             Some(file) => credentials::for_image(Utf8Path::new(file), image)?,
             None => RegistryAuth::Anonymous,
         };
-        let client = Client::try_from(config)
-            .map_err(|error| ImageError::caused("no secure connection can be set up", error))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| ImageError::caused("no connection can be set up", error))?;
-        let registry = Self {
+        let client = |scheme| {
+            Client::try_from(transport::client_config(image, network, scheme)?)
+                .map_err(|error| ImageError::caused("no secure connection can be set up", error))
+        };
+        let mut registry = Self {
             runtime: Some(runtime),
-            client,
+            client: client(Scheme::Https)?,
             auth,
             image: image.clone(),
             cancel: cancel.clone(),
         };
-        registry.retry(|| async {
-            let reference = registry.image.as_client();
-            let pull = RegistryOperation::Pull;
-            registry.client.auth(reference, &registry.auth, pull).await.map(drop)
-        })?;
+        match registry.log_in()? {
+            // On this machine, plain http is as safe as anything.
+            Err(failure) if image.is_loopback() && is_no_tls(&failure) => {
+                registry.client = client(Scheme::Http)?;
+                registry.log_in()?
+            }
+            other => other,
+        }
+        .map_err(|failure| explain(failure, image))?;
         Ok(registry)
+    }
+
+    /// The first contact. Nothing is lost yet, so it is not worth many tries.
+    fn log_in(&self) -> Result<Result<(), OciDistributionError>, ImageError> {
+        let reference = self.image.as_client();
+        self.until_cancelled(async {
+            let log_in = || self.client.auth(reference, &self.auth, RegistryOperation::Pull);
+            let result = match log_in().await {
+                Err(failure) if is_transient(&failure) && !is_no_tls(&failure) => log_in().await,
+                other => other,
+            };
+            result.map(drop)
+        })
     }
 
     /// The digest that the image's tag means today.
@@ -101,9 +120,8 @@ impl Registry {
     /// An index or a manifest.
     pub(super) fn document(&self, digest: Digest) -> Result<Vec<u8>, ImageError> {
         let pinned = self.image.with_digest(digest);
-        let reference: &Reference = pinned.as_client();
-        let (bytes, _) =
-            self.retry(|| self.client.pull_manifest_raw(reference, &self.auth, DOCUMENTS))?;
+        let (bytes, _) = self
+            .retry(|| self.client.pull_manifest_raw(pinned.as_client(), &self.auth, DOCUMENTS))?;
         Ok(bytes.to_vec())
     }
 
@@ -113,7 +131,7 @@ impl Registry {
         self.retry(|| async {
             let mut sink = Sink::new(Vec::new(), MOST_DOCUMENT_BYTES, |_| {});
             self.client.pull_blob(self.image.as_client(), name.as_str(), &mut sink).await?;
-            Ok(sink.inner)
+            Ok(sink.into_inner())
         })
     }
 
@@ -127,15 +145,14 @@ impl Registry {
         progress: Progress<'_>,
     ) -> Result<(), ImageError> {
         let name = format!("sha256:{digest}");
-        let progress = std::cell::RefCell::new(progress);
+        let progress = RefCell::new(progress);
         self.retry(|| async {
             let file = File::create(path)?;
             let report = |written| (progress.borrow_mut())(written);
             report(0);
             let mut sink = Sink::new(file, size, report);
             self.client.pull_blob(self.image.as_client(), name.as_str(), &mut sink).await?;
-            sink.inner.sync_all()?;
-            Ok(())
+            Ok(sink.into_inner().sync_all()?)
         })
     }
 
@@ -144,20 +161,24 @@ impl Registry {
     where
         F: Future<Output = Result<T, OciDistributionError>>,
     {
-        let runtime = self.runtime.as_ref().expect("the runtime lives as long as the registry");
         let work = async {
             let mut tries = 1;
             loop {
                 match attempt().await {
-                    Err(error) if tries < ATTEMPTS && is_transient(&error) => {
-                        tracing::info!(image = %self.image, %error, tries, "trying again");
-                        tokio::time::sleep(Duration::from_millis(250) * 4_u32.pow(tries - 1)).await;
+                    Err(failure) if tries < ATTEMPTS && is_transient(&failure) => {
+                        tracing::info!(image = %self.image, %failure, tries, "trying again");
+                        tokio::time::sleep(FIRST_PAUSE * 4_u32.pow(tries - 1)).await;
                         tries += 1;
                     }
                     other => break other,
                 }
             }
         };
+        self.until_cancelled(work)?.map_err(|failure| explain(failure, &self.image))
+    }
+
+    fn until_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, ImageError> {
+        let runtime = self.runtime.as_ref().expect("the runtime lives as long as the registry");
         let cancelled = async {
             while !self.cancel.is_cancelled() {
                 tokio::time::sleep(CANCEL_POLL).await;
@@ -165,7 +186,7 @@ impl Registry {
         };
         runtime.block_on(async {
             tokio::select! {
-                result = work => result.map_err(|error| explain(error, &self.image)),
+                result = work => Ok(result),
                 () = cancelled => Err(ImageError::Cancelled),
             }
         })
@@ -178,96 +199,5 @@ impl Drop for Registry {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-/// Whether another try may help: the connection broke, or the registry is overloaded.
-fn is_transient(error: &OciDistributionError) -> bool {
-    match error {
-        OciDistributionError::RequestError(error) => !error.is_builder(),
-        OciDistributionError::ServerError { code, .. } => matches!(code, 500..=599 | 429),
-        _ => false,
-    }
-}
-
-fn explain(error: OciDistributionError, image: &ImageReference) -> ImageError {
-    use OciDistributionError as E;
-    let registry = image.registry();
-    let refused = || {
-        format!(
-            "{registry} refuses access: the name is wrong, or it needs a login \
-             (set {REGISTRY_CREDENTIALS} to a file written by `docker login` or `podman login`)"
-        )
-    };
-    let reason = match &error {
-        E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => refused(),
-        E::ServerError { code: 401 | 403, .. } => refused(),
-        E::ServerError { code: 404, .. } => format!("{registry} does not have it"),
-        E::RegistryError { envelope, .. } => {
-            let has = |code: &OciErrorCode| envelope.errors.iter().any(|error| error.code == *code);
-            if has(&OciErrorCode::Denied) || has(&OciErrorCode::Unauthorized) {
-                refused()
-            } else if has(&OciErrorCode::Toomanyrequests) {
-                format!("{registry} allows no more pulls for now; log in, or wait")
-            } else if [
-                OciErrorCode::ManifestUnknown,
-                OciErrorCode::NameUnknown,
-                OciErrorCode::BlobUnknown,
-                OciErrorCode::NotFound,
-            ]
-            .iter()
-            .any(has)
-            {
-                format!("{registry} does not have it, or not all of it")
-            } else {
-                format!("{registry} answers with an error")
-            }
-        }
-        E::DigestError(_) => format!("{registry} sent other bytes than their digest says"),
-        E::IoError(_) => "it could not be written to the disk".to_owned(),
-        E::RequestError(error) if error.is_connect() => format!("{registry} cannot be reached"),
-        E::RequestError(_) => format!("the connection to {registry} broke"),
-        _ => format!("{registry} answers with what is not understood"),
-    };
-    ImageError::caused(reason, error)
-}
-
-/// Takes a blob as it comes, and no more of it than was announced.
-struct Sink<W, F> {
-    inner: W,
-    written: u64,
-    most: u64,
-    report: F,
-}
-
-impl<W: io::Write, F: FnMut(u64)> Sink<W, F> {
-    const fn new(inner: W, most: u64, report: F) -> Self {
-        Self { inner, written: 0, most, report }
-    }
-}
-
-impl<W: io::Write + Unpin, F: FnMut(u64) + Unpin> AsyncWrite for Sink<W, F> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        // A write to a local file is short, and nobody else runs on this thread's runtime.
-        let sink = &mut *self;
-        if sink.written + bytes.len() as u64 > sink.most {
-            return Poll::Ready(Err(io::Error::other("it is longer than was announced")));
-        }
-        sink.inner.write_all(bytes)?;
-        sink.written += bytes.len() as u64;
-        (sink.report)(sink.written);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.inner.flush())
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(context)
     }
 }

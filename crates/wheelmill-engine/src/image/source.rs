@@ -150,7 +150,12 @@ impl<'a> Image<'a> {
         let path = self.store.blob(self.layer_key(index), blob);
         if !path.exists() {
             let unfinished = Utf8PathBuf::from(format!("{path}.part"));
-            self.registry()?.blob(blob, size, &unfinished, progress)?;
+            let fetched = self.registry()?.blob(blob, size, &unfinished, progress);
+            if fetched.is_err() {
+                // Half a layer is of no use: it cannot be gone on with.
+                drop(fs_err::remove_file(&unfinished));
+            }
+            fetched?;
             fs_err::rename(&unfinished, &path).map_err(ImageError::files("rename", &unfinished))?;
         }
         Ok(LayerSource { file: path, offset: 0, length: size })

@@ -10,19 +10,30 @@ use wheelmill_model::NetworkSettings;
 
 use super::reference::ImageReference;
 
+/// All names, and all addresses: `*` alone means names only.
+const NO_PROXY_AT_ALL: &str = "*,0.0.0.0/0,::/0";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Without a single byte for so long, a connection is dead.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How a registry is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Https,
+    /// Only for a registry on this machine.
+    Http,
+}
 
 /// The client's settings for one image's registry.
 pub(super) fn client_config(
     image: &ImageReference,
     network: &NetworkSettings,
+    scheme: Scheme,
 ) -> Result<ClientConfig, String> {
     // Fails when the program has chosen a provider already, and then that one is used.
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut config = ClientConfig {
-        protocol: protocol(image),
+        protocol: protocol(image, scheme),
         extra_root_certificates: certificates(network)?,
         // Indexes are read and chosen from by our own code, for registries and files alike.
         platform_resolver: None,
@@ -35,11 +46,13 @@ pub(super) fn client_config(
     Ok(config)
 }
 
-fn protocol(image: &ImageReference) -> ClientProtocol {
-    if image.is_loopback() {
-        ClientProtocol::HttpsExcept(vec![image.registry_address().to_owned()])
-    } else {
-        ClientProtocol::Https
+fn protocol(image: &ImageReference, scheme: Scheme) -> ClientProtocol {
+    match scheme {
+        // Named, so that a redirection does not take it along to another machine.
+        Scheme::Http if image.is_loopback() => {
+            ClientProtocol::HttpsExcept(vec![image.registry_address().to_owned()])
+        }
+        Scheme::Http | Scheme::Https => ClientProtocol::Https,
     }
 }
 
@@ -80,7 +93,7 @@ fn set_proxies(config: &mut ClientConfig, image: &ImageReference, network: &Netw
         // Without any proxy the client would look for one in this process's environment, which is
         // the caller's to read. One that is used for nothing keeps it from that.
         config.https_proxy = Some("http://localhost".to_owned());
-        config.no_proxy = Some("*".to_owned());
+        config.no_proxy = Some(NO_PROXY_AT_ALL.to_owned());
     }
 }
 
@@ -99,19 +112,20 @@ mod tests {
     #[test]
     fn proxies_come_from_the_settings_alone() {
         let config = |image: &str, variables: &[(&str, &str)]| {
-            client_config(&image.parse().unwrap(), &settings(variables)).unwrap()
+            let settings = settings(variables);
+            client_config(&image.parse().unwrap(), &settings, Scheme::Https).unwrap()
         };
         let proxied = config("quay.io/a/b", &[("ALL_PROXY", "socks5h://p:1"), ("NO_PROXY", "x")]);
         assert_eq!(proxied.https_proxy.as_deref(), Some("socks5h://p:1"));
         assert_eq!(proxied.no_proxy.as_deref(), Some("x"));
         let loopback = config("localhost:5000/a/b", &[("http_proxy", "http://p:1")]);
-        assert_eq!(loopback.no_proxy.as_deref(), Some("*"));
-        assert_eq!(config("quay.io/a/b", &[]).no_proxy.as_deref(), Some("*"));
+        assert_eq!(loopback.no_proxy.as_deref(), Some(NO_PROXY_AT_ALL));
+        assert_eq!(config("quay.io/a/b", &[]).no_proxy.as_deref(), Some(NO_PROXY_AT_ALL));
     }
 
     #[test]
     fn plain_http_is_for_this_machine_alone() {
-        let protocol = |image: &str| protocol(&image.parse().unwrap());
+        let protocol = |image: &str| protocol(&image.parse().unwrap(), Scheme::Http);
         assert_eq!(protocol("quay.io:80/a/b"), ClientProtocol::Https);
         assert_eq!(
             protocol("127.0.0.1:5000/a/b"),

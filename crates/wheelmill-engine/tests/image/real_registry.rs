@@ -11,7 +11,7 @@ use wheelmill_engine::image::pin;
 use wheelmill_model::{Digest, NetworkSettings};
 
 use crate::build::{Image, Layer, gzip, named, zstd};
-use crate::support::{Scratch, config_of, is_root, layers_of, listing, skip};
+use crate::support::{Scratch, chain, config_of, is_root, layers_of, listing, shell, skip};
 
 #[test]
 fn an_image_is_pulled_from_a_real_registry() {
@@ -46,6 +46,37 @@ fn an_image_is_pulled_from_a_real_registry() {
             assert_eq!(config.working_dir.as_deref(), Some("/work"));
         }
     }
+}
+
+#[test]
+fn a_certificate_is_trusted_once_it_is_named() {
+    let scratch = Scratch::new();
+    let Some(program) = program(&scratch) else {
+        return skip("Debian's package docker-registry cannot be had");
+    };
+    let image = Image::new(&[Layer::new().file("x", "x").tar()], gzip);
+    Registry::start(&program, &scratch).push(&image, "1");
+    let folder = scratch.folder("certificates");
+    shell(&format!(
+        "cd {folder}; exec 2>&1; new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+        openssl req -x509 $new -keyout ca.key -out ca.pem -subj /CN=authority -days 2
+        openssl req $new -keyout key.pem -out request.pem -subj /CN=registry
+        echo subjectAltName=IP:127.0.0.1 > names
+        openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial \
+            -extfile names -out certificate.pem -days 2"
+    ));
+    let tls =
+        format!("  tls: {{certificate: '{folder}/certificate.pem', key: '{folder}/key.pem'}}\n");
+    let registry = Registry::start_with(&program, &scratch, &tls);
+    let tag = Base::Image(format!("{}/team/image:1", registry.address));
+
+    let error = pin(&tag, &NetworkSettings::default()).unwrap_err();
+    assert!(error.to_string().contains("is not trusted"), "{}", chain(&error));
+    let certificates = Some(folder.join("ca.pem"));
+    let network = NetworkSettings { certificates, ..NetworkSettings::default() };
+    let base = pin(&tag, &network).unwrap();
+    let folders = layers_of(&base, &scratch.folder("store"), &network).unwrap();
+    assert_eq!(listing(&folders[0]), ["x: x"]);
 }
 
 /// The registry's program: installed, or taken from its package without installing it.
@@ -84,10 +115,15 @@ struct Registry {
 
 impl Registry {
     fn start(program: &Utf8Path, scratch: &Scratch) -> Self {
+        Self::start_with(program, scratch, "")
+    }
+
+    /// With more lines for the section `http` of its settings.
+    fn start_with(program: &Utf8Path, scratch: &Scratch, http: &str) -> Self {
         // Between this and the registry's own bind the port could be lost; then the start fails.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let settings = format!(
-            "version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{address}'}}\n\
+            "version: 0.1\nlog: {{level: error}}\nhttp:\n  addr: '{address}'\n{http}\
              storage: {{filesystem: {{rootdirectory: '{}'}}}}\n",
             scratch.folder("registry")
         );
