@@ -73,7 +73,7 @@ impl From<ByteSize> for String {
     fn from(size: ByteSize) -> Self {
         BINARY
             .iter()
-            .find(|(_, unit)| size.0 >= *unit && size.0 % unit == 0)
+            .find(|(_, unit)| size.0 >= *unit && size.0.is_multiple_of(*unit))
             .map_or_else(|| "0B".to_owned(), |(name, unit)| format!("{}{name}", size.0 / unit))
     }
 }
