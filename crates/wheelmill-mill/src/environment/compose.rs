@@ -57,9 +57,15 @@ if [ -z "$CUDA_FOLDER" ]; then
         [ -e "$CUDA_FOLDER/lib/${name%%.so.*}.so" ] || ln -s "$name" "$CUDA_FOLDER/lib/${name%%.so.*}.so"
     done
     # Packages that call the driver link with -lcuda; the real library comes with the GPU's driver.
+    # A stand-in without the functions would be dropped by linkers that link only what is used.
     mkdir -p "$CUDA_FOLDER/lib/stubs"
-    [ -e "$CUDA_FOLDER/lib/stubs/libcuda.so" ] ||
-        g++ -shared -nostdlib -Wl,-soname,libcuda.so.1 -o "$CUDA_FOLDER/lib/stubs/libcuda.so" -x c /dev/null
+    if [ ! -e "$CUDA_FOLDER/lib/stubs/libcuda.so" ]; then
+        sed -n -e 's/.*CUDAAPI \(cu[A-Za-z0-9_]*\)(.*/void \1(void) {}/p' \
+            -e 's/^#define *cu[A-Za-z0-9]* *\(cu[A-Za-z0-9_]*\) *$/void \1(void) {}/p' \
+            -e 's/^.*__CUDA_API_P[A-Z]*(\(cu[A-Za-z0-9_]*\)).*/void \1(void) {}\nvoid \1_ptsz(void) {}\nvoid \1_ptds(void) {}/p' \
+            "$CUDA_FOLDER/include/cuda.h" | sort -u |
+            gcc -shared -nostdlib -Wl,-soname,libcuda.so.1 -o "$CUDA_FOLDER/lib/stubs/libcuda.so" -x c -
+    fi
 fi
 ln -s "$CUDA_FOLDER" /opt/wheelmill/cuda
 release=$(/opt/wheelmill/cuda/bin/nvcc --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p')
