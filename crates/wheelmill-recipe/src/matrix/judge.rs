@@ -134,6 +134,9 @@ fn torch(torch: TorchVersion, cell: &Cell, reasons: &mut Vec<Impossible>) {
 
 fn recipe_limits(recipe: &Recipe, cell: &Cell, reasons: &mut Vec<Impossible>) {
     let limits = &recipe.limits;
+    // A limit is that of one version; another may well have another.
+    let read_from = recipe.read_from.as_ref();
+    let written = read_from.map(|version| format!(" (written for {version})")).unwrap_or_default();
     let mut check = |what: &str, allowed: Option<&VersionSpecifiers>, numbers: &[u16]| {
         let version = Version::new(numbers.iter().copied().map(u64::from));
         if let Some(allowed) = allowed
@@ -142,7 +145,11 @@ fn recipe_limits(recipe: &Recipe, cell: &Cell, reasons: &mut Vec<Impossible>) {
             reasons.push(Impossible {
                 code: "recipe-limits",
                 message: format!("{} does not build with {what} {version}", recipe.name),
-                hint: Some(format!("its recipe allows {what} {allowed}")),
+                hint: Some(format!(
+                    "its recipe{written} allows {what} {allowed}; \
+                     `[recipes.{}.limits]` in a project file changes that",
+                    recipe.name
+                )),
             });
         }
     };

@@ -398,6 +398,9 @@ fn files_that_are_not_there() {
       |                 ^^^^^^^^^^^^^^^^ this value
       help: paths are relative to this file, and `*` stands only in the last part
     "#);
+    let missing = Project::load(Utf8Path::new("nowhere/wheelmill.toml")).unwrap_err();
+    assert!(matches!(missing, RecipeError::Read { .. }));
+    assert_eq!(missing.to_string(), "could not read `nowhere/wheelmill.toml`");
     let folder = tempfile::tempdir().unwrap();
     let file = Utf8Path::from_path(folder.path()).unwrap().join("wheelmill.toml");
     let text = "recipe-files = [\"*.recipe\"]\n";
