@@ -83,9 +83,10 @@ const INSTALL_REQUIREMENTS: &str = r#"
 /// Where programs are looked up while a package is built.
 pub(crate) fn search_path() -> String {
     format!(
-        "{}/bin:{}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "{}/bin:{}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{}",
         paths::PYTHON_ENVIRONMENT,
-        paths::CUDA
+        paths::CUDA,
+        paths::TOOLS
     )
 }
 
