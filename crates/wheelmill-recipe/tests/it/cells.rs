@@ -253,9 +253,9 @@ fn each_reason_says_what_is_wrong_and_what_to_take_instead() {
     assert_snapshot!(why("", &axes("9.0", "0.2", "3.6", "7.0")), @"torch-unknown: there is no torch 0.2 that wheelmill knows (known nearby: torch 0.3)");
     assert_snapshot!(why("[limits]\ncuda = \">=12.8\"\ntorch = \"<2.9\"\npython = \">=3.12\"",
         &axes("12.6", "2.11", "3.11", "9.0")), @r"
-    recipe-limits: torchsort does not build with CUDA 12.6 (its recipe allows CUDA >=12.8)
-    recipe-limits: torchsort does not build with Python 3.11 (its recipe allows Python >=3.12)
-    recipe-limits: torchsort does not build with torch 2.11 (its recipe allows torch <2.9)
+    recipe-limits: torchsort does not build with CUDA 12.6 (its recipe allows CUDA >=12.8; `[recipes.torchsort.limits]` in a project file changes that)
+    recipe-limits: torchsort does not build with Python 3.11 (its recipe allows Python >=3.12; `[recipes.torchsort.limits]` in a project file changes that)
+    recipe-limits: torchsort does not build with torch 2.11 (its recipe allows torch <2.9; `[recipes.torchsort.limits]` in a project file changes that)
     ");
     assert_snapshot!(why("[limits]\narchitectures = [\"8.0\", \"9.0\"]",
         &axes("12.6", "2.11", "3.11", "8.6;9.0a")), @r"
