@@ -81,28 +81,28 @@ fn parse(line: &str) -> Option<CompilerError<'_>> {
         let (_, sentence) = line.split_once("]: ")?;
         return Some(CompilerError { place: None, sentence });
     }
-    // `file.cpp:12:3: error: …`, with `fatal` or `internal compiler` before it or not
-    let gcc = [": error: ", ": fatal error: ", ": internal compiler error: "]
-        .iter()
-        .find_map(|mark| line.split_once(mark));
-    if let Some((place, sentence)) = gcc {
-        let mut parts = place.trim_start().splitn(3, ':');
-        let (file, number) = (parts.next()?, parts.next());
-        let number = number.filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
-        // A compiler names a file with an extension and a line, or itself.
-        let driver = file.ends_with("cc1plus") || file.ends_with("cc1") || file.ends_with("g++");
-        if number.is_none() && !driver || file.contains(' ') {
-            return None;
-        }
-        let place = number.map(|number| format!("{file}:{number}"));
-        return Some(CompilerError { place, sentence });
-    }
     // `file.cu(12): error: …`, `file.cu(12): error #20: …`
-    let (place, rest) = line.split_once("): error")?;
-    let (file, number) = place.rsplit_once('(')?;
-    let (_, sentence) = rest.split_once(": ")?;
-    let wrong = !number.bytes().all(|byte| byte.is_ascii_digit()) || file.contains(' ');
-    (!wrong).then(|| CompilerError { place: Some(format!("{file}:{number}")), sentence })
+    if let Some((place, rest)) = line.split_once("): error") {
+        let (file, number) = place.rsplit_once('(')?;
+        let (_, sentence) = rest.split_once(": ")?;
+        let plain = is_number(number) && !file.contains(' ');
+        return plain.then(|| CompilerError { place: Some(format!("{file}:{number}")), sentence });
+    }
+    // `file.cpp:12:3: error: …`, also `fatal error` and `internal compiler error`
+    let (place, sentence) = [": error: ", ": fatal error: ", ": internal compiler error: "]
+        .iter()
+        .find_map(|mark| line.split_once(mark))?;
+    let mut parts = place.trim_start().splitn(3, ':');
+    let (file, number) = (parts.next()?, parts.next().filter(|number| is_number(number)));
+    // A compiler names a file and a line, or itself.
+    let compiler = ["cc1plus", "cc1", "g++", "gcc"].iter().any(|name| file.ends_with(name));
+    let wrong = number.is_none() && !compiler || file.contains(' ');
+    let place = number.map(|number| format!("{file}:{number}"));
+    (!wrong).then_some(CompilerError { place, sentence })
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn linker(case: &Case<'_>, places: &[usize]) -> Option<Account> {

@@ -40,14 +40,9 @@ fn full(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     )
 }
 
-/// The first path of a line that is not the program which complains.
+/// What was being written: programs name it last, behind themselves and what they read.
 fn path(line: &str) -> Option<&str> {
-    // Programs name the path at the end of the sentence or before the reason.
     line.split(|character: char| character.is_whitespace() || "'\"`()".contains(character))
         .map(|word| word.trim_end_matches([':', ',', '.']))
-        .find(|word| {
-            let program =
-                ["/bin/", "/sbin/", "/libexec/"].iter().any(|folder| word.contains(folder));
-            word.starts_with('/') && word.len() > 1 && !program && !word.ends_with(".py")
-        })
+        .rfind(|word| word.starts_with('/') && word.len() > 1)
 }

@@ -37,6 +37,7 @@ const KILLED: &[Sign] = &[
     Sign::Has(&["exit code 137"]),
     Sign::Has(&[": *** [", "] Error 137"]),
     Sign::Has(&["(signal: 9"]),
+    Sign::Starts(&["FAILED: [code=137]"]),
     Sign::Starts(&["Killed"]),
 ];
 

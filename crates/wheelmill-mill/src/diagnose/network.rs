@@ -7,7 +7,7 @@ use super::case::Case;
 use super::evidence::Evidence;
 use super::failure::Cause;
 use super::rule::{Rule, Sign};
-use super::text::{between, host_of_address, word_after};
+use super::text::{between, host_of_address, starts_with_any, word_after};
 
 /// What resolvers, connections and TLS libraries say, each in its program's words.
 const SIGNS: &[Sign] = &[
@@ -50,6 +50,9 @@ const SIGNS: &[Sign] = &[
     Sign::Has(&["because the network was disabled"]),
 ];
 
+/// How far above a sign its reason may stand.
+const LEAD: usize = 6;
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         cause: Cause::NetworkWhileCompiling,
@@ -89,55 +92,99 @@ fn reached_out(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     )
 }
 
+/// What is wrong with the network.
+#[derive(Clone, Copy)]
+enum Trouble {
+    Offline,
+    Certificate,
+    Status,
+    Proxy,
+    Name,
+    Silence,
+}
+
+impl Trouble {
+    /// By words of the lines, the surest first: a chain of causes names several layers.
+    const WORDS: &[(Self, &[&str])] = &[
+        (Self::Offline, &["because the network was disabled"]),
+        (Self::Certificate, &["certificate", "CERTIFICATE"]),
+        (Self::Status, &["status server error", "Server Error", "Internal Server", "Unavailable"]),
+        (Self::Proxy, &["tunnel", "Tunnel", "ProxyError"]),
+        (Self::Name, &["resolve", "resolving", "resolution", "lookup", "Name or service"]),
+    ];
+
+    fn of(case: &Case<'_>, places: &[usize]) -> Self {
+        let says = |words: &[&str]| {
+            places.iter().any(|&place| words.iter().any(|word| case.line(place).contains(word)))
+        };
+        Self::WORDS
+            .iter()
+            .find(|(_, words)| says(words))
+            .map_or(Self::Silence, |&(trouble, _)| trouble)
+    }
+}
+
 fn unreachable(case: &Case<'_>, places: &[usize]) -> Option<Account> {
-    let lines = || places.iter().map(|&place| case.line(place));
-    let says = |texts: &[&str]| lines().any(|line| texts.iter().any(|text| line.contains(text)));
     let host = host(case, places);
     let named = host.map_or_else(|| "The index".to_owned(), |host| format!("`{host}`"));
-    if says(&["because the network was disabled"]) {
-        return Some(
-            Account::new(
-                "What the build needs is not in the cache, and the network may not be used.",
-            )
-            .fix(format!("Once with the network: {}", case.again(""))),
-        );
-    }
-    if says(&["certificate", "CERTIFICATE"]) {
-        let file = "/etc/ssl/certs/ca-certificates.crt";
-        let command = case.again("").replacen('`', &format!("`SSL_CERT_FILE={file} "), 1);
-        return Some(
-            Account::new(format!("{named} shows a certificate that is not trusted here. A proxy that inspects TLS has one of its own."))
-                .fix(format!("Name the file that holds the trusted certificates: {command}")),
-        );
-    }
-    if says(&["status server error", "Server Error", "Service Unavailable"]) {
-        let status = lines().find_map(|line| {
-            between(line, "server error (", ")").or_else(|| between(line, "error '", "'"))
-        });
-        let status = status.map(|status| format!(" with {status}")).unwrap_or_default();
-        return Some(
+    let again = case.again("");
+    let cached = format!("Use what is in the cache already: {}", case.again("--offline"));
+    let account = match Trouble::of(case, places) {
+        Trouble::Offline => Account::new(
+            "What the build needs is not in the cache, and the network may not be used.",
+        )
+        .fix(format!("Once with the network: {again}")),
+        Trouble::Certificate => {
+            let file = "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt";
+            Account::new(format!(
+                "{named} shows a certificate that is not trusted here. A proxy that inspects TLS \
+                 has one of its own."
+            ))
+            .fix(format!(
+                "Name the file that holds the trusted certificates: {}",
+                again.replacen('`', &format!("`{file} "), 1)
+            ))
+        }
+        Trouble::Status => {
+            let status = places.iter().find_map(|&place| {
+                let line = case.line(place);
+                between(line, "server error (", ")")
+                    .or_else(|| between(line, "Server Error: ", " for"))
+            });
+            let status = status.map(|status| format!(" with {status}")).unwrap_or_default();
             Account::new(format!("{named} is reachable and answers{status}."))
-                .fix(format!("Try again later: {}", case.again("")))
-                .fix("Use another index: `UV_INDEX_URL=https://…/simple`, and the same command"),
-        );
-    }
-    let proxy = says(&["tunnel", "Tunnel", "ProxyError"]);
-    let resolves = !says(&["resolve", "resolving", "resolution", "lookup", "Name or service"]);
-    let account = if proxy {
-        Account::new(format!("{named} cannot be reached through the proxy."))
+                .fix(format!("Try again later: {again}"))
+                .fix(cached)
+        }
+        Trouble::Proxy => Account::new(format!("{named} cannot be reached through the proxy."))
             .fix("See which proxy is set: `env | grep -i _proxy`")
-    } else if resolves {
-        Account::new(format!("{named} does not answer."))
-            .fix("See whether it answers elsewhere, and set a proxy where one is needed: `HTTPS_PROXY=http://…:3128`")
-    } else {
-        let name =
-            host.map_or_else(|| "The index's name".to_owned(), |host| format!("The name `{host}`"));
-        Account::new(format!(
-            "{name} could not be resolved: there is no network, or no name server."
-        ))
-        .fix(format!("See whether it resolves: `getent hosts {}`", host.unwrap_or("pypi.org")))
+            .fix(cached),
+        Trouble::Name => {
+            let name =
+                host.map_or_else(|| "A name".to_owned(), |host| format!("The name `{host}`"));
+            Account::new(format!(
+                "{name} could not be resolved: there is no network, or no name server."
+            ))
+            .fix(format!("See whether it resolves: `getent hosts {}`", host.unwrap_or("pypi.org")))
+            .fix(cached)
+        }
+        Trouble::Silence => Account::new(format!("{named} does not answer."))
+            .fix(format!(
+                "Where a proxy is needed, name it: {}",
+                again.replacen('`', "`HTTPS_PROXY=http://proxy.example:3128 ", 1)
+            ))
+            .fix(cached),
     };
-    Some(account.fix(format!("Use what is in the cache already: {}", case.again("--offline"))))
+    Some(account.also(lead(case, places)))
+}
+
+/// The lines above the first sign that lead to it: uv's chain of causes, pip's and git's addresses.
+fn lead<'c>(case: &'c Case<'_>, places: &[usize]) -> impl Iterator<Item = usize> + 'c {
+    let first = places.first().copied().unwrap_or_default();
+    (first.saturating_sub(LEAD)..first).filter(|&place| {
+        let line = case.line(place).trim_start();
+        starts_with_any(line, &["error: ", "cause: ", "Cloning into "]) || line.contains("://")
+    })
 }
 
 /// The host that was wanted: on the lines themselves or on the lines above them, where programs
@@ -159,7 +206,10 @@ fn host<'a>(case: &Case<'a>, places: &[usize]) -> Option<&'a str> {
         .map(|&place| case.line(place))
         .find_map(on_line)
         .or_else(|| {
-            (first.saturating_sub(6)..first).rev().map(|place| case.line(place)).find_map(on_line)
+            (first.saturating_sub(LEAD)..first)
+                .rev()
+                .map(|place| case.line(place))
+                .find_map(on_line)
         })
         .or_else(|| {
             // A Python traceback says in code which address it opened, further up.

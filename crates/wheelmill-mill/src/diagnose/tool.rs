@@ -33,6 +33,8 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Has(&["installed version of ", "(0.0.0) is less than the minimum"]),
             Sign::Has(&["No CMAKE_CXX_COMPILER could be found"]),
             Sign::Has(&["No CMAKE_C_COMPILER could be found"]),
+            Sign::Has(&["CMAKE_CXX_COMPILER not set"]),
+            Sign::Has(&["CMAKE_C_COMPILER not set"]),
             Sign::Has(&["cannot execute 'cc1plus'"]),
             Sign::Has(&["cannot execute ‘cc1plus’"]),
         ],
