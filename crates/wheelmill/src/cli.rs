@@ -28,6 +28,7 @@ const STYLES: Styles = Styles::styled()
 #[derive(Debug, Parser)]
 #[command(
     name = "wheelmill",
+    bin_name = "wheelmill",
     version,
     styles = STYLES,
     max_term_width = 100,

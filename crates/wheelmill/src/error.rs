@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, ThemeCharacters, ThemeStyles};
+use miette::{GraphicalReportHandler, GraphicalTheme};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 use wheelmill_mill::MillError;
@@ -11,7 +11,7 @@ use wheelmill_recipe::RecipeError;
 use wheelmill_store::StoreError;
 use wheelmill_wheel::WheelError;
 
-use crate::output::{safe, style};
+use crate::output::{Page, safe, style};
 
 /// How the program ends. The numbers are an interface: scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -95,27 +95,26 @@ impl CliError {
 
     /// The message, its causes and the hints, for a terminal.
     pub(crate) fn render(&self) -> String {
-        let mut out = String::new();
-        let causes = chain(&*self.source);
-        for (depth, cause) in causes.iter().enumerate() {
+        let mut page = Page::new();
+        for (depth, cause) in chain(&*self.source).into_iter().enumerate() {
+            let label = match depth {
+                0 => "error:".style(style::bad()).to_string(),
+                _ => format!("  {}", "cause:".style(style::strong())),
+            };
             // A mistake in a file is shown with its lines, and the report holds its own hint.
-            if let Some(mistake) = cause.downcast_ref::<RecipeError>()
-                && mistake.mistake().is_some()
-            {
-                out.push_str(&report(mistake, depth == 0));
-                break;
+            match cause.downcast_ref::<RecipeError>() {
+                Some(error) if error.mistake().is_some() => {
+                    page.line(format_args!("{label} {}", indented(&cause.to_string())));
+                    page.line(excerpt(error));
+                    break;
+                }
+                _ => page.line(format_args!("{label} {}", indented(&cause.to_string()))),
             }
-            let message = indented(&cause.to_string());
-            out.push_str(&match depth {
-                0 => format!("{} {message}\n", "error:".style(style::bad())),
-                _ => format!("  {} {message}\n", "cause:".style(style::strong())),
-            });
         }
         for hint in &self.hints {
-            let hint = indented(hint);
-            out.push_str(&format!("  {} {hint}\n", "hint:".style(style::active())));
+            page.line(format_args!("  {} {}", "hint:".style(style::active()), indented(hint)));
         }
-        out
+        page.finish()
     }
 
     /// The same for programs.
@@ -148,12 +147,16 @@ struct ErrorBody {
     hints: Vec<String>,
 }
 
-/// An error and its causes, outermost first; those that only repeat what was said are left out.
+/// An error and its causes, outermost first; a cause that only repeats what was said is left out.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut causes: Vec<&'a (dyn Error + 'static)> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        if causes.last().is_none_or(|last| last.to_string() != error.to_string()) {
+        let said = |last: &&(dyn Error + 'static)| {
+            let (last, next) = (last.to_string(), error.to_string());
+            last.contains(&next) || next.ends_with(&last)
+        };
+        if !causes.last().is_some_and(said) {
             causes.push(error);
         }
         next = error.source();
@@ -167,23 +170,18 @@ fn indented(text: &str) -> String {
     lines.join("\n    ")
 }
 
-fn report(mistake: &RecipeError, outermost: bool) -> String {
-    // The colours are taken out again where none are wanted.
-    let theme =
-        GraphicalTheme { characters: ThemeCharacters::unicode(), styles: ThemeStyles::ansi() };
+/// The lines of a file that are wrong, with a mark at the place and what to write instead. Without
+/// colours: the file's own control characters could not be told from them.
+fn excerpt(error: &RecipeError) -> String {
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
     let mut text = String::new();
-    let drawn = GraphicalReportHandler::new_themed(theme)
-        .with_links(false)
-        .render_report(&mut text, mistake);
+    // Wide enough that its first line holds the whole message, which was said already.
+    let drawn = handler.with_links(false).with_width(10_000).render_report(&mut text, error);
     if drawn.is_err() {
-        text = mistake.to_string();
+        return String::new();
     }
-    let label = if outermost {
-        "error:".style(style::bad()).to_string()
-    } else {
-        format!("  {}", "cause:".style(style::strong()))
-    };
-    format!("{label} a file cannot be used\n{}\n", text.trim_end())
+    let lines: Vec<_> = text.trim_end().lines().skip(1).map(|line| safe(line.trim_end())).collect();
+    lines.join("\n")
 }
 
 impl From<StoreError> for CliError {
@@ -277,9 +275,9 @@ mod tests {
     fn causes_are_told_once_and_made_safe() {
         #[derive(Debug, thiserror::Error)]
         #[error("{0}")]
-        struct Layer(&'static str, #[source] Option<Box<Layer>>);
+        struct Layer(&'static str, #[source] Option<Box<Self>>);
         let inner = Layer("no \u{1b}[31mspace", None);
-        let error = Layer(
+        let error: Layer = Layer(
             "could not write",
             Some(Box::new(Layer("could not write", Some(Box::new(inner))))),
         );

@@ -8,7 +8,7 @@ use wheelmill_model::RunId;
 use super::cells::{CellArgs, CellSettings};
 use super::plan::reasons;
 use crate::error::{CliError, Ending};
-use crate::output::{LiveView, PlainView, Printer, human, report, stderr_moves, talk};
+use crate::output::{LiveView, Page, PlainView, Printer, human, report, stderr_moves, talk};
 use crate::settings::Session;
 use crate::signals;
 
@@ -41,8 +41,7 @@ pub(crate) fn build(args: &BuildArgs, session: &Session) -> Result<Ending, CliEr
         talk(impossible.trim_end());
     }
     if plan.is_impossible() {
-        return Err(CliError::usage("none of the cells can be built")
-            .hint("see what would be possible: `wheelmill plan`"));
+        return Err(CliError::usage("no cell can be built, for the reasons above"));
     }
     let cancel = signals::listen()?;
     let reporter = reporter(session);
@@ -68,7 +67,9 @@ fn reporter(session: &Session) -> Box<dyn Reporter> {
 fn print(result: &RunResult, printer: Printer) -> Result<(), CliError> {
     for cell in &result.cells {
         if let Some(failure) = &cell.failure {
-            talk(report::failure(&cell.cell, failure).trim_end());
+            let mut page = Page::new();
+            report::add_failure(&mut page, &cell.cell, failure);
+            talk(page.finish().trim_end());
         }
     }
     if printer.json {

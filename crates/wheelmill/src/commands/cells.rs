@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use wheelmill_engine::{Base, EngineKind};
-use wheelmill_mill::{Bases, Mill, MillSettings};
+use wheelmill_mill::{Bases, Mill, MillError, MillSettings};
 use wheelmill_model::{ByteSize, CudaVersion, PythonVersion, TorchVersion};
 use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, PerCuda, Project};
 
@@ -84,6 +84,9 @@ impl CellSettings {
             ([], Some(project)) => project.matrix.packages.clone(),
             (named, _) => named.to_vec(),
         };
+        if wishes.is_empty() {
+            return Err(MillError::NothingWished.into());
+        }
         let axes = Axes {
             versions: Vec::new(),
             cuda: args.cuda.clone(),

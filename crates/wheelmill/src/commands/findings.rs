@@ -3,29 +3,23 @@
 use owo_colors::OwoColorize as _;
 use wheelmill_wheel::{Finding, Severity};
 
-use crate::output::{safe, style};
+use crate::output::{Page, safe, style};
 
-/// A paragraph for each: `error[record.hash-mismatch]: …`, where it was seen, what to do.
-pub(super) fn render(findings: &[Finding]) -> String {
-    findings.iter().map(render_one).collect()
-}
-
-fn render_one(finding: &Finding) -> String {
-    let (word, style) = match finding.severity {
-        Severity::Error => ("error", style::bad()),
-        Severity::Warning => ("warning", style::warning()),
-        Severity::Note => ("note", style::strong()),
-    };
-    let mut text = format!(
-        "{}: {}\n",
-        format!("{word}[{}]", finding.code).style(style),
-        safe(&finding.message)
-    );
-    for place in &finding.evidence {
-        text.push_str(&format!("    {}\n", safe(place).style(style::dim())));
+/// Adds a paragraph for each: `error[record.hash-mismatch]: …`, where it was seen, what to do.
+pub(super) fn add(page: &mut Page, findings: &[Finding]) {
+    for finding in findings {
+        let (word, style) = match finding.severity {
+            Severity::Error => ("error", style::bad()),
+            Severity::Warning => ("warning", style::warning()),
+            Severity::Note => ("note", style::strong()),
+        };
+        let label = format!("{word}[{}]:", finding.code);
+        page.line(format_args!("{} {}", label.style(style), safe(&finding.message)));
+        for place in &finding.evidence {
+            page.quote(place);
+        }
+        if let Some(hint) = &finding.hint {
+            page.remark("hint:", style::active(), hint);
+        }
     }
-    if let Some(hint) = &finding.hint {
-        text.push_str(&format!("  {} {}\n", "hint:".style(style::active()), safe(hint)));
-    }
-    text
 }

@@ -18,7 +18,7 @@ pub(crate) struct GenerateDocsArgs {
 pub(crate) fn generate_docs(args: &GenerateDocsArgs) -> Result<Ending, CliError> {
     let folder = &args.folder;
     fs_err::create_dir_all(folder)?;
-    write(folder, "cli.md", &reference::command_line(Cli::command()))?;
+    write(folder, "cli.md", &reference::command_line(&Cli::command()))?;
     write(folder, "environment.md", &environment::reference())?;
     write(folder, "recipe.md", &wheelmill_recipe::reference_markdown())?;
     write(folder, "findings.md", &reference::findings())?;

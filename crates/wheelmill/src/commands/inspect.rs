@@ -11,7 +11,7 @@ use wheelmill_wheel::{ImageKind, InspectOptions, Inspection, NativeModule};
 
 use super::findings;
 use crate::error::{CliError, Ending};
-use crate::output::{human, safe, style, talk};
+use crate::output::{Page, human, safe, style, talk};
 use crate::settings::Session;
 
 /// Show what wheels are: tags, needs, native modules, GPU code
@@ -58,58 +58,43 @@ pub(super) fn read(file: &Utf8Path, deep: bool) -> Result<Inspection, CliError> 
 }
 
 fn page(wheel: &Inspection) -> String {
-    let mut page = format!("{}\n", safe(wheel.file_name.as_str()).style(style::strong()));
-    let mut line = |name: &str, value: &str| {
-        if !value.is_empty() {
-            page.push_str(&format!("  {name:<11} {}\n", safe(value)));
-        }
-    };
     let metadata = &wheel.metadata;
-    line("package", &format!("{} {}", metadata.name, metadata.version));
-    line("summary", metadata.summary.as_deref().unwrap_or_default());
     let tags: Vec<String> = wheel.file_name.tags.iter().map(ToString::to_string).collect();
-    line("tags", &tags.join(", "));
-    line("python", metadata.requires_python.as_deref().unwrap_or_default());
-    line("needs", &metadata.requires_dist.join(", "));
-    line(
-        "size",
-        &format!(
-            "{}, {} unpacked in {}",
-            ByteSize(wheel.size),
-            ByteSize(wheel.unpacked_size),
-            human::count(wheel.files.len(), "file")
-        ),
-    );
-    line("sha256", &wheel.digest.to_string());
+    let files = human::count(wheel.files.len(), "file");
+    let size =
+        format!("{}, {} unpacked in {files}", ByteSize(wheel.size), ByteSize(wheel.unpacked_size));
+    let mut page = Page::new();
+    page.line(safe(wheel.file_name.as_str()).style(style::strong()));
+    let mut field = |name: &str, value: &str| page.field("  ", 11, name, value);
+    field("package", &format!("{} {}", metadata.name, metadata.version));
+    field("summary", metadata.summary.as_deref().unwrap_or_default());
+    field("tags", &tags.join(", "));
+    field("python", metadata.requires_python.as_deref().unwrap_or_default());
+    field("needs", &metadata.requires_dist.join(", "));
+    field("size", &size);
+    field("sha256", &wheel.digest.to_string());
     for module in &wheel.modules {
-        page.push_str(&describe(module));
+        describe(&mut page, module);
     }
     if !wheel.findings.is_empty() {
-        page.push('\n');
-        page.push_str(&findings::render(&wheel.findings));
+        page.line("");
+        findings::add(&mut page, &wheel.findings);
     }
-    page
+    page.finish()
 }
 
-fn describe(module: &NativeModule) -> String {
-    let imported = module.import_name.as_deref().map(|name| format!("  (import {name})"));
-    let mut text = format!(
-        "  {}{}\n    {:<9} {}, {}\n",
+fn describe(page: &mut Page, module: &NativeModule) {
+    let import = module.import_name.as_deref().map(|name| format!("  (import {name})"));
+    page.line(format_args!(
+        "  {}{}",
         safe(&module.path).style(style::active()),
-        safe(&imported.unwrap_or_default()),
-        "native",
-        module.machine,
-        ByteSize(module.size)
-    );
-    let mut line = |name: &str, value: &str| {
-        if !value.is_empty() {
-            text.push_str(&format!("    {name:<9} {}\n", safe(value)));
-        }
-    };
-    line("needs", &module.needed.join(", "));
-    line("rpath", &[&module.rpath[..], &module.runpath[..]].concat().join(":"));
-    line("gpu code", &device_code(module));
-    text
+        safe(&import.unwrap_or_default())
+    ));
+    let mut field = |name: &str, value: &str| page.field("    ", 9, name, value);
+    field("native", &format!("{}, {}", module.machine, ByteSize(module.size)));
+    field("needs", &module.needed.join(", "));
+    field("rpath", &[&module.rpath[..], &module.runpath[..]].concat().join(":"));
+    field("gpu code", &device_code(module));
 }
 
 /// `sm_90 ×4, sm_90 PTX ×4`: how many images there are of each architecture.

@@ -7,7 +7,7 @@ use wheelmill_mill::{CellState, Check, CheckState, Plan, PlannedCell};
 
 use super::cells::{CellArgs, CellSettings};
 use crate::error::{CliError, Ending};
-use crate::output::{Field, Table, human, safe, style};
+use crate::output::{Field, Page, Table, human, safe, style};
 use crate::settings::Session;
 
 /// Show what `build` would do: cells, what is stored, what is impossible and why
@@ -40,15 +40,16 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
         let ids = plan.cells.iter().map(|cell| format!("{}\n", safe(&cell.id)));
         printer.data(&ids.collect::<String>())?;
     } else {
-        let mut page = table(&plan);
+        let mut page = Page::new();
+        page.block(&table(&plan));
         if printer.verbose {
-            page.push_str(&steps(&plan));
+            add_steps(&mut page, &plan);
         }
         if let Some(checks) = &checks {
-            page.push('\n');
-            page.push_str(&check_table(checks));
+            page.line("");
+            page.block(&check_table(checks));
         }
-        printer.data(&page)?;
+        printer.data(&page.finish())?;
         printer.say(totals(&plan));
     }
     let not_ready = checks.iter().flatten().any(|check| check.state == CheckState::Problem);
@@ -60,7 +61,7 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
 }
 
 fn table(plan: &Plan) -> String {
-    let mut table = Table::new(["CELL", "STATE", "WITH"]);
+    let mut table = Table::new(["CELL", "STATE", "DETAILS"]);
     for cell in &plan.cells {
         let [state, with] = match &cell.state {
             CellState::Stored(_) => {
@@ -72,7 +73,7 @@ fn table(plan: &Plan) -> String {
                     with.push_str("; compiles with network");
                 }
                 if let Some(expected) = cell.expected {
-                    with.push_str(&format!("; about {}", human::duration(expected)));
+                    with = format!("{with}; about {}", human::duration(expected));
                 }
                 [Field::styled("to build", style::active()), Field::plain(with)]
             }
@@ -88,15 +89,13 @@ fn table(plan: &Plan) -> String {
 }
 
 /// What would be done for each cell.
-fn steps(plan: &Plan) -> String {
-    let mut page = String::new();
+fn add_steps(page: &mut Page, plan: &Plan) {
     for cell in plan.wanted() {
-        page.push_str(&format!("\n{}\n", safe(&cell.id).style(style::strong())));
+        page.line(format_args!("\n{}", safe(&cell.id).style(style::strong())));
         for step in &cell.steps {
-            page.push_str(&format!("  {}\n", safe(step)));
+            page.line(format_args!("  {}", safe(step)));
         }
     }
-    page
 }
 
 fn check_table(checks: &[Check]) -> String {
@@ -136,27 +135,24 @@ fn totals(plan: &Plan) -> String {
     // A sum over some of the cells would promise too little.
     let times: Option<Vec<_>> = plan.wanted().map(|cell| cell.expected).collect();
     if let Some(times) = times.filter(|times| !times.is_empty()) {
-        text.push_str(&format!(", about {}", human::duration(times.into_iter().sum())));
+        text = format!("{text}, about {}", human::duration(times.into_iter().sum()));
     }
     text
 }
 
 /// Every reason why cells of a plan cannot be built, with what to do about it.
 pub(super) fn reasons(plan: &Plan) -> String {
-    let mut page = String::new();
+    let mut page = Page::new();
     for cell in &plan.cells {
         let CellState::Impossible(reasons) = &cell.state else { continue };
-        page.push_str(&format!(
-            "{} {} cannot be built\n",
-            "impossible:".style(style::bad()),
-            safe(&cell.id).style(style::strong())
-        ));
+        let label = "impossible:".style(style::bad());
+        page.line(format_args!("{label} {}", safe(&cell.id).style(style::strong())));
         for reason in reasons {
-            page.push_str(&format!("    {} ({})\n", safe(&reason.message), reason.code));
+            page.line(format_args!("  {} ({})", safe(&reason.message), reason.code));
             if let Some(hint) = &reason.hint {
-                page.push_str(&format!("  {} {}\n", "hint:".style(style::active()), safe(hint)));
+                page.line(format_args!("    {} {}", "hint:".style(style::active()), safe(hint)));
             }
         }
     }
-    page
+    page.finish()
 }

@@ -11,7 +11,7 @@ use wheelmill_wheel::{Inspection, Verdict, Wishes};
 
 use super::{findings, inspect};
 use crate::error::{CliError, Ending};
-use crate::output::{safe, style, talk};
+use crate::output::{Page, safe, style, talk};
 use crate::settings::Session;
 
 /// Judge wheels: fails when one would fail its users
@@ -73,7 +73,9 @@ pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, Cli
     if printer.json {
         printer.document(json!({ "wheels": judged }))?;
     } else if !printer.quiet {
-        printer.data(&judged.iter().map(page).collect::<String>())?;
+        let mut page = Page::new();
+        judged.iter().for_each(|judged| add(&mut page, judged));
+        printer.data(&page.finish())?;
     }
     Ok(ending)
 }
@@ -102,25 +104,20 @@ fn wishes(
     })
 }
 
-fn page(judged: &Judged) -> String {
+fn add(page: &mut Page, judged: &Judged) {
     let verdict = &judged.verdict;
     let name = judged.file.file_name().unwrap_or(judged.file.as_str());
     let (word, word_style) =
         if verdict.passed { ("good", style::good()) } else { ("bad", style::bad()) };
-    let mut page = format!(
-        "{}  {}  {}\n",
+    page.line(format_args!(
+        "{}  {}  {}",
         safe(name).style(style::strong()),
         word.style(word_style),
         safe(&verdict.summary)
-    );
-    page.push_str(&findings::render(&verdict.findings));
+    ));
+    findings::add(page, &verdict.findings);
     for check in &verdict.not_checked {
-        page.push_str(&format!(
-            "{} {} ({})\n",
-            "not checked:".style(style::dim()),
-            safe(&check.what),
-            safe(&check.why)
-        ));
+        let text = format!("{} ({})", check.what, check.why);
+        page.remark("not checked:", style::dim(), &text);
     }
-    page
 }

@@ -190,20 +190,20 @@ impl CellState {
         let phase = self.phase.map_or("", Phase::as_str);
         let mut message = paint(&format!("{phase:<11}"), style::active());
         if let Some(Progress { done, total, .. }) = &self.progress {
-            message.push_str(&format!(" [{done}/{total}]"));
+            message = format!("{message} [{done}/{total}]");
         }
         if !self.doing.is_empty() {
-            message.push_str(&format!(" {}", self.doing));
+            message = format!("{message} {}", self.doing);
         }
         message
     }
 
     fn clock(&self, elapsed: Duration) -> String {
-        let mut text = human::clock(elapsed);
-        if let Some(left) = self.left(elapsed) {
-            text.push_str(&format!(", {} left", human::clock(left)));
+        let clock = human::clock(elapsed);
+        match self.left(elapsed) {
+            Some(left) => format!("{clock}, {} left", human::clock(left)),
+            None => clock,
         }
-        text
     }
 
     /// How long it will still take: by what it took the last time, else by the pace of its steps.

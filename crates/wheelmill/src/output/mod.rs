@@ -3,6 +3,7 @@
 
 pub(crate) mod human;
 pub(crate) mod live;
+mod page;
 mod plain;
 mod printer;
 pub(crate) mod report;
@@ -11,6 +12,7 @@ pub(crate) mod style;
 mod table;
 
 pub(crate) use live::LiveView;
+pub(crate) use page::Page;
 pub(crate) use plain::PlainView;
 pub(crate) use printer::{Color, Printer, stderr_moves, talk};
 pub(crate) use safe::{SafeWriter, safe, safe_json};

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
-use super::{safe, safe_json, style};
+use super::{Page, safe, safe_json, style};
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -97,11 +97,12 @@ impl Printer {
 
 /// A warning with its hint, as text.
 pub(crate) fn warning(message: &str, hint: Option<&str>) -> String {
-    let mut text = format!("{} {}", "warning:".style(style::warning()), safe(message));
+    let mut page = Page::new();
+    page.line(format_args!("{} {}", "warning:".style(style::warning()), safe(message)));
     if let Some(hint) = hint {
-        text.push_str(&format!("\n  {} {}", "hint:".style(style::active()), safe(hint)));
+        page.remark("hint:", style::active(), hint);
     }
-    text
+    page.finish().trim_end().to_owned()
 }
 
 /// Writes a line to stderr. An error has nobody to be told to.

@@ -4,7 +4,7 @@ use owo_colors::{OwoColorize as _, Style};
 use wheelmill_mill::{CellOutcome, CellResult, Failure};
 use wheelmill_model::ByteSize;
 
-use super::{Field, Table, human, safe, style};
+use super::{Field, Page, Table, human, safe, style};
 
 const fn outcome_style(outcome: CellOutcome) -> Style {
     match outcome {
@@ -17,7 +17,7 @@ const fn outcome_style(outcome: CellOutcome) -> Style {
 /// `built      torchsort-0.1.10-…  1m 48s  sm_90 natively`.
 pub(crate) fn cell_line(result: &CellResult) -> String {
     let word = format!("{:<10}", result.outcome.as_str());
-    let mut line = format!(
+    let line = format!(
         "{} {}  {}",
         word.style(outcome_style(result.outcome)),
         safe(&result.cell),
@@ -27,10 +27,10 @@ pub(crate) fn cell_line(result: &CellResult) -> String {
         Some(failure) => Some(failure.cause.as_str()),
         None => result.verdict.as_deref(),
     };
-    if let Some(remark) = remark {
-        line.push_str(&format!("  {}", safe(remark).style(style::dim())));
+    match remark {
+        Some(remark) => format!("{line}  {}", safe(remark).style(style::dim())),
+        None => line,
     }
-    line
 }
 
 /// The table of all cells, and below it where each wheel lies.
@@ -62,24 +62,23 @@ pub(crate) fn wheel_paths(cells: &[CellResult]) -> String {
     wheels.map(|wheel| format!("{}\n", safe(wheel.path.as_str()))).collect()
 }
 
-/// Why a cell failed and what to do about it.
-pub(crate) fn failure(cell: &str, failure: &Failure) -> String {
-    let mut page = format!(
-        "{} {} failed in {}: {} ({})\n",
+/// Adds why a cell failed and what to do about it.
+pub(crate) fn add_failure(page: &mut Page, cell: &str, failure: &Failure) {
+    page.line(format_args!(
+        "{} {} failed in {}: {} ({})",
         "error:".style(style::bad()),
         safe(cell).style(style::strong()),
         failure.phase,
         safe(&failure.message),
         failure.cause.as_str()
-    );
+    ));
     for line in &failure.lines {
-        page.push_str(&format!("    {}\n", safe(line).style(style::dim())));
+        page.quote(line);
     }
     for fix in &failure.fixes {
-        page.push_str(&format!("  {} {}\n", "fix:".style(style::active()), safe(fix)));
+        page.remark("fix:", style::active(), fix);
     }
     if let Some(log) = &failure.log {
-        page.push_str(&format!("  {} {}\n", "log:".style(style::strong()), safe(log.as_str())));
+        page.remark("log:", style::strong(), log.as_str());
     }
-    page
 }

@@ -33,15 +33,17 @@ pub(crate) fn safe_json(document: String) -> String {
     if !document.contains(unsafe_here) {
         return document;
     }
-    document.chars().fold(String::with_capacity(document.len() + 8), |mut out, character| {
+    let mut out = String::with_capacity(document.len() + 8);
+    for character in document.chars() {
         if unsafe_here(character) {
             // All of them lie in the first plane, so four digits name them.
-            out.push_str(&format!("\\u{:04x}", u32::from(character)));
+            let escaped = format!("\\u{:04x}", u32::from(character));
+            out.push_str(&escaped);
         } else {
             out.push(character);
         }
-        out
-    })
+    }
+    out
 }
 
 /// Makes a stream of text safe on its way to another writer. A carriage return, with which programs

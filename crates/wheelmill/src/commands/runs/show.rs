@@ -1,16 +1,20 @@
 //! `wheelmill runs show`.
 
+use std::collections::HashMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 use owo_colors::{OwoColorize as _, Style};
 use serde::Deserialize as _;
 use serde_json::json;
 use wheelmill_mill::Failure;
-use wheelmill_store::{AttemptDetail, Outcome, RunDetail};
+use wheelmill_model::Digest;
+use wheelmill_store::{AttemptDetail, Outcome, RunDetail, Store};
 
 use super::list::state;
 use crate::error::{CliError, Ending};
-use crate::output::{human, report, safe, style};
+use crate::output::{Page, human, report, safe, style};
 use crate::settings::Session;
 
 /// Show one run: its cells, their phases and times, why they failed
@@ -29,80 +33,96 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Ending, CliErro
     if printer.json {
         printer.document(json!({ "run": run }))?;
     } else {
-        printer.data(&page(&run, printer.verbose, Timestamp::now()))?;
+        let wheels = wheel_paths(&store, &run)?;
+        printer.data(&page(&run, &wheels, printer.verbose, Timestamp::now()))?;
     }
     Ok(Ending::Done)
 }
 
-fn page(run: &RunDetail, events: bool, now: Timestamp) -> String {
-    let summary = &run.summary;
-    let (word, style) = state(summary.outcome);
-    let time = human::between(summary.started_at, summary.ended_at.unwrap_or(now));
-    let mut page = String::new();
-    line(&mut page, "run", &summary.id.to_string().style(style::strong()).to_string());
-    line(&mut page, "state", &format!("{} after {}", word.style(style), human::duration(time)));
-    let ago = human::ago(summary.started_at, now);
-    line(&mut page, "started", &format!("{} ({ago})", human::moment(summary.started_at)));
-    line(&mut page, "command", &safe(&human::command(&summary.command_line)));
-    if let Some(project) = &summary.project {
-        line(&mut page, "project", &safe(project.as_str()));
+/// Where the wheels of a run lie, as far as they are still in the store.
+fn wheel_paths(store: &Store, run: &RunDetail) -> Result<HashMap<Digest, Utf8PathBuf>, CliError> {
+    let mut paths = HashMap::new();
+    for digest in run.attempts.iter().filter_map(|attempt| attempt.wheel) {
+        let found = store.find_wheels(&digest.to_string())?;
+        paths.extend(found.into_iter().map(|wheel| (digest, wheel.path)));
     }
-    line(&mut page, "version", &safe(&summary.version));
-    for attempt in &run.attempts {
-        page.push('\n');
-        show_attempt(&mut page, attempt, events, now);
-    }
-    page
+    Ok(paths)
 }
 
-fn show_attempt(page: &mut String, attempt: &AttemptDetail, events: bool, now: Timestamp) {
-    let (word, style) = outcome(attempt.outcome);
-    page.push_str(&format!(
-        "{}  {}\n",
-        safe(&attempt.cell).style(style::strong()),
-        word.style(style)
+fn page(
+    run: &RunDetail,
+    wheels: &HashMap<Digest, Utf8PathBuf>,
+    events: bool,
+    now: Timestamp,
+) -> String {
+    let summary = &run.summary;
+    let (word, word_style) = state(summary.outcome);
+    let time = human::between(summary.started_at, summary.ended_at.unwrap_or(now));
+    let ago = human::ago(summary.started_at, now);
+    let project = summary.project.as_deref().map(Utf8Path::as_str);
+    let mut page = Page::new();
+    page.line(format_args!(
+        "run {}  {} after {}",
+        safe(summary.id.as_str()).style(style::strong()),
+        word.style(word_style),
+        human::duration(time)
     ));
+    let mut field = |name: &str, value: &str| page.field("  ", WIDTH, name, value);
+    field("started", &format!("{} ({ago})", human::moment(summary.started_at)));
+    field("command", &human::command(&summary.command_line));
+    field("project", project.unwrap_or_default());
+    field("version", &summary.version);
+    for attempt in &run.attempts {
+        page.line("");
+        let wheel = attempt.wheel.map(|digest| match wheels.get(&digest) {
+            Some(path) => path.to_string(),
+            None => format!("{digest}, no longer in the store"),
+        });
+        add_attempt(&mut page, attempt, &wheel.unwrap_or_default(), events, now);
+    }
+    page.finish()
+}
+
+/// How far values stand from the beginnings of their names.
+const WIDTH: usize = 12;
+
+fn add_attempt(
+    page: &mut Page,
+    attempt: &AttemptDetail,
+    wheel: &str,
+    events: bool,
+    now: Timestamp,
+) {
+    let (word, word_style) = outcome(attempt.outcome);
+    let cell = safe(&attempt.cell);
+    page.line(format_args!("{}  {}", cell.style(style::strong()), word.style(word_style)));
+    let mut field = |name: &str, value: &str| page.field("  ", WIDTH, name, value);
     for span in &attempt.phases {
-        let time = human::between(span.started_at, span.ended_at.unwrap_or(now));
-        let running = if span.ended_at.is_none() { " so far" } else { "" };
-        page.push_str(&format!(
-            "  {:<12} {:>8}{running}\n",
-            span.phase.to_string(),
-            human::duration(time)
-        ));
+        let time = human::duration(human::between(span.started_at, span.ended_at.unwrap_or(now)));
+        let so_far = if span.ended_at.is_none() { " so far" } else { "" };
+        field(span.phase.as_str(), &format!("{time}{so_far}"));
     }
-    if let Some(peak) = attempt.peak_memory {
-        line(page, "  peak memory", &peak.to_string());
-    }
-    if let Some(compiles) = attempt.compiles {
-        line(page, "  compiles", &compiles.to_string());
-    }
-    if let Some(wheel) = attempt.wheel {
-        line(page, "  wheel", &wheel.to_string());
-    }
+    field("peak memory", &attempt.peak_memory.map(|peak| peak.to_string()).unwrap_or_default());
+    field("compiles", &attempt.compiles.map(|count| count.to_string()).unwrap_or_default());
+    field("wheel", wheel);
     if attempt.number > 1 {
-        line(page, "  attempt", &attempt.number.to_string());
+        field("attempt", &attempt.number.to_string());
     }
-    line(page, "  log", &safe(attempt.log.as_str()));
+    field("log", attempt.log.as_str());
     if events {
         for event in &attempt.events {
             let at = human::duration(human::between(attempt.started_at, event.at));
-            page.push_str(&format!(
-                "  {at:>8}  {}  {}\n",
-                safe(&event.kind),
-                safe(&event.detail.to_string()).style(style::dim())
-            ));
+            page.quote(&format!("{at:>8}  {}  {}", event.kind, event.detail));
         }
     }
     if let Some(cause) = &attempt.cause {
         match Failure::deserialize(cause) {
+            // The log's path stands above.
             Ok(failure) => {
-                // The log's path stands above.
-                let failure = Failure { log: None, ..failure };
-                page.push_str(&report::failure(&attempt.cell, &failure));
+                report::add_failure(page, &attempt.cell, &Failure { log: None, ..failure });
             }
             // Written by another version: better raw than not at all.
-            Err(_) => line(page, "  cause", &safe(&cause.to_string())),
+            Err(_) => page.field("  ", WIDTH, "cause", cause.to_string()),
         }
     }
 }
@@ -115,8 +135,4 @@ fn outcome(outcome: Option<Outcome>) -> (&'static str, Style) {
         Some(Outcome::Failed) => ("failed", style::bad()),
         Some(outcome) => (outcome.as_str(), style::warning()),
     }
-}
-
-fn line(page: &mut String, name: &str, value: &str) {
-    page.push_str(&format!("{name:<14} {value}\n"));
 }

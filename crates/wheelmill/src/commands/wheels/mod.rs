@@ -39,7 +39,7 @@ pub(crate) fn wheels(args: &WheelsArgs, session: &Session) -> Result<Ending, Cli
     }
 }
 
-const HOW_TO_NAME: &str = "name it by package (`torchsort==0.1.10`), by cell, by file name or by the beginning of its digest";
+const HOW_TO_NAME: &str = "name it by its cell, its file name or the beginning of its digest";
 
 /// The wheels of the store that a text names: at least one.
 fn find(store: Option<&Store>, text: &str) -> Result<Vec<StoredWheel>, CliError> {
@@ -67,5 +67,6 @@ fn find_one(store: Option<&Store>, text: &str) -> Result<StoredWheel, CliError> 
         .chain(others)
         .map(|wheel| format!("\n{}  {}", wheel.digest.short(), wheel.cell))
         .collect();
-    Err(CliError::usage(format!("`{text}` may be any of{}", candidates.concat())).hint(HOW_TO_NAME))
+    Err(CliError::usage(format!("`{text}` may be any of:{}", candidates.concat()))
+        .hint(HOW_TO_NAME))
 }

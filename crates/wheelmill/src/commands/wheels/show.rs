@@ -8,7 +8,7 @@ use wheelmill_store::StoredWheel;
 
 use super::list::spec;
 use crate::error::{CliError, Ending};
-use crate::output::{human, safe, style};
+use crate::output::{Page, human, safe, style};
 use crate::settings::Session;
 
 /// Show one wheel: where it came from, what it was judged, where it lies
@@ -39,33 +39,26 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Ending, CliErro
 }
 
 fn page(wheel: &StoredWheel) -> String {
-    let mut page = format!("{}\n", safe(wheel.file_name.as_str()).style(style::strong()));
-    let mut line = |name: &str, value: &str| {
-        if !value.is_empty() {
-            page.push_str(&format!("  {name:<13} {}\n", safe(value)));
-        }
+    let judged = match (wheel.present, wheel.passed) {
+        (false, _) => "the file is gone or has changed",
+        (true, true) => "good",
+        (true, false) => "not good",
     };
-    line("path", wheel.path.as_str());
-    line("sha256", &wheel.digest.to_string());
-    line("size", &ByteSize(wheel.size).to_string());
-    line("cell", &wheel.cell);
+    let mut page = Page::new();
+    page.line(safe(wheel.file_name.as_str()).style(style::strong()));
+    let mut field = |name: &str, value: &str| page.field("  ", 13, name, value);
+    field("path", wheel.path.as_str());
+    field("sha256", &wheel.digest.to_string());
+    field("size", &ByteSize(wheel.size).to_string());
+    field("cell", &wheel.cell);
     for name in ["cuda", "torch", "python", "architectures"] {
-        line(name, &spec(&wheel.spec, name));
+        field(name, &spec(&wheel.spec, name));
     }
-    line("built", &human::moment(wheel.built_at));
-    line("run", wheel.run.as_str());
-    line(
-        "verdict",
-        match (wheel.present, wheel.passed) {
-            (false, _) => "the file is gone or has changed",
-            (true, true) => "good",
-            (true, false) => "not good",
-        },
-    );
-    if let Some(summary) = wheel.verdict.get("summary").and_then(Value::as_str) {
-        line("runs on", summary);
-    }
-    page
+    field("built", &human::moment(wheel.built_at));
+    field("run", wheel.run.as_str());
+    field("verdict", judged);
+    field("runs on", wheel.verdict.get("summary").and_then(Value::as_str).unwrap_or_default());
+    page.finish()
 }
 
 /// Print where wheels lie: one of them, or the folder of all

@@ -1,0 +1,64 @@
+//! What the program says about itself.
+
+use camino::Utf8Path;
+
+use crate::fixture::Place;
+
+/// The page holds the help of every command as it is meant to be; CI keeps it fresh.
+fn reference() -> String {
+    let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs_err::read_to_string(root.join("../../docs/reference/cli.md")).unwrap()
+}
+
+#[test]
+fn every_command_shows_the_help_of_the_reference() {
+    let place = Place::new();
+    let page = reference();
+    let mut commands = 0;
+    for section in page.split("\n## wheelmill").skip(1) {
+        let (words, rest) = section.split_once('\n').unwrap();
+        let (_, block) = rest.split_once("```text\n").unwrap();
+        let (help, _) = block.split_once("```").unwrap();
+        let output =
+            place.command(&format!("{words} --help")).env("COLUMNS", "100").output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<&str> = printed.lines().map(str::trim_end).collect();
+        assert_eq!(lines.join("\n").trim_end(), help.trim_end(), "wheelmill{words} --help");
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{words}");
+        commands += 1;
+    }
+    assert!(commands > 15, "the page has {commands} commands");
+}
+
+#[test]
+fn without_a_command_the_help_is_an_error() {
+    let output = Place::new().command("").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("Usage: wheelmill"));
+}
+
+#[test]
+fn shells_get_completions_of_subcommands_and_values() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = place.command(&format!("completions {shell}")).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        for word in ["wheels", "export", "arch", "always"] {
+            assert!(script.contains(word), "{shell} lacks {word}");
+        }
+        assert!(!script.contains("generate-docs "), "{shell} shows what is hidden");
+    }
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command() {
+    let place = Place::new();
+    let output = place.command("man --out pages").output().unwrap();
+    assert!(output.status.success(), "{}", place.show(&output));
+    let page =
+        |name: &str| fs_err::read_to_string(place.path().join("project/pages").join(name)).unwrap();
+    assert!(page("wheelmill.1").contains(".TH"));
+    assert!(page("wheelmill-build.1").contains("cuda"));
+    assert!(page("wheelmill-runs-logs.1").contains("follow"));
+}

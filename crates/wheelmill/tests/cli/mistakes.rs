@@ -1,0 +1,232 @@
+//! What is typed, set or written in a wrong way.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use insta::assert_snapshot;
+
+use crate::fixture::Place;
+
+#[test]
+fn wrong_arguments_are_named_with_a_good_spelling() {
+    let place = Place::new();
+    assert_snapshot!(place.run("plan torchsort>=0.1"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'torchsort>=0.1' for '[PKG[==VER]]...': `torchsort>=0.1` does not name one version: write it as `torchsort==1.2.3`, or `torchsort` for the newest
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("plan torchsort --cuda thirteen"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'thirteen' for '--cuda <V>': `thirteen` is not a CUDA version: write it as `13.0`
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("build torchsort --arch hopper"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'hopper' for '--arch <LIST>': `hopper` is not a GPU architecture: write it as `9.0`, `9.0a` or `sm_90`, with `+PTX` to add PTX
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("build torchsort --memory 8XB"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value '8XB' for '--memory <SIZE>': `8XB` is not a size: write a number and a unit, as in `8GB` (10^9) or `8GiB` (2^30)
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("bild torchsort"), @r"
+    exit: 2
+    ----- stderr
+    error: unrecognized subcommand 'bild'
+
+      tip: a similar subcommand exists: 'build'
+
+    Usage: wheelmill [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("plan"), @r"
+    exit: 2
+    ----- stderr
+    error: no package is named
+      hint: name one, as in `wheelmill build torchsort --cuda 13.0`
+      hint: see the known packages with `wheelmill recipes`
+    ");
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let place = Place::new();
+    let with = |name: &str, value: &str| {
+        place.show(&place.command("plan torchsort").env(name, value).output().unwrap())
+    };
+    assert_snapshot!(with("WHEELMILL_MEMORY", "lots"), @r"
+    exit: 2
+    ----- stderr
+    error: the environment variable `WHEELMILL_MEMORY` has a value that cannot be used
+      cause: `lots` is not a size: write a number and a unit, as in `8GB` (10^9) or `8GiB` (2^30)
+    ");
+    assert_snapshot!(with("WHEELMILL_OFFLINE", "maybe"), @r"
+    exit: 2
+    ----- stderr
+    error: the environment variable `WHEELMILL_OFFLINE` has a value that cannot be used
+      cause: write `1` or `0`
+    ");
+    assert_snapshot!(with("WHEELMILL_ENGINE", "docker"), @r"
+    exit: 2
+    ----- stderr
+    error: this wheelmill cannot drive docker
+      hint: use its own engine: `--engine embedded`
+    ");
+    assert_snapshot!(with("WHEELMILL_LOG", "wheelmill=chatty"), @r#"
+    exit: 2
+    ----- stderr
+    error: `WHEELMILL_LOG` cannot be understood: `wheelmill=chatty`
+      cause: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+      hint: write it as `debug`, or as `info,wheelmill_engine=trace`
+    "#);
+}
+
+#[test]
+fn a_typo_in_the_project_file_is_pointed_at() {
+    let place = Place::new();
+    place.write("wheelmill.toml", "[recipes.torchsort.build]\nenvrionment = { A = \"1\" }\n");
+    assert_snapshot!(place.run("plan torchsort"), @r#"
+    exit: 2
+    ----- stderr
+    error: `envrionment` is not a key that this table knows
+       ╭─[[HERE]/project/wheelmill.toml:2:1]
+     1 │ [recipes.torchsort.build]
+     2 │ envrionment = { A = "1" }
+       · ─────┬─────
+       ·      ╰── unknown key
+       ╰────
+      help: did you mean `environment`?
+    "#);
+    // Commands that do not need the file work.
+    assert!(place.command("completions bash").output().unwrap().status.success());
+}
+
+#[test]
+fn a_project_that_is_not_there_or_cannot_be_read_is_named() {
+    let place = Place::new();
+    assert_snapshot!(place.run("plan --project nowhere"), @r"
+    exit: 2
+    ----- stderr
+    error: there is no `wheelmill.toml` in `nowhere`
+      hint: `--project` takes the folder that holds the file
+    ");
+    fs_err::create_dir(place.path().join("project/wheelmill.toml")).unwrap();
+    // A folder of that name is none of ours.
+    assert!(
+        place
+            .run("plan torchsort==0.1.10 --cuda 13.0 --torch 2.11 --python 3.11")
+            .starts_with("exit: 0")
+    );
+}
+
+#[test]
+fn the_users_configuration_holds_below_the_project() {
+    let place = Place::new();
+    let folder = place.path().join("home/.config/wheelmill");
+    fs_err::create_dir_all(&folder).unwrap();
+    fs_err::write(folder.join("config.toml"), "[build]\nengine = \"docker\"\n").unwrap();
+    let plan = "plan torchsort==0.1.10 --cuda 13.0 --torch 2.11 --python 3.11 --arch 9.0 --quiet";
+    assert_snapshot!(place.run(plan), @r"
+    exit: 2
+    ----- stderr
+    error: this wheelmill cannot drive docker
+      hint: use its own engine: `--engine embedded`
+    ");
+    place.write("wheelmill.toml", "[build]\nengine = \"embedded\"\n");
+    assert!(place.run(plan).starts_with("exit: 0"));
+}
+
+#[test]
+fn a_store_that_cannot_be_used_is_named() {
+    let place = Place::new();
+    let file = place.write("file", "");
+    let with = |home: &str| {
+        place.show(&place.command("wheels ls").env("WHEELMILL_HOME", home).output().unwrap())
+    };
+    assert_snapshot!(with(file.as_str()), @r"
+    exit: 2
+    ----- stderr
+    error: the store `[HERE]/project/file` is not a folder
+      hint: choose another folder: set `WHEELMILL_HOME`
+    ");
+
+    let store = place.path().join("store");
+    fs_err::create_dir(&store).unwrap();
+    fs_err::write(store.join("store.sqlite3"), "this is no database, whatever its name says")
+        .unwrap();
+    assert_snapshot!(with(store.as_str()), @r"
+    exit: 3
+    ----- stderr
+    error: the store's database `[HERE]/store/store.sqlite3` is damaged; nothing was changed: move it away to start a new history, the wheels below `wheels/` stay usable
+      cause: file is not a database
+    ");
+}
+
+#[test]
+fn an_error_is_a_document_too() {
+    let place = Place::new();
+    assert_snapshot!(place.run("runs show nothing --json"), @r#"
+    exit: 2
+    ----- stdout
+    {
+      "schema": 1,
+      "error": {
+        "ending": "usage",
+        "exit-code": 2,
+        "message": "nothing was built yet, so there are no runs",
+        "causes": [],
+        "hints": [
+          "build something: `wheelmill build torchsort --cuda 13.0`"
+        ]
+      }
+    }
+    ----- stderr
+    error: nothing was built yet, so there are no runs
+      hint: build something: `wheelmill build torchsort --cuda 13.0`
+    "#);
+}
+
+#[test]
+fn a_file_that_is_no_wheel_is_refused() {
+    let place = Place::new();
+    place.write("x-1-py3-none-any.whl", "not a zip");
+    place.write("empty-1-py3-none-any.whl", "");
+    assert_snapshot!(place.run("inspect x-1-py3-none-any.whl"), @r"
+    exit: 1
+    ----- stderr
+    error: `x-1-py3-none-any.whl` is not a wheel: it is not a zip archive
+    ");
+    assert_snapshot!(place.run("verify empty-1-py3-none-any.whl x-1-py3-none-any.whl nowhere.whl"), @r"
+    exit: 2
+    ----- stderr
+    error: `empty-1-py3-none-any.whl` is empty
+    error: `x-1-py3-none-any.whl` is not a wheel: it is not a zip archive
+    error: cannot open `nowhere.whl`
+      cause: No such file or directory (os error 2)
+    ");
+}
+
+#[test]
+fn an_unreadable_project_file_is_named() {
+    let place = Place::new();
+    let file = place.write("wheelmill.toml", "");
+    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0)).unwrap();
+    if fs_err::read(&file).is_ok() {
+        // Root reads everything; a file that is not UTF-8 is as unreadable to it.
+        fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        fs_err::write(&file, [0xff, 0xfe]).unwrap();
+    }
+    let output = place.command("plan").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("could not read") && said.contains("wheelmill.toml"), "{said}");
+}

@@ -1,0 +1,192 @@
+//! `wheelmill plan` and the face of `wheelmill recipes`.
+
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+
+use crate::fixture::Place;
+
+#[test]
+fn impossible_cells_say_why_and_end_with_2() {
+    let place = Place::new();
+    assert_snapshot!(place.run("plan torchsort==0.1.10 --cuda 9.0,13.0 --torch 2.11 --python 3.11 --arch 9.0,2.0"), @r"
+    exit: 2
+    ----- stdout
+    CELL                                            STATE       DETAILS
+    torchsort-0.1.10-cu90-torch2.11-cp311-sm20-90   impossible  CUDA 9.0 dropped sm_20; its oldest is sm_30; CUDA 9.0 makes no code for sm_90; torch 2.11 has no official build for CUDA 9.0
+    torchsort-0.1.10-cu130-torch2.11-cp311-sm20-90  impossible  CUDA 13.0 dropped sm_20; its oldest is sm_75
+    ----- stderr
+    2 cells: 2 impossible
+    ");
+    let build =
+        place.run("build torchsort==0.1.10 --cuda 9.0 --torch 2.11 --python 3.11 --arch 9.0");
+    assert_snapshot!(build, @r"
+    exit: 2
+    ----- stderr
+    impossible: torchsort-0.1.10-cu90-torch2.11-cp311-sm90
+      CUDA 9.0 makes no code for sm_90 (arch-unknown-to-cuda)
+        hint: sm_90 came with CUDA 11.8
+      torch 2.11 has no official build for CUDA 9.0 (torch-has-no-build-for-cuda)
+        hint: torch 2.11 has builds for CUDA 12.6, 12.8 and 13.0; the newest for CUDA 9.0 is torch 1.1
+    error: no cell can be built, for the reasons above
+    ");
+}
+
+#[test]
+fn a_matrix_of_the_project_file_is_planned_without_arguments() {
+    let place = Place::new();
+    place.write(
+        "wheelmill.toml",
+        r#"
+[matrix]
+package = ["torchsort==0.1.10"]
+cuda = ["12.8", "13.0"]
+torch = ["2.9", "2.11"]
+python = ["3.11"]
+together = [{ cuda = "12.8", torch = "2.9" }, { cuda = "13.0", torch = "2.11" }]
+architectures = "9.0"
+
+[build]
+base = "root.tar"
+"#,
+    );
+    assert_snapshot!(place.run("plan --quiet"), @r"
+    exit: 0
+    ----- stdout
+    torchsort-0.1.10-cu128-torch2.9-cp311-sm90
+    torchsort-0.1.10-cu130-torch2.11-cp311-sm90
+    ");
+}
+
+#[test]
+fn ten_thousand_cells_are_planned_in_under_half_a_second() {
+    let place = Place::new();
+    let list = |name: &str, values: Vec<String>| format!("{name} = {values:?}\n");
+    let text = [
+        "[matrix]\npackage = [\"torchsort\"]\narchitectures = \"9.0\"\n".to_owned(),
+        list("version", (0..25).map(|n| format!("0.{n}")).collect()),
+        list("cuda", (0..10).map(|n| format!("12.{n}")).collect()),
+        list("torch", (0..10).map(|n| format!("2.{n}")).collect()),
+        list("python", (9..13).map(|n| format!("3.{n}")).collect()),
+    ];
+    place.write("wheelmill.toml", &text.concat());
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let output = place.command("plan").output().unwrap();
+        best = best.min(start.elapsed());
+        let lines = String::from_utf8(output.stdout).unwrap().lines().count();
+        assert_eq!(lines, 10_001, "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // The limit holds for a release build; one with checks is several times slower.
+    let limit = if cfg!(debug_assertions) { 5 * 500 } else { 500 };
+    assert!(best < Duration::from_millis(limit), "it took {best:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let place = Place::new();
+    let mut child = place
+        .command("recipes ls --json")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn colour_is_for_terminals_unless_asked_for() {
+    let place = Place::new();
+    let colored = |arguments: &str, variables: &[(&str, &str)]| {
+        let output = place.command(arguments).envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success());
+        output.stdout.contains(&0x1b)
+    };
+    assert!(!colored("recipes ls", &[]));
+    assert!(colored("recipes ls --color always", &[]));
+    assert!(colored("recipes ls", &[("CLICOLOR_FORCE", "1")]));
+    assert!(!colored("recipes ls --color never", &[("CLICOLOR_FORCE", "1")]));
+    assert!(colored("recipes ls --color always", &[("NO_COLOR", "1")]));
+}
+
+#[test]
+fn a_recipe_is_shown_as_a_file_that_can_be_used() {
+    let place = Place::new();
+    let output = place.command("recipes show torchsort").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.stderr.is_empty());
+    place.write("mine.toml", &text);
+    place.write("wheelmill.toml", "recipe-files = [\"mine.toml\"]\n");
+    let again = place.command("recipes show torchsort").output().unwrap();
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), text);
+
+    assert_snapshot!(place.run("recipes show torchsrt"), @r#"
+    exit: 0
+    ----- stdout
+    name = "torchsrt"
+    summary = ""
+
+    [source]
+    pypi = "torchsrt"
+
+    [build]
+    torch = true
+    cuda = true
+    requires = [
+        "ninja",
+        "packaging",
+        "setuptools",
+        "wheel",
+    ]
+    cuda-libraries = []
+    network = false
+    system-packages = []
+
+    [build.environment]
+    FORCE_CUDA = "1"
+
+    [[architectures]]
+    variable = "TORCH_CUDA_ARCH_LIST"
+    spelling = "torch"
+    separator = ";"
+
+    [jobs]
+    variables = [
+        "MAX_JOBS",
+        "CMAKE_BUILD_PARALLEL_LEVEL",
+    ]
+
+    [test]
+    imports = []
+    modules = []
+
+    [limits]
+    ----- stderr
+    warning: `torchsrt` has no recipe of its own; it would be built with the default one
+      hint: did you mean `torchsort`?
+    "#);
+}
+
+#[test]
+fn every_document_names_its_schema() {
+    let place = Place::new();
+    for command in [
+        "recipes ls",
+        "recipes show torchsort",
+        "plan torchsort==0.1.10 --cuda 13.0 --torch 2.11 --python 3.11 --arch 9.0",
+        "runs ls",
+        "wheels ls",
+        "wheels where",
+        "wheels show none-such",
+    ] {
+        let output = place.command(&format!("{command} --json")).output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["schema"], 1, "{command}");
+    }
+}

@@ -1,0 +1,177 @@
+//! `wheelmill runs`, on a history that the test writes while the program reads it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
+
+use fs_err::OpenOptions;
+use insta::{Settings, assert_snapshot};
+use serde_json::json;
+use wheelmill_model::{ByteSize, Phase, RunId};
+use wheelmill_store::{Attempt, AttemptEnd, NewCell, NewRun, Outcome, Owner, RunOutcome, Store};
+
+use crate::fixture::Place;
+
+fn begin(store: &Store, cells: &[&str]) -> (RunId, Vec<Attempt>) {
+    let words = ["/usr/bin/wheelmill", "build", "torchsort==0.1.10", "--arch", "8.0;9.0"];
+    let run = store
+        .begin_run(&NewRun {
+            command_line: words.map(str::to_owned).to_vec(),
+            project: None,
+            version: "0.1.0".to_owned(),
+            owner: Owner::current().unwrap(),
+        })
+        .unwrap();
+    let attempts = cells
+        .iter()
+        .map(|cell| {
+            let cell = NewCell {
+                id: (*cell).to_owned(),
+                key: None,
+                package: "torchsort".parse().unwrap(),
+                spec: json!({}),
+            };
+            store.begin_attempt(&run, &cell).unwrap()
+        })
+        .collect();
+    (run, attempts)
+}
+
+fn fail(store: &Store, attempt: &Attempt) {
+    store.begin_phase(attempt.id, Phase::Compile).unwrap();
+    let cause = json!({
+        "cause": "missing-tool",
+        "phase": "compile",
+        "message": "no compiler was found",
+        "fixes": ["name one in the recipe: `system-packages = [\"c++\"]`"],
+        "lines": ["error: command 'g++' failed: No such file \u{1b}[2J or directory"],
+        "log": attempt.log,
+    });
+    let end = AttemptEnd {
+        cause: Some(cause),
+        exit_code: Some(1),
+        peak_memory: Some(ByteSize(3 << 30)),
+        ..AttemptEnd::new(Outcome::Failed)
+    };
+    store.finish_attempt(attempt.id, &end).unwrap();
+}
+
+fn log(attempt: &Attempt, text: &str) {
+    let mut file = OpenOptions::new().create(true).append(true).open(&attempt.log).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn with_filters(test: impl FnOnce()) {
+    let mut settings = Settings::clone_current();
+    settings.add_filter(r"\d{8}-\d{6}-[0-9a-f]{4}", "[RUN]");
+    settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[MOMENT]");
+    settings.add_filter(r"just now|\d+ seconds? ago", "[AGO]");
+    settings.add_filter(r"\b\d\.\ds", "[TIME]");
+    settings.bind(test);
+}
+
+#[test]
+fn a_failed_run_is_listed_and_told_with_its_cause() {
+    let place = Place::new();
+    with_filters(|| {
+        assert_snapshot!(place.run("runs"), @r"
+    exit: 0
+    ----- stderr
+    no runs yet
+    ")
+    });
+    let store = place.store();
+    let (run, attempts) = begin(&store, &["cell-a", "cell-b"]);
+    fail(&store, &attempts[0]);
+    store.finish_attempt(attempts[1].id, &AttemptEnd::new(Outcome::Cached)).unwrap();
+    with_filters(|| {
+        assert_snapshot!(place.run("runs ls"), @r"
+        exit: 0
+        ----- stdout
+        RUN                   STARTED   STATE    TIME  CELLS               COMMAND
+        [RUN]  [AGO]  running  [TIME]  1 stored, 1 failed  wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+        ");
+        store.finish_run(&run, RunOutcome::Failed).unwrap();
+        assert_snapshot!(place.run("runs show"), @r#"
+        exit: 0
+        ----- stdout
+        run [RUN]  failed after [TIME]
+          started      [MOMENT] ([AGO])
+          command      wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+          version      0.1.0
+
+        cell-a  failed
+          compile      [TIME]
+          peak memory  3.0 GiB
+          log          [HERE]/store/logs/[RUN]/cell-a/1.log
+        error: cell-a failed in compile: no compiler was found (missing-tool)
+            error: command 'g++' failed: No such file \u{1b}[2J or directory
+          fix: name one in the recipe: `system-packages = ["c++"]`
+
+        cell-b  stored
+          log          [HERE]/store/logs/[RUN]/cell-b/1.log
+        "#);
+        assert_snapshot!(place.run("runs show 1999"), @r"
+        exit: 2
+        ----- stderr
+        error: no run `1999` is in the history
+          hint: see what there is: `wheelmill runs ls`
+        ");
+        assert_snapshot!(place.run("runs cancel"), @r"
+        exit: 2
+        ----- stderr
+        error: no run goes on
+        ");
+    });
+}
+
+#[test]
+fn logs_are_safe_to_look_at_and_the_failed_one_is_meant() {
+    let place = Place::new();
+    let store = place.store();
+    let (run, attempts) = begin(&store, &["cell-a", "cell-b", "cell-c"]);
+    log(&attempts[1], "[1/2] compile\r[2/2] compile\r\n\u{1b}]0;title\u{7}error: é\n");
+    fail(&store, &attempts[1]);
+    with_filters(|| {
+        assert_snapshot!(place.run("runs logs"), @r"
+        exit: 0
+        ----- stdout
+        [1/2] compile
+        [2/2] compile
+        \u{1b}]0;title\u{7}error: é
+        ----- stderr
+        [HERE]/store/logs/[RUN]/cell-b/1.log
+        ");
+        assert_snapshot!(place.run("runs logs last cell-d"), @r"
+        exit: 2
+        ----- stderr
+        error: the run `[RUN]` has no cell like `cell-d`
+          hint: see its cells: `wheelmill runs show [RUN]`
+        ");
+        assert_snapshot!(place.run("runs logs last cell-a"), @r"
+        exit: 2
+        ----- stderr
+        [HERE]/store/logs/[RUN]/cell-a/1.log
+        error: the log `[HERE]/store/logs/[RUN]/cell-a/1.log` is gone
+        ");
+    });
+    store.finish_run(&run, RunOutcome::Failed).unwrap();
+}
+
+#[test]
+fn a_log_is_followed_until_its_attempt_ends() {
+    let place = Place::new();
+    let store = place.store();
+    let (run, attempts) = begin(&store, &["cell-a"]);
+    log(&attempts[0], "first\n");
+    let mut child = place.command("runs logs --follow").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(lines.next().as_deref(), Some("first"));
+    log(&attempts[0], "second\n");
+    assert_eq!(lines.next().as_deref(), Some("second"));
+    // The last line has no end, and comes right before the end of the attempt.
+    log(&attempts[0], "third");
+    store.finish_attempt(attempts[0].id, &AttemptEnd::new(Outcome::Built)).unwrap();
+    assert_eq!(lines.collect::<Vec<_>>(), ["third"]);
+    assert!(child.wait().unwrap().success());
+    store.finish_run(&run, RunOutcome::Done).unwrap();
+}
