@@ -2,7 +2,12 @@
 //! the engine by hand, for its tests and for its benchmark.
 //!
 //! ```text
-//! wheelmill-container STATE [--network] [--memory SIZE] [--mount SOURCE:TARGET[:rw]]… COMMAND…
+//! wheelmill-container STATE [OPTION]… COMMAND…
+//!   --network                     the command reaches the network
+//!   --memory SIZE                 and has no more memory than this
+//!   --mount SOURCE:TARGET[:rw]    and sees this of the host
+//!   --step SCRIPT                 a layer that is made before, with network
+//!   --system-step SCRIPT          a layer in which packages are installed
 //! ```
 //!
 //! STATE is a folder for layers and scratch files.
@@ -13,10 +18,10 @@ use std::process::ExitCode;
 
 use camino::Utf8PathBuf;
 use wheelmill_engine::{
-    Cancel, Container, EmbeddedEngine, EmbeddedSettings, Engine as _, Mount, Prepared, Stream,
-    helper_main,
+    Base, Cancel, Container, EmbeddedEngine, EmbeddedSettings, Engine as _, Environment, Mount,
+    OutputSink, PrepareListener, Step, Stream, helper_main,
 };
-use wheelmill_model::{Digest, NetworkSettings};
+use wheelmill_model::NetworkSettings;
 
 type AnyError = Box<dyn std::error::Error>;
 
@@ -43,12 +48,15 @@ fn main() -> ExitCode {
 fn run() -> Result<u8, AnyError> {
     let mut arguments = env::args().skip(1).peekable();
     let state = Utf8PathBuf::from(arguments.next().ok_or("the folder for state is missing")?);
+    let mut steps = Vec::new();
     let mut container = Container { directory: "/".into(), ..Container::default() };
     while let Some(option) = arguments.next_if(|argument| argument.starts_with("--")) {
         let mut value = || arguments.next().ok_or(format!("{option} needs a value"));
         match option.as_str() {
             "--network" => container.network = true,
             "--memory" => container.limits.memory = Some(value()?.parse()?),
+            "--step" => steps.push(step(&value()?, false)),
+            "--system-step" => steps.push(step(&value()?, true)),
             "--mount" => container.mounts.push(mount(&value()?)?),
             _ => return Err(format!("{option} is not an option").into()),
         }
@@ -61,17 +69,60 @@ fn run() -> Result<u8, AnyError> {
         hidden: Vec::new(),
         network: NetworkSettings::default(),
     });
-    let root = Prepared { digest: Digest::of(b""), layers: vec!["/".into()] };
-    let mut output = |stream: Stream, bytes: &[u8]| {
+    let base = Base::Host { identity: "by hand".to_owned() };
+    let cancel = Cancel::new();
+    let root = engine.prepare(&Environment { base, steps }, &mut Terminal, &cancel)?;
+    let exit = engine.run(&root, &container, &mut Terminal, &cancel)?;
+    let peak = exit.peak_memory.map_or("unknown".to_owned(), |size| size.to_string());
+    // As for all that is said to standard error: nothing is lost when nobody reads it.
+    drop(writeln!(
+        io::stderr(),
+        "code {}, {:.3} s, peak {peak} ({:?}), {} killed for memory",
+        exit.code,
+        exit.wall.as_secs_f64(),
+        exit.watch,
+        exit.oom_kills
+    ));
+    Ok(u8::try_from(exit.code).unwrap_or(255))
+}
+
+/// Passes everything on to where it belongs.
+struct Terminal;
+
+impl OutputSink for Terminal {
+    fn output(&mut self, stream: Stream, bytes: &[u8]) {
         // When nobody reads it, the command still runs to its end.
         drop(match stream {
             Stream::Stdout => io::stdout().write_all(bytes),
             Stream::Stderr => io::stderr().write_all(bytes),
         });
-    };
-    let exit = engine.run(&root, &container, &mut output, &Cancel::new())?;
-    tracing::debug!(?exit, "the container has ended");
-    Ok(u8::try_from(exit.code).unwrap_or(255))
+    }
+}
+
+impl PrepareListener for Terminal {
+    fn step(&mut self, index: usize, total: usize, _: &Step, cached: bool) {
+        let state = if cached { "is there" } else { "is made" };
+        drop(writeln!(io::stderr(), "layer {} of {total} {state}", index + 1));
+    }
+
+    fn base_progress(&mut self, _: &Base, _: u64, _: Option<u64>) {}
+
+    fn output(&mut self) -> &mut dyn OutputSink {
+        self
+    }
+}
+
+fn step(script: &str, system: bool) -> Step {
+    Step {
+        title: script.to_owned(),
+        command: vec!["sh".to_owned(), "-euc".to_owned(), script.to_owned()],
+        environment: Vec::new(),
+        ambient: Vec::new(),
+        inputs: Vec::new(),
+        mounts: Vec::new(),
+        network: true,
+        system,
+    }
 }
 
 fn mount(text: &str) -> Result<Mount, AnyError> {

@@ -23,12 +23,15 @@ const COPIED: [&str; 8] = [
     "etc",
     "usr/lib/sysimage/rpm",
     "var/cache/debconf",
-    "var/lib/apt/extended_states",
+    "var/cache/man",
     "var/lib/dnf",
     "var/lib/dpkg/triggers",
     "var/lib/rpm",
     "var/lib/zypp",
 ];
+
+/// Folders of which the files are copied, but not those in folders below.
+const COPIED_FLAT: [&str; 2] = ["var/lib/apt", "var/lib/dpkg"];
 
 /// Folders whose files become empty: what was logged on the host is no business of a container.
 const EMPTIED: [&str; 1] = ["var/log"];
@@ -107,7 +110,10 @@ impl Maker<'_> {
 
     fn file(&self, path: &Path, found: &Metadata) -> io::Result<()> {
         let within = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
-        let data_base = within(&COPIED[1..]);
+        let flat = path
+            .parent()
+            .is_some_and(|parent| COPIED_FLAT.iter().any(|folder| parent == Path::new(folder)));
+        let data_base = flat || within(&COPIED[1..]);
         if is_lock(path) || within(&EMPTIED) {
             self.write(path, found, None)
         } else if data_base || within(&COPIED) && found.len() <= LARGE {
