@@ -1,6 +1,5 @@
 //! Turns the device sections of a module into containers, and looks into their images.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -38,9 +37,10 @@ pub(crate) fn read(
         }
         let read: Vec<(Container, Findings)> = raw
             .par_iter()
-            .map(|raw| {
+            .map_init(Vec::new, |room, raw| {
                 let mut findings = Findings::default();
-                let container = read_container(raw, &place(raw.offset), options, &mut findings);
+                let place = place(raw.offset);
+                let container = read_container(raw, &place, options, room, &mut findings);
                 (container, findings)
             })
             .collect();
@@ -84,6 +84,7 @@ fn read_container(
     raw: &RawContainer<'_>,
     place: &Place<'_>,
     options: &InspectOptions,
+    room: &mut Vec<u8>,
     findings: &mut Findings,
 ) -> Container {
     let mut images = Vec::new();
@@ -105,7 +106,7 @@ fn read_container(
     let small = !place.section.relocatable && images.iter().all(|image| image.size <= PEEK);
     if options.deep || small {
         for pack in &packs {
-            look_into(pack, &mut images, place, &options.limits, findings);
+            look_into(pack, &mut images, place, options.limits.image, room, findings);
         }
     }
     Container {
@@ -170,19 +171,19 @@ fn look_into(
     pack: &Pack<'_>,
     images: &mut [Image],
     place: &Place<'_>,
-    limits: &Limits,
+    most: u64,
+    room: &mut Vec<u8>,
     findings: &mut Findings,
 ) {
-    let unpacked: Cow<'_, [u8]> =
-        match payload::unpack(pack.bytes, pack.compression, pack.size, limits.image) {
-            Ok(unpacked) => unpacked,
-            Err(reason) => {
-                for (index, _) in &pack.images {
-                    bad(&images[*index], place, reason, findings);
-                }
-                return;
+    let unpacked = match payload::unpack(pack.bytes, pack.compression, pack.size, most, room) {
+        Ok(unpacked) => unpacked,
+        Err(reason) => {
+            for (index, _) in &pack.images {
+                bad(&images[*index], place, reason, findings);
             }
-        };
+            return;
+        }
+    };
     for (index, range) in &pack.images {
         let image = &mut images[*index];
         // The places were held against the announced size, which is the true one by now.

@@ -33,6 +33,7 @@ impl Fatbin {
         let (flag, packed) = match packing {
             Packing::Plain => (0, code.to_vec()),
             Packing::Lz4 => (0x2000, lz4_flex::block::compress(code)),
+            // Another implementation than the one that unpacks.
             Packing::Zstd => (0x8000, {
                 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
                 compress_to_vec(code, CompressionLevel::Fastest)
