@@ -14,10 +14,22 @@ const FORMAT: &str = "1";
 /// Everything of a cell that was chosen when it was first built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Lock {
-    pub(crate) version: Version,
+    /// None where the source alone tells it.
+    pub(crate) version: Option<Version>,
     pub(crate) source: PinnedSource,
     pub(crate) base: Base,
     pub(crate) requirements: Requirements,
+}
+
+impl Lock {
+    /// A cell with the version that it resolved to, for everything that a recipe derives from it.
+    pub(crate) fn versioned(&self, cell: &Cell) -> Cell {
+        Cell { version: self.version.clone().or_else(|| cell.version.clone()), ..cell.clone() }
+    }
+}
+
+fn version(version: Option<&Version>) -> String {
+    version.map(ToString::to_string).unwrap_or_default()
 }
 
 /// What of a recipe decides a wheel, without words for people.
@@ -47,14 +59,13 @@ pub(crate) fn request(
         _ => String::new(),
     };
     let base = serde_json::to_string(base).expect("a base is plain data");
-    let version = cell.version.as_ref().map(ToString::to_string).unwrap_or_default();
     let torch = cell.torch.map(|torch| torch.to_string()).unwrap_or_default();
     // The architectures decide the wheel and not what it is made from, so they are no part of it.
     let digest = DigestBuilder::new("lock")
         .field("format", FORMAT)
         .field("recipe", recipe.as_bytes())
         .field("package", cell.package.as_str())
-        .field("version", version)
+        .field("version", version(cell.version.as_ref()))
         .field("cuda", cell.cuda.to_string())
         .field("torch", torch)
         .field("python", cell.python.to_string())
@@ -73,14 +84,15 @@ pub(crate) fn key(
     lock: &Lock,
     environment: &Digest,
 ) -> CellKey {
+    let cell = lock.versioned(cell);
     // How many compilers run at once decides no wheel: every key is of a build with one.
-    let variables = resolved.environment(cell, 1);
+    let variables = resolved.environment(&cell, 1);
     CellKey(
         DigestBuilder::new("cell")
             .field("format", FORMAT)
             .field("recipe", recipe.as_bytes())
             .field("package", cell.package.as_str())
-            .field("version", lock.version.to_string())
+            .field("version", version(lock.version.as_ref()))
             .field("source", lock.source.identity())
             .field("environment", environment.as_bytes())
             .field("architectures", cell.architectures.to_string())

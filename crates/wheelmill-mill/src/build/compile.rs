@@ -82,10 +82,10 @@ pub(super) fn container(
     };
     let command = if let Some(script) = &recipe.build.script {
         vec!["bash".to_owned(), Utf8Path::new(paths::SOURCE).join(script).into_string()]
-    } else if let Some(command) = &recipe.build.command {
-        command.iter().map(|word| word.replace("{out}", paths::OUTPUT)).collect()
     } else {
-        default_command(&directory)
+        let output = Utf8Path::new(paths::OUTPUT);
+        let own = recipe.command(cell, budget.jobs, output);
+        own.unwrap_or_else(|| default_command(&directory))
     };
     let shell = if recipe.build.script.is_some() || recipe.build.conda_env.is_some() {
         "bash"

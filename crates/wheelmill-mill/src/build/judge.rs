@@ -50,16 +50,14 @@ pub(super) fn only_wheel(folder: &Utf8Path) -> Result<Utf8PathBuf, JudgeError> {
 pub(super) fn static_verdict(
     wheel: &Utf8Path,
     cell: &Cell,
-    version: &Version,
+    version: Option<&Version>,
     recipe: &Recipe,
 ) -> Result<Verdict, JudgeError> {
     let inspection =
         wheelmill_wheel::inspect(wheel, &InspectOptions::default()).map_err(JudgeError::Wheel)?;
-    // A source without a version of its own (a folder, a fixed revision) is pinned as version 0.
-    let version = (*version != Version::new([0])).then(|| version.clone());
     let expectation = Expectation {
         name: recipe.name.clone(),
-        version,
+        version: version.cloned(),
         python: cell.python,
         device_code: recipe.build.cuda,
         architectures: cell.architectures.clone(),

@@ -12,7 +12,7 @@ use wheelmill_engine::{
     Base, EngineError, Environment, Exit, OutputSink, PrepareListener, Prepared, Step,
 };
 use wheelmill_model::{ByteSize, CellKey, DigestBuilder, Phase, RunId, Version};
-use wheelmill_recipe::Recipe;
+use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_store::{AttemptId, NewWheel, StoreError, StoredWheel};
 use wheelmill_wheel::Verdict;
 
@@ -30,8 +30,8 @@ use crate::lock::{self, Lock};
 use crate::plan::{Ground, PlannedCell};
 use crate::planner::spec;
 
-/// A version and its source.
-pub(super) type Pinned = (Version, PinnedSource);
+/// A source, with its version where that is known before it is built.
+pub(super) type Pinned = (Option<Version>, PinnedSource);
 
 /// How often a process that waits for another one's cell looks again. The kernel tells nobody that
 /// a file lock was given back to somebody who did not block on it.
@@ -152,10 +152,10 @@ impl<'a> Work<'a> {
         let prepared = self.prepare(&environment, log)?;
 
         self.begin(Phase::Compile, log)?;
-        self.compile(&prepared, log)?;
+        self.compile(&lock, &prepared, log)?;
 
         self.begin(Phase::Verify, log)?;
-        let (wheel, verdict) = self.judge(&lock.version, &prepared, log)?;
+        let (wheel, verdict) = self.judge(lock.version.as_ref(), &prepared, log)?;
 
         self.begin(Phase::Store, log)?;
         let stored = self.store(&wheel, key, &lock, &verdict)?;
@@ -280,7 +280,7 @@ impl<'a> Work<'a> {
     fn lock(
         &self,
         composer: &Composer<'_>,
-        version: Version,
+        version: Option<Version>,
         source: PinnedSource,
         foundation: &Prepared,
         log: &mut CellLog<'_>,
@@ -297,7 +297,8 @@ impl<'a> Work<'a> {
             None => declared_requirements(&root),
         };
         requirements.extend(declared);
-        requirements.extend(self.recipe().build.requires.iter().map(ToString::to_string));
+        let versioned = Cell { version: version.clone(), ..self.cell.cell.clone() };
+        requirements.extend(self.recipe().requirements(&versioned));
         let scratch = self.fresh("scratch")?;
         let engine = mill.engine.as_ref();
         let requirements =
@@ -322,13 +323,18 @@ impl<'a> Work<'a> {
         Ok(engine.prepare(environment, &mut listener, self.context.cancel)?)
     }
 
-    fn compile(&mut self, prepared: &Prepared, log: &mut CellLog<'_>) -> Result<(), Stop> {
+    fn compile(
+        &mut self,
+        lock: &Lock,
+        prepared: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<(), Stop> {
         let (output, home) = (self.fresh("out")?, self.fresh("home")?);
         let source = self.folder.join("src");
         let folders = Folders { source: &source, output: &output, home: &home };
         let AttemptContext { mill, cancel, .. } = *self.context;
         let container = compile::container(
-            &self.cell.cell,
+            &lock.versioned(&self.cell.cell),
             self.recipe(),
             &self.ground.toolchain,
             folders,
@@ -352,7 +358,7 @@ impl<'a> Work<'a> {
 
     fn judge(
         &self,
-        version: &Version,
+        version: Option<&Version>,
         prepared: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<(Utf8PathBuf, Verdict), Stop> {
@@ -389,12 +395,10 @@ impl<'a> Work<'a> {
         lock: &Lock,
         verdict: &Verdict,
     ) -> Result<StoredWheel, Stop> {
-        let mut spec = spec(&self.cell.cell);
-        spec["version"] = json!(lock.version);
         let new = NewWheel {
             key,
             cell: self.cell.id.clone(),
-            spec,
+            spec: spec(&lock.versioned(&self.cell.cell)),
             verdict: json!(verdict),
             passed: verdict.passed,
             run: self.run.clone(),

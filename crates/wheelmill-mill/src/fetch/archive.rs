@@ -11,14 +11,14 @@ const SIZE_LIMIT: u64 = 16 << 30;
 /// Why an archive could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 #[error("could not unpack `{file}`: {reason}")]
-pub struct ArchiveError {
+pub(crate) struct ArchiveError {
     /// The archive.
-    pub file: Utf8PathBuf,
+    file: Utf8PathBuf,
     /// What is wrong with it.
-    pub reason: String,
+    reason: String,
     /// The failure below, when there is one.
     #[source]
-    pub source: Option<io::Error>,
+    source: Option<io::Error>,
 }
 
 /// Unpacks a `.tar.gz`, `.tar` or `.zip`, known by its content, into an empty folder. Where all

@@ -98,39 +98,34 @@ impl PinError {
     }
 }
 
-/// Finds the source of a version, or of the newest one, and pins it.
+/// Finds the source of a version, or of the newest one, and pins it. A folder, a fixed revision or
+/// a fixed archive needs no version to be found: the wheel tells its own.
 pub(crate) fn pin(
     recipe: &Recipe,
     version: Option<&Version>,
     python: PythonVersion,
     index: &Index<'_>,
-) -> Result<(Version, PinnedSource), PinError> {
-    let named = |text: &str, version: &Version| text.replace("{version}", &version.to_string());
-    match &recipe.source {
-        Source::Pypi { name } => from_index(name, version, python, index),
-        Source::Url { address, sha256 } => {
-            let version = version.ok_or_else(|| PinError::VersionNeeded(recipe.name.clone()))?;
-            let address = named(address, version);
-            Ok((version.clone(), PinnedSource::Archive { address, digest: *sha256 }))
+) -> Result<(Option<Version>, PinnedSource), PinError> {
+    if version.is_none() && recipe.source.needs_version() {
+        return Err(PinError::VersionNeeded(recipe.name.clone()));
+    }
+    let source = version.map_or_else(|| recipe.source.clone(), |version| recipe.source.at(version));
+    let pinned = match source {
+        Source::Pypi { name } => {
+            return from_index(&name, version, python, index)
+                .map(|(version, source)| (Some(version), source));
         }
+        Source::Url { address, sha256 } => PinnedSource::Archive { address, digest: sha256 },
         Source::Git { address, revision, submodules } => {
-            let version = match version {
-                Some(version) => version.clone(),
-                // A fixed revision needs no version to be found; the wheel tells its own.
-                None if !revision.contains("{version}") => Version::new([0]),
-                None => return Err(PinError::VersionNeeded(recipe.name.clone())),
-            };
-            let revision = named(revision, &version);
-            let (address, submodules) = (address.clone(), *submodules);
-            Ok((version, PinnedSource::Git { address, revision, commit: None, submodules }))
+            PinnedSource::Git { address, revision, commit: None, submodules }
         }
         Source::Path(path) => {
-            let digest = folder_digest(path)
+            let digest = folder_digest(&path)
                 .map_err(|source| PinError::Folder { path: path.clone(), source })?;
-            let version = version.cloned().unwrap_or_else(|| Version::new([0]));
-            Ok((version, PinnedSource::Folder { path: path.clone(), digest }))
+            PinnedSource::Folder { path, digest }
         }
-    }
+    };
+    Ok((version.cloned(), pinned))
 }
 
 fn from_index(

@@ -1,0 +1,69 @@
+//! Good wheels: made, judged, kept, and not made twice.
+
+use camino::Utf8Path;
+
+use crate::place::Place;
+
+#[test]
+fn a_wheel_is_built_from_a_folder_and_the_second_run_finds_it() {
+    let place = Place::with("");
+    let first = place.build("").expect(0).cell();
+    assert_eq!(first["outcome"], "built", "{first}");
+    let path = Utf8Path::new(first["wheel"]["path"].as_str().unwrap());
+    assert!(path.starts_with(place.store()) && path.is_file());
+    assert_eq!(path.file_name().unwrap(), "tinycuda-1.0-cp311-cp311-linux_x86_64.whl");
+    assert!(first["verdict"].as_str().unwrap().contains("sm_90"), "{first}");
+
+    // Offline, so that a second run which asks anybody for anything fails.
+    let second = place.build("--offline").expect(0).cell();
+    assert_eq!(second["outcome"], "stored");
+    assert_eq!(second["wheel"]["digest"], first["wheel"]["digest"]);
+
+    let inspected = place.run(&format!("inspect {path}")).expect(0);
+    assert!(inspected.stdout.contains("sm_90"), "{}", inspected.stdout);
+    assert!(
+        !place
+            .store()
+            .join("work")
+            .read_dir_utf8()
+            .unwrap()
+            .flatten()
+            .any(|entry| { entry.file_type().unwrap().is_dir() })
+    );
+}
+
+#[test]
+fn a_changed_source_or_another_architecture_is_another_wheel() {
+    let place = Place::with("");
+    let first = place.build("").expect(0).cell();
+    let source = place.path().join("tinycuda/tiny.cu");
+    let text = fs_err::read_to_string(&source).unwrap();
+    fs_err::write(&source, text.replace("*= 2", "*= 3")).unwrap();
+    let changed = place.build("").expect(0).cell();
+    assert_eq!(changed["outcome"], "built");
+    assert_ne!(changed["wheel"]["digest"], first["wheel"]["digest"]);
+
+    let wider = place.run("build tinycuda --cuda 13.0 --arch 9.0;10.0 --json").expect(0).cell();
+    assert_eq!(wider["outcome"], "built");
+    assert!(wider["verdict"].as_str().unwrap().contains("sm_100"), "{wider}");
+}
+
+#[test]
+fn the_plan_shows_what_is_there_and_what_would_be_done() {
+    let place = Place::with("");
+    let plan = "plan tinycuda --cuda 13.0,12.8 --arch 9.0 --json";
+    let states = |document: serde_json::Value| -> Vec<String> {
+        let cells = document["cells"].as_array().unwrap().clone();
+        cells
+            .iter()
+            .map(|cell| match &cell["state"] {
+                serde_json::Value::String(word) => word.clone(),
+                table => table.as_object().unwrap().keys().next().unwrap().clone(),
+            })
+            .collect()
+    };
+    assert_eq!(states(place.run(plan).expect(0).json()), ["wanted", "impossible"]);
+    assert!(!place.store().exists(), "a plan writes nothing");
+    place.build("").expect(0);
+    assert_eq!(states(place.run(plan).expect(0).json()), ["stored", "impossible"]);
+}
