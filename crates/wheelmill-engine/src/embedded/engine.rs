@@ -150,7 +150,7 @@ impl EmbeddedEngine {
             network: step.network,
             limits: Limits::default(),
         };
-        let request = self.request(&container, below, &scratch, Some(&layer));
+        let request = self.request(&container, below, &scratch, Some((step, &layer)));
         let mut sink = TailSink { output, tail: VecDeque::new() };
         let outcome = process::run(&self.program, &request, &mut sink, cancel)?;
         let exit = exit(&outcome);
@@ -165,17 +165,17 @@ impl EmbeddedEngine {
         layer.finish()
     }
 
-    /// Everything that the helper has to know of a container. It writes into the new layer, or into
-    /// its scratch folder.
+    /// Everything that the helper has to know of a container. A step writes into its new layer, all
+    /// others into their scratch folder.
     fn request(
         &self,
         container: &Container,
         below: &[Utf8PathBuf],
         scratch: &Scratch<'_>,
-        layer: Option<&NewLayer<'_>>,
+        step: Option<(&Step, &NewLayer<'_>)>,
     ) -> Request {
-        let (upper, work) = match layer {
-            Some(layer) => (layer.upper(), layer.work()),
+        let (upper, work) = match step {
+            Some((_, layer)) => (layer.upper(), layer.work()),
             None => (scratch.path("upper"), scratch.path("work")),
         };
         let host = below.first().is_some_and(|lowest| lowest == "/");
@@ -200,6 +200,7 @@ impl EmbeddedEngine {
             environment: container.environment.clone(),
             directory,
             network: container.network,
+            packages: step.is_some_and(|(step, _)| step.system),
             limits: container.limits,
         }))
     }

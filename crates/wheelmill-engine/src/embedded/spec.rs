@@ -47,6 +47,8 @@ pub(super) struct RunRequest {
     pub(super) directory: Utf8PathBuf,
     /// Whether the host's network is shared.
     pub(super) network: bool,
+    /// Whether it installs packages.
+    pub(super) packages: bool,
     /// What it may use.
     pub(super) limits: Limits,
 }

@@ -13,13 +13,13 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, wait};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, chdir, execve, pivot_root, setgroups, sethostname, setsid};
 
 use super::mounts::Mounter;
 use super::root::Stage;
 use super::supervise::Report;
-use super::{capabilities, network, seccomp, sys};
+use super::{capabilities, links, network, seccomp, sys};
 use crate::embedded::mode::Mode;
 use crate::embedded::spec::{During as _, Failure, Operation, RunRequest};
 
@@ -32,8 +32,10 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 /// before, it gives none.
 pub(super) fn run(request: &RunRequest, go: OwnedFd, report: OwnedFd) -> i32 {
     let mut report = Report::new(report);
-    let child = match prepare(request, go, &mut report).and_then(|()| start(request, &mut report)) {
-        Ok(child) => child,
+    let started = prepare(request, go, &mut report)
+        .and_then(|listener| Ok((listener, start(request, &mut report)?)));
+    let (listener, child) = match started {
+        Ok(started) => started,
         Err(failure) => {
             report.failed(&failure);
             return 1;
@@ -42,7 +44,12 @@ pub(super) fn run(request: &RunRequest, go: OwnedFd, report: OwnedFd) -> i32 {
     // The command could otherwise find it under /proc and speak in our name.
     drop(report);
     loop {
-        match wait() {
+        // The filter of links is for few; everybody else is waited for without looking up.
+        let how = listener.as_ref().map(|listener| {
+            links::answer_next(listener);
+            WaitPidFlag::WNOHANG
+        });
+        match waitpid(None, how) {
             Ok(WaitStatus::Exited(pid, code)) if pid == child => return code,
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => return 128 + signal as i32,
             Ok(_) | Err(Errno::EINTR) => {}
@@ -51,7 +58,12 @@ pub(super) fn run(request: &RunRequest, go: OwnedFd, report: OwnedFd) -> i32 {
     }
 }
 
-fn prepare(request: &RunRequest, go: OwnedFd, report: &mut Report) -> Result<(), Failure> {
+/// Makes everything ready for the command. What comes back is to be given to `links`.
+fn prepare(
+    request: &RunRequest,
+    go: OwnedFd,
+    report: &mut Report,
+) -> Result<Option<OwnedFd>, Failure> {
     prctl::set_pdeathsig(Signal::SIGKILL).during(|| Operation::Namespaces)?;
     // Only after this is a helper that died before the call above noticed.
     File::from(go).read_exact(&mut [0]).during(|| Operation::Namespaces)?;
@@ -76,7 +88,8 @@ fn prepare(request: &RunRequest, go: OwnedFd, report: &mut Report) -> Result<(),
     // Nobody in the container may look into this process: it runs the host's program.
     prctl::set_dumpable(false).during(|| Operation::Capabilities)?;
     capabilities::give_up()?;
-    seccomp::filter(request.mode)
+    let links = request.packages && request.mode.is_user() && request.root.host;
+    seccomp::filter(request.mode, links)
 }
 
 /// Makes the new root the only one: the host's is no longer mounted here.

@@ -7,6 +7,7 @@ mod capabilities;
 mod cgroup;
 mod entry;
 mod init;
+mod links;
 mod memory;
 mod mounts;
 mod namespace;

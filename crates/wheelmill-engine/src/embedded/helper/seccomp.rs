@@ -5,6 +5,8 @@
 //! would give a file to another, or change to another, do nothing and succeed: package managers and
 //! `tar` give what they unpack to its owner, and would fail over what nobody needs in a build.
 
+use std::os::fd::OwnedFd;
+
 use nix::errno::Errno;
 use nix::libc::{self, c_long, sock_filter};
 
@@ -65,18 +67,27 @@ const FAKED_OLD: [c_long; 3] = [libc::SYS_chown, libc::SYS_lchown, libc::SYS_set
 #[cfg(not(target_arch = "x86_64"))]
 const FAKED_OLD: [c_long; 1] = [libc::SYS_setuid];
 
+/// Calls that `links` looks at.
+#[cfg(target_arch = "x86_64")]
+const LINKS: &[c_long] = &[libc::SYS_link, libc::SYS_linkat];
+#[cfg(not(target_arch = "x86_64"))]
+const LINKS: &[c_long] = &[libc::SYS_linkat];
+
 /// Filters the calls of this process and its children from now on. It must have given up the right
-/// to gain privileges.
-pub(super) fn filter(mode: Mode) -> Result<(), Failure> {
-    match sys::set_filter(&program(mode == Mode::Single)) {
+/// to gain privileges. With `links`, hard links are made only when the descriptor that comes back
+/// is served; this process must make none.
+pub(super) fn filter(mode: Mode, links: bool) -> Result<Option<OwnedFd>, Failure> {
+    match sys::set_filter(&program(mode == Mode::Single, links), links) {
+        // A kernel that cannot ask us; all but the replacement of packages works without.
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EBUSY) if links => filter(mode, false),
         // A kernel without filters; what keeps the container in does not depend on them.
-        Err(Errno::EINVAL | Errno::ENOSYS) => Ok(()),
+        Err(Errno::EINVAL | Errno::ENOSYS) => Ok(None),
         result => result.during(|| Operation::Capabilities),
     }
 }
 
 /// The filter, in the kernel's own language: seccomp(2), `linux/filter.h`.
-fn program(single: bool) -> Vec<sock_filter> {
+fn program(single: bool, links: bool) -> Vec<sock_filter> {
     let mut program = vec![
         load(ARCHITECTURE_AT),
         jump_if(ARCHITECTURE, 1, 0),
@@ -102,6 +113,9 @@ fn program(single: bool) -> Vec<sock_filter> {
         for number in FAKED.into_iter().chain(FAKED_OLD) {
             program.extend([skip_unless(number, 1), result(error(0))]);
         }
+    }
+    for number in LINKS.iter().filter(|_| links) {
+        program.extend([skip_unless(*number, 1), result(libc::SECCOMP_RET_USER_NOTIF)]);
     }
     program.push(result(libc::SECCOMP_RET_ALLOW));
     program

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "these calls have no safe wrapper in nix or std")]
 
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -137,14 +137,91 @@ pub(super) fn set_capabilities(wanted: u64) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
-/// Makes a filter decide over every system call of this process and its children.
-pub(super) fn set_filter(program: &[libc::sock_filter]) -> nix::Result<()> {
+/// Makes a filter decide over every system call of this process and its children. Where
+/// `listening`, calls that the filter passes on are received through the descriptor that comes back.
+pub(super) fn set_filter(
+    program: &[libc::sock_filter],
+    listening: bool,
+) -> nix::Result<Option<OwnedFd>> {
     let length = u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?;
     let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    let flags = if listening { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
     // SAFETY: the kernel copies the program, of the given length, during the call, and writes
     // nothing to it.
     let result = unsafe {
-        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter, 0, 0)
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const filter)
+    };
+    let listener = i32::try_from(Errno::result(result)?).expect("descriptors have 32 bits");
+    // SAFETY: with that flag, a new descriptor was made by the call, which nothing else owns.
+    Ok(listening.then(|| unsafe { OwnedFd::from_raw_fd(listener) }))
+}
+
+/// A system call of another process that waits for an answer.
+pub(super) struct Call {
+    id: u64,
+    pub(super) process: u32,
+    pub(super) number: libc::c_long,
+    pub(super) arguments: [u64; 5],
+}
+
+/// What becomes of a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The kernel does it.
+    GoOn,
+    /// It was done.
+    Done,
+    /// It fails.
+    Fail(Errno),
+}
+
+/// Receives a call that the filter has passed on.
+pub(super) fn receive_call(listener: impl AsFd) -> nix::Result<Call> {
+    // SAFETY: the structure is plain numbers; the kernel wants it to be zero.
+    let mut notice: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure is the one that this request fills, and outlives the call.
+    let result = unsafe {
+        libc::ioctl(listener.as_fd().as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut notice)
+    };
+    Errno::result(result)?;
+    let [first, second, third, fourth, fifth, _] = notice.data.args;
+    Ok(Call {
+        id: notice.id,
+        process: notice.pid,
+        number: notice.data.nr.into(),
+        arguments: [first, second, third, fourth, fifth],
+    })
+}
+
+/// An error when the caller no longer waits, and its process number may be another's.
+pub(super) fn is_waiting(listener: impl AsFd, call: &Call) -> nix::Result<()> {
+    // SAFETY: this request reads one number, which outlives the call.
+    let result = unsafe {
+        libc::ioctl(
+            listener.as_fd().as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_ID_VALID,
+            &raw const call.id,
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// Lets a waiting process go on.
+pub(super) fn answer_call(listener: impl AsFd, call: &Call, answer: Answer) -> nix::Result<()> {
+    let go_on = u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).expect("the lowest bit");
+    let (error, flags) = match answer {
+        Answer::GoOn => (0, go_on),
+        Answer::Done => (0, 0),
+        Answer::Fail(errno) => (-(errno as i32), 0),
+    };
+    let response = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags };
+    // SAFETY: the structure is the one that this request reads, and outlives the call.
+    let result = unsafe {
+        libc::ioctl(
+            listener.as_fd().as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_SEND,
+            &raw const response,
+        )
     };
     Errno::result(result).map(drop)
 }
