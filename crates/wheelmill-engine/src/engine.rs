@@ -85,6 +85,9 @@ pub struct Prepared {
     pub digest: Digest,
     /// What the engine needs to find it again: layer folders (lowest first), or an image's name.
     pub layers: Vec<Utf8PathBuf>,
+    /// Variables that the base sets, such as the `PATH` of an image with its own compiler. What a
+    /// step or container sets itself counts more.
+    pub environment: Vec<(String, String)>,
 }
 
 /// Told what an engine does while it prepares an environment.

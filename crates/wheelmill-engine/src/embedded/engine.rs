@@ -1,39 +1,34 @@
 //! The engine: environments from steps, and commands in them.
 
-use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use wheelmill_model::{ByteSize, Digest, DigestBuilder};
+use wheelmill_model::{ByteSize, Digest};
 
-use super::layers::{LayerLock, LayerStore, NewLayer, Place};
+use super::errand::Errands;
+use super::layers::{LayerStore, NewLayer};
 use super::mode::Mode;
 use super::process::{self, Outcome};
 use super::program::Program;
-use super::scratch::{Remover, Scratch, ScratchSpace};
+use super::scratch::{Scratch, ScratchSpace};
 use super::settings::EmbeddedSettings;
 use super::spec::{Request, RootRequest, RunRequest};
-use super::system;
 use crate::image;
 use crate::{
-    Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Limits,
-    MemoryWatch, Mount, OutputSink, PrepareListener, Prepared, Probe, Step, Stream,
+    Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, MemoryWatch,
+    OutputSink, PrepareListener, Prepared, Probe,
 };
-
-/// How much of a failed step's output an error repeats, in bytes.
-const TAIL: usize = 8 * 1024;
 
 /// The engine that needs nothing but the kernel.
 #[derive(Debug)]
 pub struct EmbeddedEngine {
-    settings: EmbeddedSettings,
-    program: Arc<Program>,
-    mode: Mode,
-    layers: LayerStore,
-    remover: Remover,
-    scratch: ScratchSpace,
+    pub(super) settings: EmbeddedSettings,
+    pub(super) program: Arc<Program>,
+    pub(super) mode: Mode,
+    pub(super) layers: LayerStore,
+    pub(super) errands: Errands,
+    pub(super) scratch: ScratchSpace,
 }
 
 impl EmbeddedEngine {
@@ -42,14 +37,14 @@ impl EmbeddedEngine {
     pub fn new(settings: EmbeddedSettings) -> Self {
         let mode = Mode::detect();
         let program = Arc::new(Program::new(settings.program.clone()));
-        let remover = Remover { program: Arc::clone(&program), mode };
+        let errands = Errands { program: Arc::clone(&program), mode };
         Self {
             layers: LayerStore::new(&settings.layers, mode.folder()),
-            scratch: ScratchSpace::new(settings.scratch.clone(), remover.clone()),
+            scratch: ScratchSpace::new(settings.scratch.clone(), errands.clone()),
             settings,
             program,
             mode,
-            remover,
+            errands,
         }
     }
 
@@ -64,121 +59,24 @@ impl EmbeddedEngine {
     /// # Errors
     /// It cannot be removed.
     pub fn remove_layer(&self, key: &Digest) -> Result<bool, EngineError> {
-        self.layers.remove(key, &self.remover)
+        self.layers.remove(key, &self.errands)
     }
 
-    /// The digest of a base, the parent of the first step.
-    fn base_digest(base: &Base) -> Result<Digest, EngineError> {
-        let (kind, content) = match base {
-            Base::Host { identity } => ("host", identity.clone()),
-            Base::Image(reference) => match reference.split_once("@sha256:") {
-                Some((_, digest)) => ("image", digest.to_owned()),
-                None => return Err(EngineError::NotPinned(base.to_string())),
-            },
-            Base::Archive { digest: Some(digest), .. } => ("archive", digest.to_string()),
-            Base::Archive { digest: None, .. } => {
-                return Err(EngineError::NotPinned(base.to_string()));
-            }
-        };
-        Ok(DigestBuilder::new("base/1").field(kind, content).finish())
-    }
-
-    /// The folders of a base, lowest first; the host's is `/`.
-    fn base_layers(
-        &self,
-        base: &Base,
-        listener: &mut dyn PrepareListener,
-        cancel: &Cancel,
-    ) -> Result<Vec<Utf8PathBuf>, EngineError> {
-        if matches!(base, Base::Host { .. }) {
-            return Ok(vec![Utf8PathBuf::from("/")]);
-        }
-        let attributes = self.mode.attributes();
-        let mut progress = |done, total| listener.base_progress(base, done, total);
-        let (store, network) = (&self.settings.layers, &self.settings.network);
-        image::layers(base, store, attributes, network, &mut progress, cancel)
-    }
-
-    /// The layer that lets a user's container change its system folders; made when missing.
-    fn make_system_layer(
-        &self,
-        key: &Digest,
-        host: bool,
-        cancel: &Cancel,
-    ) -> Result<LayerLock, EngineError> {
-        let lock = match self.layers.find(key, cancel)? {
-            Place::Ready(lock) => return Ok(lock),
-            Place::Missing(lock) => lock,
-        };
-        let layer = self.layers.begin(key, &self.remover)?;
-        let upper = layer.upper();
-        let made = if host {
-            system::prepare_host(upper.as_std_path(), Path::new("/"), self.mode)
-        } else {
-            system::prepare_image(upper.as_std_path())
-        };
-        made.map_err(|source| EngineError::Files {
-            action: "prepare the system folders in",
-            path: upper,
-            source,
-        })?;
-        layer.finish()?;
-        self.layers.made(key, lock, cancel)
-    }
-
-    /// Runs a step and keeps what it changed as a layer.
-    fn make_layer(
-        &self,
-        step: &Step,
-        key: &Digest,
-        below: &[Utf8PathBuf],
-        output: &mut dyn OutputSink,
-        cancel: &Cancel,
-    ) -> Result<(), EngineError> {
-        let layer = self.layers.begin(key, &self.remover)?;
-        let scratch = self.scratch.folder()?;
-        let inputs = step.inputs.iter().map(|input| Mount {
-            source: input.source.clone(),
-            target: input.target.clone(),
-            writable: false,
-        });
-        let container = Container {
-            command: step.command.clone(),
-            environment: step.environment.iter().chain(&step.ambient).cloned().collect(),
-            directory: "/".into(),
-            mounts: inputs.chain(step.mounts.iter().cloned()).collect(),
-            network: step.network,
-            limits: Limits::default(),
-        };
-        let request = self.request(&container, below, &scratch, Some((step, &layer)));
-        let mut sink = TailSink { output, tail: VecDeque::new() };
-        let outcome = process::run(&self.program, &request, &mut sink, cancel)?;
-        let exit = exit(&outcome);
-        if exit.cancelled {
-            return Err(EngineError::Cancelled);
-        }
-        if !exit.success() {
-            let tail = sink.tail();
-            return Err(EngineError::Step { title: step.title.clone(), exit, tail });
-        }
-        layer.remove_stubs(&outcome.stubs);
-        layer.finish()
-    }
-
-    /// Everything that the helper has to know of a container. A step writes into its new layer, all
-    /// others into their scratch folder.
-    fn request(
+    /// Everything that the helper has to know of a container. It writes into a new layer, or into
+    /// its scratch folder.
+    pub(super) fn request(
         &self,
         container: &Container,
-        below: &[Utf8PathBuf],
+        below: &Prepared,
         scratch: &Scratch<'_>,
-        step: Option<(&Step, &NewLayer<'_>)>,
+        layer: Option<&NewLayer<'_>>,
+        packages: bool,
     ) -> Request {
-        let (upper, work) = match step {
-            Some((_, layer)) => (layer.upper(), layer.work()),
+        let (upper, work) = match layer {
+            Some(layer) => (layer.upper(), layer.work()),
             None => (scratch.path("upper"), scratch.path("work")),
         };
-        let host = below.first().is_some_and(|lowest| lowest == "/");
+        let host = below.layers.first().is_some_and(|lowest| lowest == "/");
         let directory = if container.directory.as_str().is_empty() {
             Utf8PathBuf::from("/")
         } else {
@@ -188,7 +86,7 @@ impl EmbeddedEngine {
             mode: self.mode,
             root: RootRequest {
                 host,
-                layers: below.iter().skip(usize::from(host)).cloned().collect(),
+                layers: below.layers.iter().skip(usize::from(host)).cloned().collect(),
                 upper,
                 work,
             },
@@ -197,10 +95,10 @@ impl EmbeddedEngine {
             mounts: container.mounts.clone(),
             hidden: if host { self.settings.hidden.clone() } else { Vec::new() },
             command: container.command.clone(),
-            environment: container.environment.clone(),
+            environment: with_defaults(&container.environment, &below.environment),
             directory,
             network: container.network,
-            packages: step.is_some_and(|(step, _)| step.system),
+            packages,
             limits: container.limits,
         }))
     }
@@ -212,7 +110,7 @@ impl Engine for EmbeddedEngine {
     }
 
     fn probe(&self) -> Probe {
-        Probe { engine: EngineKind::Embedded, summary: String::new(), findings: Vec::new() }
+        self.try_out()
     }
 
     fn pin(&self, base: &Base) -> Result<Base, EngineError> {
@@ -230,31 +128,7 @@ impl Engine for EmbeddedEngine {
         listener: &mut dyn PrepareListener,
         cancel: &Cancel,
     ) -> Result<Prepared, EngineError> {
-        let mut digest = Self::base_digest(&environment.base)?;
-        let mut layers = self.base_layers(&environment.base, listener, cancel)?;
-        // Layers that are built upon stay while this one is made.
-        let mut used = Vec::new();
-        if self.mode.is_user() && environment.steps.iter().any(|step| step.system) {
-            let host = matches!(environment.base, Base::Host { .. });
-            let key = DigestBuilder::new("system/1").field("base", digest.as_bytes()).finish();
-            used.push(self.make_system_layer(&key, host, cancel)?);
-            layers.push(self.layers.root(&key));
-        }
-        let total = environment.steps.len();
-        for (index, step) in environment.steps.iter().enumerate() {
-            digest = step.key(&digest);
-            let place = self.layers.find(&digest, cancel)?;
-            listener.step(index, total, step, matches!(place, Place::Ready(_)));
-            used.push(match place {
-                Place::Ready(lock) => lock,
-                Place::Missing(lock) => {
-                    self.make_layer(step, &digest, &layers, listener.output(), cancel)?;
-                    self.layers.made(&digest, lock, cancel)?
-                }
-            });
-            layers.push(self.layers.root(&digest));
-        }
-        Ok(Prepared { digest, layers })
+        self.make(environment, listener, cancel)
     }
 
     fn run(
@@ -271,13 +145,13 @@ impl Engine for EmbeddedEngine {
             .map(|key| self.layers.use_layer(&key, cancel))
             .collect::<Result<Vec<_>, _>>()?;
         let scratch = self.scratch.folder()?;
-        let request = self.request(container, &prepared.layers, &scratch, None);
+        let request = self.request(container, prepared, &scratch, None, false);
         let outcome = process::run(&self.program, &request, output, cancel)?;
         Ok(exit(&outcome))
     }
 }
 
-fn exit(outcome: &Outcome) -> Exit {
+pub(super) fn exit(outcome: &Outcome) -> Exit {
     Exit {
         code: outcome.ended.code,
         peak_memory: outcome.ended.peak_memory.map(ByteSize),
@@ -288,29 +162,8 @@ fn exit(outcome: &Outcome) -> Exit {
     }
 }
 
-/// Passes output on and remembers its end.
-struct TailSink<'a> {
-    output: &'a mut dyn OutputSink,
-    tail: VecDeque<u8>,
-}
-
-impl TailSink<'_> {
-    /// The last whole lines.
-    fn tail(&self) -> String {
-        let bytes: Vec<u8> = self.tail.iter().copied().collect();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        match text.split_once('\n') {
-            Some((_, whole)) if bytes.len() == TAIL => whole.to_owned(),
-            _ => text,
-        }
-    }
-}
-
-impl OutputSink for TailSink<'_> {
-    fn output(&mut self, stream: Stream, bytes: &[u8]) {
-        self.tail.extend(&bytes[bytes.len().saturating_sub(TAIL)..]);
-        let excess = self.tail.len().saturating_sub(TAIL);
-        self.tail.drain(..excess);
-        self.output.output(stream, bytes);
-    }
+/// Variables, and those others that they do not set.
+fn with_defaults(own: &[(String, String)], defaults: &[(String, String)]) -> Vec<(String, String)> {
+    let set = |name: &str| own.iter().any(|(key, _)| key == name);
+    own.iter().chain(defaults.iter().filter(|(name, _)| !set(name))).cloned().collect()
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::Digest;
 
-use super::scratch::Remover;
+use super::errand::Errands;
 use crate::{Cancel, EngineError};
 
 /// How often a lock that somebody else holds is tried.
@@ -130,12 +130,12 @@ impl LayerStore {
     pub(super) fn begin<'a>(
         &self,
         key: &Digest,
-        remover: &'a Remover,
+        errands: &'a Errands,
     ) -> Result<NewLayer<'a>, EngineError> {
         let layer = NewLayer {
             folder: self.folder.join(format!("{key}.new")),
             place: self.layer(key),
-            remover,
+            errands,
             done: false,
         };
         layer.clear().map_err(failed("remove", &layer.folder))?;
@@ -146,7 +146,7 @@ impl LayerStore {
     }
 
     /// Removes a layer that nobody uses; waits for nobody.
-    pub(super) fn remove(&self, key: &Digest, remover: &Remover) -> Result<bool, EngineError> {
+    pub(super) fn remove(&self, key: &Digest, errands: &Errands) -> Result<bool, EngineError> {
         let hurry = Cancel::new();
         hurry.cancel();
         let _lock = match self.wait(key, File::try_lock, &hurry) {
@@ -159,7 +159,7 @@ impl LayerStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result.map_err(failed("remove", &layer))?,
         }
-        remover.remove(&doomed).map_err(failed("remove", &layer))?;
+        errands.remove(&doomed).map_err(failed("remove", &layer))?;
         Ok(true)
     }
 
@@ -186,7 +186,7 @@ impl LayerStore {
 pub(super) struct NewLayer<'a> {
     folder: Utf8PathBuf,
     place: Utf8PathBuf,
-    remover: &'a Remover,
+    errands: &'a Errands,
     done: bool,
 }
 
@@ -239,7 +239,7 @@ impl NewLayer<'_> {
     }
 
     fn clear(&self) -> io::Result<()> {
-        if self.folder.exists() { self.remover.remove(&self.folder) } else { Ok(()) }
+        if self.folder.exists() { self.errands.remove(&self.folder) } else { Ok(()) }
     }
 }
 

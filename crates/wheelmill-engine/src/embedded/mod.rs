@@ -14,15 +14,19 @@
 //! kernel kills everything in its process namespace.
 
 mod engine;
+mod errand;
 mod helper;
 mod layers;
 mod mode;
+mod prepare;
+mod probe;
 mod process;
 mod program;
 mod scratch;
 mod settings;
 mod spec;
 mod system;
+mod tail;
 
 pub use engine::EmbeddedEngine;
 pub use helper::helper_main;

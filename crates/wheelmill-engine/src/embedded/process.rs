@@ -54,25 +54,21 @@ impl From<HelperError> for EngineError {
     }
 }
 
-/// Lets a helper do something, to its end.
+/// Lets a helper run a container, to its end.
 pub(super) fn run(
     program: &Program,
     request: &Request,
     output: &mut dyn OutputSink,
     cancel: &Cancel,
 ) -> Result<Outcome, HelperError> {
-    let start = Instant::now();
-    let mut helper = Helper::start(program, request).map_err(HelperError::Process)?;
-    let (said, cancelled) = helper.follow(output, cancel).map_err(HelperError::Process)?;
-    drop(helper);
+    let Conversation { events, cancelled, wall } = converse(program, request, output, cancel)?;
     let mut stubs = Vec::new();
     let mut ended = None;
-    for line in said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice(line) {
-            Ok(Event::Stubs(made)) => stubs.extend(made),
-            Ok(Event::Ended(how)) => ended = Some(how),
-            Ok(Event::Failed(failure)) if !cancelled => return Err(HelperError::Failed(failure)),
-            Ok(Event::Failed(_)) | Err(_) => {}
+    for event in events {
+        match event {
+            Event::Stubs(made) => stubs.extend(made),
+            Event::Ended(how) => ended = Some(how),
+            _ => {}
         }
     }
     let ended = match ended {
@@ -81,7 +77,38 @@ pub(super) fn run(
         None if cancelled => Ended { code: 137, ..Ended::default() },
         None => return Err(HelperError::Process(io::ErrorKind::UnexpectedEof.into())),
     };
-    Ok(Outcome { ended, stubs, cancelled, wall: start.elapsed() })
+    Ok(Outcome { ended, stubs, cancelled, wall })
+}
+
+/// What a helper said.
+pub(super) struct Conversation {
+    /// All but that it failed, unless it failed because it was stopped.
+    pub(super) events: Vec<Event>,
+    pub(super) cancelled: bool,
+    pub(super) wall: Duration,
+}
+
+/// Lets a helper do something, to its end.
+pub(super) fn converse(
+    program: &Program,
+    request: &Request,
+    output: &mut dyn OutputSink,
+    cancel: &Cancel,
+) -> Result<Conversation, HelperError> {
+    let start = Instant::now();
+    let mut helper = Helper::start(program, request).map_err(HelperError::Process)?;
+    let (said, cancelled) = helper.follow(output, cancel).map_err(HelperError::Process)?;
+    drop(helper);
+    let mut events = Vec::new();
+    for line in said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(Event::Failed(failure)) if !cancelled => return Err(HelperError::Failed(failure)),
+            Ok(event) => events.push(event),
+            // Cut off when the helper was killed.
+            Err(error) => tracing::debug!(%error, "a helper spoke unclearly"),
+        }
+    }
+    Ok(Conversation { events, cancelled, wall: start.elapsed() })
 }
 
 /// A running helper. When this is dropped it is gone, and its container with it.

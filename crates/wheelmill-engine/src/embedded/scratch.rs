@@ -4,17 +4,13 @@ use std::fs::File;
 use std::io;
 use std::mem;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::mode::Mode;
-use super::process;
-use super::program::Program;
-use super::spec::Request;
-use crate::image::remove_tree;
-use crate::{Cancel, EngineError, Stream};
+use super::errand::Errands;
+use crate::EngineError;
 
 const PREFIX: &str = "container-";
 
@@ -25,14 +21,14 @@ const PREFIX: &str = "container-";
 #[derive(Debug)]
 pub(super) struct ScratchSpace {
     parent: Utf8PathBuf,
-    remover: Remover,
+    errands: Errands,
     swept: Once,
     removals: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl ScratchSpace {
-    pub(super) fn new(parent: Utf8PathBuf, remover: Remover) -> Self {
-        Self { parent, remover, swept: Once::new(), removals: Mutex::default() }
+    pub(super) fn new(parent: Utf8PathBuf, errands: Errands) -> Self {
+        Self { parent, errands, swept: Once::new(), removals: Mutex::default() }
     }
 
     /// Makes a folder, with the folders in it that a container needs. The first time, folders of
@@ -82,9 +78,9 @@ impl ScratchSpace {
 
     /// Removes a folder in another thread. It stays locked until it is gone.
     fn remove_later(&self, folder: Utf8PathBuf, lock: File) {
-        let remover = self.remover.clone();
+        let errands = self.errands.clone();
         let removal = thread::spawn(move || {
-            if let Err(error) = remover.remove(&folder) {
+            if let Err(error) = errands.remove(&folder) {
                 tracing::warn!(%folder, %error, "could not remove a scratch folder");
             }
             drop(lock);
@@ -141,29 +137,4 @@ fn lock_folder(folder: &Utf8Path) -> io::Result<Option<File>> {
         file.metadata().is_ok_and(|opened| (now.ino(), now.dev()) == (opened.ino(), opened.dev()))
     });
     Ok(same.then_some(file))
-}
-
-/// What removes folders of containers.
-#[derive(Clone, Debug)]
-pub(super) struct Remover {
-    pub(super) program: Arc<Program>,
-    pub(super) mode: Mode,
-}
-
-impl Remover {
-    /// Removes a folder that a container wrote to. What users wrote who exist only in a user
-    /// namespace can be removed only there.
-    pub(super) fn remove(&self, folder: &Utf8Path) -> io::Result<()> {
-        if !matches!(self.mode, Mode::Mapped { .. }) {
-            return remove_tree(folder.as_std_path());
-        }
-        let request = Request::Remove { mode: self.mode, folders: vec![folder.to_owned()] };
-        let mut nothing = |_: Stream, _: &[u8]| {};
-        match process::run(&self.program, &request, &mut nothing, &Cancel::new()) {
-            Ok(outcome) if outcome.ended.code == 0 => Ok(()),
-            Ok(outcome) => Err(io::Error::from_raw_os_error(outcome.ended.code)),
-            Err(process::HelperError::Process(error)) => Err(error),
-            Err(process::HelperError::Failed(failure)) => Err(failure.source()),
-        }
-    }
 }

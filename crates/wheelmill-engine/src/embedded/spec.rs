@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
+use crate::image::{UnpackJob, Unpacked};
 use crate::{Limits, MemoryWatch, Mount};
 
 /// What a helper is to do.
@@ -14,13 +15,22 @@ use crate::{Limits, MemoryWatch, Mount};
 pub(super) enum Request {
     /// Run a container to its end.
     Run(Box<RunRequest>),
-    /// Remove folders that hold files of the container's users.
-    Remove {
-        /// How the files were made.
+    /// Do something as the root of a user namespace.
+    Errand {
+        /// How the namespace is entered.
         mode: Mode,
-        /// What to remove.
-        folders: Vec<Utf8PathBuf>,
+        /// What to do there.
+        task: Task,
     },
+}
+
+/// What only the root of a user namespace can do, since the files belong to its users.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Task {
+    /// Remove a folder.
+    Remove(Utf8PathBuf),
+    /// Unpack a layer of an image.
+    Unpack(UnpackJob),
 }
 
 /// One container, with every decision taken.
@@ -76,6 +86,10 @@ pub(super) enum Event {
     Failed(Failure),
     /// The command, or the removal, ended.
     Ended(Ended),
+    /// The layer was unpacked.
+    Unpacked(Unpacked),
+    /// The layer could not be unpacked: why.
+    Refused(String),
 }
 
 /// How a command ended.

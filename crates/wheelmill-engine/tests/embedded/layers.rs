@@ -160,7 +160,7 @@ fn very_many_layers_are_no_problem() {
         };
         let mut layers = vec![Utf8Path::new("/").to_owned()];
         layers.extend((0..400).map(layer));
-        let prepared = Prepared { digest: Digest::of(b""), layers };
+        let prepared = Prepared { digest: Digest::of(b""), layers, environment: Vec::new() };
         let seen = machine.run_in(&prepared, &shell("ls /kit | wc -l; echo > /kit/new"));
         assert_eq!(seen.text(), "400\n");
     });

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use nix::sys::stat::{Mode as Permissions, umask};
 use nix::unistd::dup2_stdin;
 
-use super::{removal, supervise, sys};
+use super::{errand, supervise, sys};
 use crate::embedded::spec::{During as _, Event, Failure, Operation, Request};
 
 /// The first argument of a program that is executed as helper.
@@ -30,7 +30,7 @@ pub fn helper_main(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit
     let Ok(mut caller) = take_caller() else { return Some(ExitCode::FAILURE) };
     match read(&mut caller) {
         Ok(Request::Run(request)) => supervise::run(&request, caller),
-        Ok(Request::Remove { mode, folders }) => removal::run(mode, &folders, caller),
+        Ok(Request::Errand { mode, task }) => errand::run(mode, &task, caller),
         Err(failure) => tell(&mut caller, &Event::Failed(failure)),
     }
     Some(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@
 mod capabilities;
 mod cgroup;
 mod entry;
+mod errand;
 mod init;
 mod links;
 mod memory;
@@ -13,7 +14,6 @@ mod mounts;
 mod namespace;
 mod network;
 mod overlay;
-mod removal;
 mod root;
 mod seccomp;
 mod supervise;

@@ -1,0 +1,170 @@
+//! Environments: a base, and steps that become layers on it.
+
+use std::path::Path;
+
+use camino::Utf8PathBuf;
+use wheelmill_model::{Digest, DigestBuilder};
+
+use super::engine::{EmbeddedEngine, exit};
+use super::layers::{LayerLock, Place};
+use super::process;
+use super::system;
+use super::tail::TailSink;
+use crate::image::{self, LayerRequest, UnpackJob};
+use crate::{
+    Base, Cancel, Container, EngineError, Environment, Limits, Mount, OutputSink, PrepareListener,
+    Prepared, Step,
+};
+
+impl EmbeddedEngine {
+    /// Makes what is missing of an environment.
+    pub(super) fn make(
+        &self,
+        environment: &Environment,
+        listener: &mut dyn PrepareListener,
+        cancel: &Cancel,
+    ) -> Result<Prepared, EngineError> {
+        let base = Self::base_digest(&environment.base)?;
+        let layers = self.base_layers(&environment.base, listener, cancel)?;
+        let variables = self.base_environment(&environment.base, cancel)?;
+        let mut prepared = Prepared { digest: base, layers, environment: variables };
+        // Layers that are built upon stay while others are made.
+        let mut used = Vec::new();
+        if self.mode.is_user() && environment.steps.iter().any(|step| step.system) {
+            let host = matches!(environment.base, Base::Host { .. });
+            let key = DigestBuilder::new("system/1").field("base", base.as_bytes()).finish();
+            used.push(self.make_system_layer(&key, host, cancel)?);
+            prepared.layers.push(self.layers.root(&key));
+        }
+        let total = environment.steps.len();
+        for (index, step) in environment.steps.iter().enumerate() {
+            let key = step.key(&prepared.digest);
+            let place = self.layers.find(&key, cancel)?;
+            listener.step(index, total, step, matches!(place, Place::Ready(_)));
+            used.push(match place {
+                Place::Ready(lock) => lock,
+                Place::Missing(lock) => {
+                    self.make_layer(step, &key, &prepared, listener.output(), cancel)?;
+                    self.layers.made(&key, lock, cancel)?
+                }
+            });
+            prepared.digest = key;
+            prepared.layers.push(self.layers.root(&key));
+        }
+        Ok(prepared)
+    }
+
+    /// The digest of a base, the parent of the first step.
+    pub(super) fn base_digest(base: &Base) -> Result<Digest, EngineError> {
+        let (kind, content) = match base {
+            Base::Host { identity } => ("host", identity.clone()),
+            Base::Image(reference) => match reference.split_once("@sha256:") {
+                Some((_, digest)) => ("image", digest.to_owned()),
+                None => return Err(EngineError::NotPinned(base.to_string())),
+            },
+            Base::Archive { digest: Some(digest), .. } => ("archive", digest.to_string()),
+            Base::Archive { digest: None, .. } => {
+                return Err(EngineError::NotPinned(base.to_string()));
+            }
+        };
+        Ok(DigestBuilder::new("base/1").field(kind, content).finish())
+    }
+
+    /// The folders of a base, lowest first; the host's is `/`.
+    fn base_layers(
+        &self,
+        base: &Base,
+        listener: &mut dyn PrepareListener,
+        cancel: &Cancel,
+    ) -> Result<Vec<Utf8PathBuf>, EngineError> {
+        if matches!(base, Base::Host { .. }) {
+            return Ok(vec![Utf8PathBuf::from("/")]);
+        }
+        let request = LayerRequest {
+            base,
+            store: &self.settings.layers,
+            mode: self.mode.attributes(),
+            network: &self.settings.network,
+            cancel,
+        };
+        let mut progress = |done, total| listener.base_progress(base, done, total);
+        let mut unpack = |job: &UnpackJob| self.errands.unpack(job, cancel);
+        image::layers_with(&request, &mut progress, &mut unpack)
+    }
+
+    /// The variables that a base wishes for.
+    fn base_environment(
+        &self,
+        base: &Base,
+        cancel: &Cancel,
+    ) -> Result<Vec<(String, String)>, EngineError> {
+        let (store, network) = (&self.settings.layers, &self.settings.network);
+        Ok(image::config(base, store, network, cancel)?.env)
+    }
+
+    /// The layer that lets a user's container change its system folders; made when missing.
+    fn make_system_layer(
+        &self,
+        key: &Digest,
+        host: bool,
+        cancel: &Cancel,
+    ) -> Result<LayerLock, EngineError> {
+        let lock = match self.layers.find(key, cancel)? {
+            Place::Ready(lock) => return Ok(lock),
+            Place::Missing(lock) => lock,
+        };
+        let layer = self.layers.begin(key, &self.errands)?;
+        let upper = layer.upper();
+        let made = if host {
+            system::prepare_host(upper.as_std_path(), Path::new("/"), self.mode)
+        } else {
+            system::prepare_image(upper.as_std_path())
+        };
+        made.map_err(|source| EngineError::Files {
+            action: "prepare the system folders in",
+            path: upper,
+            source,
+        })?;
+        layer.finish()?;
+        self.layers.made(key, lock, cancel)
+    }
+
+    /// Runs a step and keeps what it changed as a layer.
+    fn make_layer(
+        &self,
+        step: &Step,
+        key: &Digest,
+        below: &Prepared,
+        output: &mut dyn OutputSink,
+        cancel: &Cancel,
+    ) -> Result<(), EngineError> {
+        let layer = self.layers.begin(key, &self.errands)?;
+        let scratch = self.scratch.folder()?;
+        let inputs = step.inputs.iter().map(|input| Mount {
+            source: input.source.clone(),
+            target: input.target.clone(),
+            writable: false,
+        });
+        let container = Container {
+            command: step.command.clone(),
+            environment: step.environment.iter().chain(&step.ambient).cloned().collect(),
+            directory: "/".into(),
+            mounts: inputs.chain(step.mounts.iter().cloned()).collect(),
+            network: step.network,
+            limits: Limits::default(),
+        };
+        let request = self.request(&container, below, &scratch, Some(&layer), step.system);
+        let mut sink = TailSink::new(output);
+        let outcome = process::run(&self.program, &request, &mut sink, cancel)?;
+        let exit = exit(&outcome);
+        if exit.cancelled {
+            return Err(EngineError::Cancelled);
+        }
+        if !exit.success() {
+            let tail = sink.tail();
+            return Err(EngineError::Step { title: step.title.clone(), exit, tail });
+        }
+        layer.remove_stubs(&outcome.stubs);
+        layer.finish()
+    }
+}
