@@ -32,12 +32,13 @@ fn version(version: Option<&Version>) -> String {
     version.map(ToString::to_string).unwrap_or_default()
 }
 
-/// What of a recipe decides a wheel, without words for people.
+/// What of a recipe decides a wheel: without words for people, and without what only decides
+/// whether, how fast and how strictly a cell is built.
 pub(crate) fn recipe_digest(recipe: &Recipe) -> Digest {
     let mut json = serde_json::to_value(recipe).expect("a recipe is plain data");
     if let Some(fields) = json.as_object_mut() {
-        for word in ["summary", "homepage", "read-from", "built", "origin"] {
-            fields.remove(word);
+        for key in ["summary", "homepage", "read-from", "built", "jobs", "limits", "test"] {
+            fields.remove(key);
         }
     }
     DigestBuilder::new("recipe").field("json", json.to_string()).finish()
@@ -99,4 +100,19 @@ pub(crate) fn key(
             .fields("variables", variables.iter().map(|(name, value)| format!("{name}={value}")))
             .finish(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_that_changes_no_wheel_keeps_what_was_built() {
+        let recipe = |text: &str| Recipe::parse(text, "x.toml".into()).unwrap();
+        let plain = recipe_digest(&recipe("name = \"x\"\n"));
+        let advised = "name = \"x\"\nsummary = \"words\"\n[jobs]\nmemory = \"9GB\"\n[limits]\ncuda = \">=12\"\n";
+        assert_eq!(recipe_digest(&recipe(advised)), plain);
+        let other = recipe("name = \"x\"\n[build]\nenvironment = { FAST_MATH = \"1\" }\n");
+        assert_ne!(recipe_digest(&other), plain);
+    }
 }

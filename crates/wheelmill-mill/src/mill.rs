@@ -1,11 +1,13 @@
 //! The mill: one invocation's settings, recipes, engine and store, and the planning of wishes.
 
+use std::sync::{Mutex, PoisonError};
+
 use wheelmill_engine::{Base, EmbeddedEngine, EmbeddedSettings, Engine};
-use wheelmill_model::{CudaVersion, Digest, PackageName};
+use wheelmill_model::{CudaVersion, Digest, DigestBuilder, PackageName, PythonVersion, Version};
 use wheelmill_recipe::{
     ArchWish, Axes, Cell, MatrixSection, PackageWish, Project, Recipe, Recipes, Source, expand,
 };
-use wheelmill_store::Store;
+use wheelmill_store::{Store, StoreError};
 
 use crate::environment::Composer;
 use crate::error::MillError;
@@ -23,6 +25,8 @@ pub struct Mill {
     pub(crate) host: Host,
     recipes: Recipes,
     matrix: Option<MatrixSection>,
+    /// Newest versions that the index named, until a build opens the store.
+    found_newest: Mutex<Vec<(Digest, Version)>>,
 }
 
 impl Mill {
@@ -43,7 +47,14 @@ impl Mill {
             network: settings.network.clone(),
         });
         let matrix = project.map(|project| project.matrix.clone());
-        Ok(Self { settings, engine: Box::new(engine), host: Host::measure(), recipes, matrix })
+        Ok(Self {
+            settings,
+            engine: Box::new(engine),
+            host: Host::measure(),
+            recipes,
+            matrix,
+            found_newest: Mutex::default(),
+        })
     }
 
     /// What a wish comes to. Asks no network and writes nothing.
@@ -55,13 +66,12 @@ impl Mill {
         let mut cells = Vec::new();
         for wish in wishes {
             let recipe = self.recipe(&wish.name)?;
-            let axes = Axes {
-                versions: wish
-                    .version
-                    .clone()
-                    .map_or_else(|| axes.versions.clone(), |version| vec![version]),
-                ..axes.clone()
+            let version = match &wish.version {
+                Some(version) => Some(version.clone()),
+                None => self.known_newest(store.as_ref(), wish, axes)?,
             };
+            let versions = version.map_or_else(|| axes.versions.clone(), |version| vec![version]);
+            let axes = Axes { versions, ..axes.clone() };
             let native = matches!(axes.architectures, Some(ArchWish::Native { .. }))
                 || self.matrix.as_ref().is_some_and(MatrixSection::wants_native);
             let machine = self.host.for_matrix(native);
@@ -76,8 +86,8 @@ impl Mill {
     }
 
     /// Asks the index for the newest version of every package that is wished for without one, so
-    /// that the cells of a build have a version. Without a network, what an earlier build found
-    /// stays: the wish is left as it is.
+    /// that the cells of a build have a version. Offline the wishes stay as they are, and a plan
+    /// takes the version that the last build found.
     ///
     /// # Errors
     /// The index does not know the package, or cannot be asked.
@@ -86,27 +96,75 @@ impl Mill {
         wishes: &[PackageWish],
         axes: &Axes,
     ) -> Result<Vec<PackageWish>, MillError> {
+        if self.settings.network.offline {
+            return Ok(wishes.to_vec());
+        }
         let client = Client::new(&self.settings.network).map_err(MillError::Network)?;
         let index = Index::new(&client, &self.settings.network);
-        let python = axes.python.iter().min().copied();
-        wishes
-            .iter()
-            .map(|wish| {
-                let recipe = self.recipe(&wish.name)?;
-                let Source::Pypi { name } = &recipe.source else { return Ok(wish.clone()) };
-                if wish.version.is_some() || !axes.versions.is_empty() || self.matrix_versions() {
-                    return Ok(wish.clone());
-                }
-                let releases = index.releases(name).map_err(|source| {
-                    self.source_error(&wish.name, PinError::asking(name, &index, source))
-                })?;
-                let python = python.unwrap_or_else(|| self.host.for_matrix(false).default_python);
-                let release = newest(&releases, Some(python)).ok_or_else(|| {
-                    self.source_error(&wish.name, PinError::NoSource(name.clone()))
-                })?;
-                Ok(PackageWish { version: Some(release.version.clone()), ..wish.clone() })
-            })
-            .collect()
+        let python = self.oldest_python(axes);
+        let newest_of = |wish: &PackageWish| {
+            let Some(name) = self.open_source(wish, axes)? else { return Ok(wish.clone()) };
+            let releases = index.releases(&name).map_err(|source| {
+                self.source_error(&wish.name, PinError::asking(&name, &index, source))
+            })?;
+            let release = newest(&releases, Some(python))
+                .ok_or_else(|| self.source_error(&wish.name, PinError::NoSource(name.clone())))?;
+            let question = self.newest_question(&name, python);
+            let mut found = self.found_newest.lock().unwrap_or_else(PoisonError::into_inner);
+            found.push((question, release.version.clone()));
+            Ok(PackageWish { version: Some(release.version.clone()), ..wish.clone() })
+        };
+        wishes.iter().map(newest_of).collect()
+    }
+
+    /// Keeps what [`Self::resolve_versions`] found, for plans and for builds without a network.
+    pub(crate) fn keep_newest(&self, store: &Store) -> Result<(), StoreError> {
+        let mut found = self.found_newest.lock().unwrap_or_else(PoisonError::into_inner);
+        found
+            .drain(..)
+            .try_for_each(|(question, version)| store.put_lock(&question, &version.to_string()))
+    }
+
+    /// The version that the last build found for a wish without one.
+    fn known_newest(
+        &self,
+        store: Option<&Store>,
+        wish: &PackageWish,
+        axes: &Axes,
+    ) -> Result<Option<Version>, MillError> {
+        let (Some(store), Some(name)) = (store, self.open_source(wish, axes)?) else {
+            return Ok(None);
+        };
+        let question = self.newest_question(&name, self.oldest_python(axes));
+        Ok(store.lock(&question)?.and_then(|lock| lock.text.parse().ok()))
+    }
+
+    /// The package on the index that a wish is for, when nothing says which version of it.
+    fn open_source(
+        &self,
+        wish: &PackageWish,
+        axes: &Axes,
+    ) -> Result<Option<PackageName>, MillError> {
+        let named = wish.version.is_some()
+            || !axes.versions.is_empty()
+            || self.matrix.as_ref().is_some_and(|matrix| !matrix.versions.is_empty());
+        match self.recipe(&wish.name)?.source {
+            Source::Pypi { name } if !named => Ok(Some(name)),
+            _ => Ok(None),
+        }
+    }
+
+    fn newest_question(&self, name: &PackageName, python: PythonVersion) -> Digest {
+        DigestBuilder::new("newest")
+            .field("package", name.as_str())
+            .field("python", python.to_string())
+            .field("index", self.index_name())
+            .finish()
+    }
+
+    fn oldest_python(&self, axes: &Axes) -> PythonVersion {
+        let wanted = axes.python.iter().min().copied();
+        wanted.unwrap_or_else(|| self.host.for_matrix(false).default_python)
     }
 
     /// What of this machine would stop a plan from being built. Reads only; asks the index when
@@ -120,7 +178,9 @@ impl Mill {
             .wanted()
             .all(|cell| cell.ground.as_ref().is_some_and(|ground| ground.lock.is_some()));
         let mut checks = preflight::engine(self.engine.as_ref());
-        checks.push(preflight::disk(&self.settings.cache, locked));
+        // A cache that was deleted leaves its locks behind.
+        let made = locked && self.settings.cache.join("layers").is_dir();
+        checks.push(preflight::disk(&self.settings.cache, made));
         checks.push(preflight::disk(&self.settings.home, true));
         checks.push(preflight::memory(self.settings.memory.or_else(available_memory)));
         if !locked {
@@ -150,10 +210,6 @@ impl Mill {
         let suggestions =
             if unknown { self.recipes.suggestions(package.as_str()) } else { Vec::new() };
         MillError::Source { package: package.clone(), source, suggestions }
-    }
-
-    fn matrix_versions(&self) -> bool {
-        self.matrix.as_ref().is_some_and(|matrix| !matrix.versions.is_empty())
     }
 
     pub(crate) fn composer<'a>(

@@ -83,6 +83,10 @@ impl CellError {
                     vec!["run it again with `--refresh`; if the hash differs again, ask who runs the index".to_owned()],
                 ),
                 FetchError::Write { source, .. } if is_full(source) => (Cause::DiskFull, disk()),
+                FetchError::Write { .. } => (
+                    Cause::BuildFailed,
+                    vec!["choose another folder with WHEELMILL_CACHE".to_owned()],
+                ),
                 FetchError::Offline { .. } => {
                     (Cause::NoNetwork, vec!["run it again without `--offline`".to_owned()])
                 }

@@ -66,6 +66,12 @@ pub(super) fn static_verdict(
     Ok(wheelmill_wheel::verify(&inspection, &expectation))
 }
 
+/// What no check of ours can tell: whether the kernels compute what they should.
+pub(super) fn not_run_on_a_gpu() -> NotChecked {
+    let why = "this version of wheelmill runs no test on a GPU".to_owned();
+    NotChecked { what: "run on a GPU".to_owned(), why }
+}
+
 /// What to run the import test with.
 pub(super) struct ImportTest<'a> {
     pub(super) engine: &'a dyn Engine,

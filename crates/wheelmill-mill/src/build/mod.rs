@@ -62,6 +62,7 @@ impl Mill {
         let sources = self.pin_all(plan, &index)?;
 
         let store = Store::open(&self.settings.home)?;
+        self.keep_newest(&store)?;
         let run = store.begin_run(&NewRun {
             command_line: self.settings.command_line.clone(),
             project: self.settings.project.clone(),

@@ -384,6 +384,7 @@ impl<'a> Work<'a> {
             Imported::NotChecked(reason) => verdict.not_checked.push(reason),
             Imported::Failed(exit) => return Err(CellError::Import(exit).into()),
         }
+        verdict.not_checked.push(judge::not_run_on_a_gpu());
         self.record("verdict", &json!(verdict))?;
         Ok((wheel, verdict))
     }

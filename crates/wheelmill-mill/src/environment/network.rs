@@ -63,6 +63,10 @@ pub(crate) fn ambient(network: &NetworkSettings) -> (Vec<(String, String)>, Vec<
     {
         variables.push(("UV_INDEX".to_owned(), extra.to_owned()));
     }
+    if network.offline {
+        variables
+            .extend(["UV_OFFLINE", "PIP_NO_INDEX"].map(|name| (name.to_owned(), "1".to_owned())));
+    }
     let mut mounts = Vec::new();
     if let Some(file) = &network.certificates {
         mounts.push(Mount {

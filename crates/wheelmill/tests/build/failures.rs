@@ -62,7 +62,7 @@ fn a_compile_error_shows_its_first_line() {
 
 #[test]
 fn a_source_with_another_hash_is_not_kept() {
-    let place = Place::with_recipe("");
+    let place = Place::on_index();
     let archive = testkit::source_archive(place.path());
     let index = PackageIndex::serve_with_wrong_hashes(&[("tinycuda", &archive)]);
     let output = place
@@ -76,7 +76,7 @@ fn a_source_with_another_hash_is_not_kept() {
 
 #[test]
 fn a_source_from_an_index_is_built_and_the_newest_is_taken() {
-    let place = Place::with_recipe("");
+    let place = Place::on_index();
     let archive = testkit::source_archive(place.path());
     let index = PackageIndex::serve(&[("tinycuda", &archive)]);
     let build = |arguments: &str| {

@@ -26,23 +26,36 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// With lines added to the `[recipes.tinycuda.build]` table.
+    /// With the source in a folder, and lines added to the `[recipes.tinycuda.build]` table.
     pub(crate) fn with(build: &str) -> Self {
-        Self::with_recipe(&format!(
-            "[recipes.tinycuda.source]\npath = \"tinycuda\"\n[recipes.tinycuda.build]\n{build}\n"
-        ))
+        Self::with_recipe("[recipes.tinycuda.source]\npath = \"tinycuda\"\n", build)
     }
 
-    /// With the whole recipe but its architectures and test.
-    pub(crate) fn with_recipe(recipe: &str) -> Self {
+    /// With the source on the index.
+    pub(crate) fn on_index() -> Self {
+        Self::with_recipe("", "")
+    }
+
+    fn with_recipe(source: &str, build: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let cache = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
         let place = Self { folder, cache };
         testkit::write_tiny_package(&place.path().join("tinycuda"));
         fs_err::create_dir(place.path().join("home")).unwrap();
-        let rest = "[[recipes.tinycuda.architectures]]\nvariable = \"TINY_ARCHS\"\nspelling = \"digits\"\n\
-            [recipes.tinycuda.test]\nimports = [\"tinycuda\"]\nmodules = [\"tinycuda\"]\n";
-        fs_err::write(place.path().join("wheelmill.toml"), format!("{recipe}{rest}")).unwrap();
+        let recipe = format!(
+            r#"{source}
+[recipes.tinycuda.build]
+torch = false
+{build}
+[[recipes.tinycuda.architectures]]
+variable = "TINY_ARCHS"
+spelling = "digits"
+[recipes.tinycuda.test]
+imports = ["tinycuda"]
+modules = ["tinycuda"]
+"#
+        );
+        fs_err::write(place.path().join("wheelmill.toml"), recipe).unwrap();
         place
     }
 
