@@ -247,3 +247,21 @@ fn layers_are_for_their_owner_alone() {
     let mode = fs_err::metadata(scratch.join("images/layers")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "root: {}", is_root());
 }
+
+#[test]
+fn proxies_of_the_settings_are_used_but_not_for_this_machine() {
+    let (scratch, image) = (Scratch::new(), two_layers());
+    let proxy = Server::start(&image, |_| Some(Answer::new(502, "")));
+    let variables = ["HTTPS_PROXY", "HTTP_PROXY"]
+        .map(|name| (name.to_owned(), Secret::new(format!("http://{}", proxy.address))));
+    let network = NetworkSettings { variables: variables.to_vec(), ..NetworkSettings::default() };
+    // The proxy has to be asked, since nobody else knows this name.
+    let error = pin(&Base::Image("registry.invalid/a/b:1".to_owned()), &network).unwrap_err();
+    assert!(error.to_string().contains("cannot be reached"), "{}", chain(&error));
+    assert_eq!(proxy.asked("registry.invalid:443"), 1);
+
+    let server = Server::honest(&image);
+    let base = pin(&Base::Image(server.name()), &network).unwrap();
+    assert_eq!(layers_of(&base, scratch.path(), &network).unwrap().len(), 2);
+    assert_eq!(proxy.asked(""), 1);
+}

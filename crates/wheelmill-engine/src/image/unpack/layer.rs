@@ -146,12 +146,7 @@ impl<'a> Unpacking<'a> {
                 let path = self.tree.place(&parts, &raw)?;
                 self.file(entry, &path, &metadata, &raw)
             }
-            EntryType::Link => {
-                let target = self.tree.target(&link_name(entry, &raw)?, &raw)?;
-                let path = self.tree.place(&parts, &raw)?;
-                std::fs::hard_link(&target, &path)
-                    .map_err(UnpackError::write("make the hard link", &path))
-            }
+            EntryType::Link => self.tree.hard_link(&parts, &link_name(entry, &raw)?, &raw),
             EntryType::Symlink => {
                 let target = link_name(entry, &raw)?;
                 let path = self.tree.place(&parts, &raw)?;

@@ -38,30 +38,55 @@ impl Tree {
         Self { root: root.to_owned(), mode, known: HashSet::from([PathBuf::new()]), folders }
     }
 
-    /// The place of a new file, link or pipe, with nothing there any more: the last entry of a name
-    /// wins.
+    /// The place of a new file, symlink or pipe, with nothing there any more: the last entry of a
+    /// name wins.
     pub(super) fn place(&mut self, parts: &[OsString], raw: &[u8]) -> Result<PathBuf, UnpackError> {
-        let Some((name, parent)) = parts.split_last() else {
-            return Err(UnpackError::entry(raw, "would replace the root folder"));
-        };
-        let relative = self.folder(parent, raw)?.join(name);
+        let relative = self.resolve(parts, raw)?;
         self.clear(&relative)?;
         Ok(self.root.join(relative))
     }
 
-    /// The place of what a hard link points to: it must be there already, and no folder.
-    pub(super) fn target(&mut self, link: &[u8], raw: &[u8]) -> Result<PathBuf, UnpackError> {
+    /// Makes a hard link to what must be in the layer already, and no folder.
+    pub(super) fn hard_link(
+        &mut self,
+        parts: &[OsString],
+        link: &[u8],
+        raw: &[u8],
+    ) -> Result<(), UnpackError> {
+        let target = self.target(link, raw)?;
+        let relative = self.resolve(parts, raw)?;
+        if target == relative {
+            return Ok(());
+        }
+        if target.starts_with(&relative) {
+            return Err(UnpackError::entry(raw, "would replace the folder that it links into"));
+        }
+        self.clear(&relative)?;
+        let path = self.root.join(relative);
+        std::fs::hard_link(self.root.join(target), &path)
+            .map_err(UnpackError::write("make the hard link", &path))
+    }
+
+    fn target(&mut self, link: &[u8], raw: &[u8]) -> Result<PathBuf, UnpackError> {
         let missing = || UnpackError::entry(raw, "is a hard link to nothing in its layer");
         let parts = components(link)?;
         let (name, parent) = parts.split_last().ok_or_else(missing)?;
         let relative = self.walk(parent, raw, false)?.ok_or_else(missing)?.join(name);
         match self.kind(&relative)? {
-            None => Err(missing()),
             Some(kind) if kind.is_dir() => {
                 Err(UnpackError::entry(raw, "is a hard link to a folder"))
             }
-            Some(_) => Ok(self.root.join(relative)),
+            Some(kind) if !is_whiteout(kind) => Ok(relative),
+            None | Some(_) => Err(missing()),
         }
+    }
+
+    /// The place of an entry that is no folder, free of symlinks, whatever is there now.
+    fn resolve(&mut self, parts: &[OsString], raw: &[u8]) -> Result<PathBuf, UnpackError> {
+        let Some((name, parent)) = parts.split_last() else {
+            return Err(UnpackError::entry(raw, "would replace the root folder"));
+        };
+        Ok(self.folder(parent, raw)?.join(name))
     }
 
     /// Makes a folder, or gives one that is there its final metadata.
