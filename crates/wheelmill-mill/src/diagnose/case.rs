@@ -12,14 +12,8 @@ use super::text::starts_with_any;
 /// Steps that may follow a fatal error of a single-threaded program: what was still in a buffer.
 const STEPS_AFTER_AN_END: usize = 2;
 
-/// The beginnings of lines that a build prints when it does the next thing.
-const STEPS: &[&str] = &[
-    "running ",
-    "building '",
-    "creating ",
-    "copying ",
-    "adding '",
-    "writing ",
+/// The beginnings of lines that a build prints when it starts or ends one compile of many.
+const COMPILES: &[&str] = &[
     "g++ ",
     "gcc ",
     "c++ ",
@@ -28,6 +22,16 @@ const STEPS: &[&str] = &[
     "x86_64-linux-gnu-g++ ",
     "x86_64-linux-gnu-gcc ",
     "nvcc ",
+];
+
+/// The beginnings of lines that a build prints when it does the next thing.
+const STEPS: &[&str] = &[
+    "running ",
+    "building '",
+    "creating ",
+    "copying ",
+    "adding '",
+    "writing ",
     "-- ",
     "Collecting ",
     "Downloading ",
@@ -39,19 +43,27 @@ const STEPS: &[&str] = &[
 /// One failed command.
 pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence<'a>,
-    /// How many steps follow a line.
-    steps_after: Vec<usize>,
+    /// What follows each line.
+    followers: Vec<Followers>,
+}
+
+/// How many signs of a working build follow a line.
+#[derive(Clone, Copy, Default)]
+struct Followers {
+    compiles: usize,
+    steps: usize,
 }
 
 impl<'a> Case<'a> {
     pub(super) fn new(evidence: &'a Evidence<'a>) -> Self {
-        let mut steps_after = vec![0; evidence.tail.len()];
-        let mut steps = 0;
-        for (index, line) in evidence.tail.iter().enumerate().rev() {
-            steps_after[index] = steps;
-            steps += usize::from(is_step(line));
+        let mut followers = vec![Followers::default(); evidence.tail.len()];
+        let mut so_far = Followers::default();
+        for (line, followers) in evidence.tail.iter().zip(&mut followers).rev() {
+            *followers = so_far;
+            so_far.compiles += usize::from(is_compile(line));
+            so_far.steps += usize::from(is_step(line));
         }
-        Self { evidence, steps_after }
+        Self { evidence, followers }
     }
 
     /// A line of the log.
@@ -67,8 +79,9 @@ impl<'a> Case<'a> {
     /// Whether the build went on after a line. When the line is one of several compiles', as many
     /// of its siblings may still end after it.
     pub(super) fn went_on_after(&self, index: usize, parallel: bool) -> bool {
-        let siblings = if parallel { self.evidence.jobs } else { 0 };
-        self.steps_after[index] > siblings + STEPS_AFTER_AN_END
+        let Followers { compiles, steps } = self.followers[index];
+        let siblings = if parallel { compiles.min(self.evidence.jobs) } else { 0 };
+        compiles - siblings + steps > STEPS_AFTER_AN_END
     }
 
     /// The command that tries this cell again, with more flags, between backquotes.
@@ -94,8 +107,17 @@ impl<'a> Case<'a> {
     }
 }
 
+fn is_compile(line: &str) -> bool {
+    starts_with_any(line, COMPILES) || is_progress(line)
+}
+
 fn is_step(line: &str) -> bool {
-    starts_with_any(line, STEPS) || is_progress(line)
+    starts_with_any(line, STEPS) || is_test_result(line)
+}
+
+/// A test that went well, as `unittest` and `pytest` print it: builds run tests, too.
+fn is_test_result(line: &str) -> bool {
+    line.ends_with("... ok") || line.ends_with(" PASSED") || line == "OK"
 }
 
 /// `[3/17] c++ …` of ninja, `[ 12%] Building …` of CMake's makefiles.
@@ -114,11 +136,14 @@ mod tests {
 
     #[test]
     fn the_steps_of_build_tools_are_known() {
-        for line in ["[1/2] c++ -MMD", "[ 12%] Building CUDA object", "running build_ext"] {
+        for line in ["[1/2] c++ -MMD", "[ 12%] Building CUDA object", "nvcc -c a.cu"] {
+            assert!(is_compile(line), "{line}");
+        }
+        for line in ["running build_ext", "-- Found Git", "test_x (t.T) ... ok"] {
             assert!(is_step(line), "{line}");
         }
         for line in ["[stderr]", "[notice] A new release", "[E 1:2] x", "error: x", ""] {
-            assert!(!is_step(line), "{line}");
+            assert!(!is_step(line) && !is_compile(line), "{line}");
         }
     }
 }

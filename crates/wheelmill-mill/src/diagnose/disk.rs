@@ -10,10 +10,10 @@ pub(super) const RULES: &[Rule] = &[Rule {
     when: always,
     parallel: true,
     signs: &[
-        Sign::Has(&["No space left on device"]),
-        Sign::Has(&["no space left on device"]),
+        Sign::Errno("No space left on device"),
+        Sign::Errno("no space left on device"),
         Sign::Has(&["(os error 28)"]),
-        Sign::Has(&["Disk quota exceeded"]),
+        Sign::Errno("Disk quota exceeded"),
         Sign::Has(&["(os error 122)"]),
         Sign::Has(&["You don't have enough free space in "]),
     ],

@@ -4,7 +4,7 @@ use super::account::Account;
 use super::case::Case;
 use super::evidence::Evidence;
 use super::failure::Cause;
-use super::rule::{Rule, Sign};
+use super::rule::{Rule, Sign, always};
 use super::text::{between, word_after};
 
 pub(super) const RULES: &[Rule] = &[
@@ -25,7 +25,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         cause: Cause::EngineGone,
-        when: ended_outside,
+        when: always,
         parallel: false,
         signs: &[
             Sign::Has(&["could not start a container"]),

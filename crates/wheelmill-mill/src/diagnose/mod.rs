@@ -22,6 +22,7 @@ mod module;
 mod network;
 mod patch;
 mod rule;
+mod source;
 mod text;
 mod tool;
 mod toolkit;

@@ -52,6 +52,8 @@ const SIGNS: &[Sign] = &[
 
 /// How far above a sign its reason may stand.
 const LEAD: usize = 6;
+/// How far above a sign an address may stand: a traceback lies between.
+const FAR: usize = 60;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -75,20 +77,25 @@ fn is_on(evidence: &Evidence<'_>) -> bool {
 }
 
 fn reached_out(case: &Case<'_>, places: &[usize]) -> Option<Account> {
-    let host =
-        host(case, places).map_or_else(|| "the network".to_owned(), |host| format!("`{host}`"));
+    let host = host(case, places);
+    let subject = host.map_or_else(|| "the network".to_owned(), |(_, host)| format!("`{host}`"));
+    let variable = case.evidence.package.as_file_stem().to_ascii_uppercase();
     Some(
-        Account::new(format!("The build tried to reach {host}, and the network is off while compiling."))
-            .fix(format!(
-                "Set what makes the package build from its own source, such as \
-                 `environment = {{ FORCE_BUILD = \"TRUE\" }}`, in {}: its setup.py names the variable",
-                case.table("build")
-            ))
-            .fix(format!(
-                "If the download is a part of the source that git holds: `submodules = true` in {}",
-                case.table("source")
-            ))
-            .fix(format!("If the build truly needs it: `network = true` in {}", case.table("build"))),
+        Account::new(format!(
+            "The build tried to reach {subject}, and the network is off while compiling."
+        ))
+        .fix(format!(
+            "If it looks for a ready-made wheel, tell it to build: `environment = {{ \
+             {variable}_FORCE_BUILD = \"TRUE\" }}`, or what its setup.py calls it, in {}",
+            case.table("build")
+        ))
+        .fix(format!(
+            "If it fetches a part of its own source: `submodules = true` in {}",
+            case.table("source")
+        ))
+        .fix(format!("If it truly needs the network: `network = true` in {}", case.table("build")))
+        .also(lead(case, places))
+        .also(host.map(|(place, _)| place)),
     )
 }
 
@@ -125,7 +132,7 @@ impl Trouble {
 }
 
 fn unreachable(case: &Case<'_>, places: &[usize]) -> Option<Account> {
-    let host = host(case, places);
+    let host = host(case, places).map(|(_, host)| host);
     let named = host.map_or_else(|| "The index".to_owned(), |host| format!("`{host}`"));
     let again = case.again("");
     let cached = format!("Use what is in the cache already: {}", case.again("--offline"));
@@ -187,33 +194,31 @@ fn lead<'c>(case: &'c Case<'_>, places: &[usize]) -> impl Iterator<Item = usize>
     })
 }
 
-/// The host that was wanted: on the lines themselves or on the lines above them, where programs
-/// put the address.
-fn host<'a>(case: &Case<'a>, places: &[usize]) -> Option<&'a str> {
-    let on_line = |line: &'a str| {
-        between(line, "Failed to resolve '", "'")
-            .or_else(|| between(line, "resolving '", "'"))
-            .or_else(|| word_after(line, "resolve host address "))
-            .or_else(|| word_after(line, "resolve host: "))
-            .or_else(|| between(line, "host='", "'"))
-            .or_else(|| between(line, "lookup ", " on "))
-            .or_else(|| between(line, "Failed to connect to ", " port"))
-            .or_else(|| host_of_address(line))
-    };
+/// The host that was wanted, and the line that names it: one of those with a sign, or one above
+/// them, where programs put the address.
+fn host<'a>(case: &Case<'a>, places: &[usize]) -> Option<(usize, &'a str)> {
     let first = *places.first()?;
+    let near = (first.saturating_sub(LEAD)..first).rev();
+    let far = (first.saturating_sub(FAR)..first).rev().filter(|&place| {
+        // Far above, an address may be anything; documentation is named in warnings.
+        let line = case.line(place).to_ascii_lowercase();
+        line.contains("://") && ["url", "download", "fetch"].iter().any(|word| line.contains(word))
+    });
     places
         .iter()
-        .map(|&place| case.line(place))
-        .find_map(on_line)
-        .or_else(|| {
-            (first.saturating_sub(LEAD)..first)
-                .rev()
-                .map(|place| case.line(place))
-                .find_map(on_line)
-        })
-        .or_else(|| {
-            // A Python traceback says in code which address it opened, further up.
-            let code = (first.saturating_sub(60)..first).rev().map(|place| case.line(place));
-            code.filter(|line| line.contains("://")).find_map(host_of_address)
-        })
+        .copied()
+        .chain(near)
+        .chain(far)
+        .find_map(|place| Some((place, host_in(case.line(place))?)))
+}
+
+fn host_in(line: &str) -> Option<&str> {
+    between(line, "Failed to resolve '", "'")
+        .or_else(|| between(line, "resolving '", "'"))
+        .or_else(|| word_after(line, "resolve host address "))
+        .or_else(|| word_after(line, "resolve host: "))
+        .or_else(|| between(line, "host='", "'"))
+        .or_else(|| between(line, "lookup ", " on "))
+        .or_else(|| between(line, "Failed to connect to ", " port"))
+        .or_else(|| host_of_address(line))
 }

@@ -9,7 +9,7 @@ use super::failure::{Cause, Failure};
 use super::text::cut;
 use super::{
     compile, compiler, disk, engine, fallback, index, library, memory, module, network, patch,
-    tool, toolkit, verdict,
+    source, tool, toolkit, verdict,
 };
 
 /// The most lines of the log that a failure carries.
@@ -30,6 +30,7 @@ const FAMILIES: &[&[Rule]] = &[
     index::RULES,
     module::RULES,
     tool::RULES,
+    source::RULES,
     library::RULES,
     verdict::RULES,
     compile::RULES,
@@ -41,6 +42,9 @@ pub(super) enum Sign {
     Has(&'static [&'static str]),
     /// The first text behind white space at the start, then the others in this order.
     Starts(&'static [&'static str]),
+    /// The text of a system error, where programs put it: last, or before the name of a file.
+    /// In the middle of a sentence it is talk.
+    Errno(&'static str),
 }
 
 impl Sign {
@@ -52,6 +56,11 @@ impl Sign {
                 None => return false,
             },
             Self::Starts([]) => return false,
+            Self::Errno(text) => {
+                return line.split_once(text).is_some_and(|(_, rest)| {
+                    rest.trim_end().is_empty() || rest.starts_with([':', '\'', '"', ')', ']', '.'])
+                });
+            }
         };
         pieces.iter().all(|piece| match rest.split_once(piece) {
             Some((_, after)) => {
@@ -117,40 +126,28 @@ fn judge(case: &Case<'_>) -> Judgement {
     if let Some(judgement) = fallback::stopped(case).or_else(|| memory::by_exit_state(case)) {
         return judgement;
     }
-    let mut passed = None;
-    for rule in FAMILIES.iter().copied().flatten().filter(|rule| (rule.when)(case.evidence)) {
-        let all = places(case, rule);
-        let fatal: Vec<usize> = all
-            .iter()
-            .copied()
-            .filter(|&place| !case.went_on_after(place, rule.parallel))
-            .collect();
-        if let Some(judgement) = ask(case, rule, fatal) {
-            return judgement;
-        }
-        if passed.is_none() {
-            passed = ask(case, rule, all);
-        }
-    }
-    // A cause that the build seemed to survive is still better than a message that says nothing.
-    memory::by_count_alone(case)
+    FAMILIES
+        .iter()
+        .copied()
+        .flatten()
+        .filter(|rule| (rule.when)(case.evidence))
+        .find_map(|rule| ask(case, rule))
+        .or_else(|| memory::by_count_alone(case))
         .or_else(|| fallback::definite(case))
-        .or(passed)
         .unwrap_or_else(|| fallback::vague(case))
 }
 
-fn ask(case: &Case<'_>, rule: &Rule, places: Vec<usize>) -> Option<Judgement> {
+fn ask(case: &Case<'_>, rule: &Rule) -> Option<Judgement> {
+    let places: Vec<usize> = case
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| rule.signs.iter().any(|sign| sign.is_in(line)))
+        .map(|(place, _)| place)
+        .filter(|&place| !case.went_on_after(place, rule.parallel))
+        .collect();
     if places.is_empty() {
         return None;
     }
     let account = (rule.account)(case, &places)?;
     Some((rule.cause, account, places))
-}
-
-fn places(case: &Case<'_>, rule: &Rule) -> Vec<usize> {
-    case.lines()
-        .enumerate()
-        .filter(|(_, line)| rule.signs.iter().any(|sign| sign.is_in(line)))
-        .map(|(place, _)| place)
-        .collect()
 }

@@ -263,6 +263,13 @@ fn missing_modules_are_named_with_what_brings_them() {
         "--no-build-isolation",
         "No module named 'torch'",
     );
+    Setting { torch: None, ..COMPILE }.tells(
+        log!("missing-torch-scatter"),
+        Cause::MissingTorch,
+        "imports torch, and the build environment has none",
+        "`torch = true`",
+        "No module named 'torch'",
+    );
     COMPILE.tells(
         log!("missing-module-import"),
         Cause::MissingModule,
@@ -374,7 +381,13 @@ fn an_unreachable_network_is_told_by_what_is_wrong_with_it() {
 fn a_build_that_reaches_out_names_the_host() {
     let reached = |log: &str, host: &str, line: &str| {
         let message = format!("The build tried to reach `{host}`");
-        COMPILE.tells(log, Cause::NetworkWhileCompiling, &message, "`environment = {", line);
+        COMPILE.tells(
+            log,
+            Cause::NetworkWhileCompiling,
+            &message,
+            "`environment = { TINY_KERNELS_FORCE_BUILD",
+            line,
+        );
     };
     COMPILE.tells(
         log!("network-while-compiling-urllib"),
@@ -383,6 +396,7 @@ fn a_build_that_reaches_out_names_the_host() {
         "`environment = {",
         "Temporary failure in name resolution",
     );
+    reached(log!("network-while-compiling-wheel"), "github.com", "Guessing wheel URL");
     reached(log!("network-while-compiling-git"), "github.com", "Could not resolve host");
     reached(log!("network-while-compiling-pip"), "pypi.org", "Failed to resolve");
     reached(log!("network-while-compiling-cmake"), "github.com", "resolve host");
@@ -407,6 +421,14 @@ fn a_daemon_that_is_gone_is_told_apart_from_a_build() {
         "Cannot connect to the Docker daemon",
     );
     assert_ne!(COMPILE.diagnose(log!("engine-gone-docker")).cause, Cause::EngineGone);
+    // The kernel says "No space left on device" when it means namespaces.
+    gone.tells(
+        log!("engine-gone-namespaces"),
+        Cause::EngineGone,
+        "allows no more user namespaces",
+        "`sudo sysctl user.max_user_namespaces=15000`",
+        "unshare failed",
+    );
 }
 
 #[test]
@@ -508,6 +530,82 @@ fn the_first_error_of_a_compiler_is_quoted_with_its_place() {
     );
     fails(log!("compile-error-ptxas"), "uses too much shared data", "ptxas error");
     fails(log!("compile-error-linker"), "does not find `nowhere(int)`", "undefined reference");
+}
+
+#[test]
+fn a_source_that_lacks_a_file_is_told_apart_from_a_missing_header() {
+    let fix = "`submodules = true` in `[recipes.tiny-kernels.source]`";
+    COMPILE.tells(
+        log!("compile-error-missing-source-ninja"),
+        Cause::CompileError,
+        "does not have the file `/build/src/csrc/causal_conv1d.cpp`",
+        fix,
+        "no known rule to make it",
+    );
+    COMPILE.tells(
+        log!("compile-error-missing-source"),
+        Cause::CompileError,
+        "does not have the file `gone.cpp`",
+        fix,
+        "gone.cpp: No such file",
+    );
+}
+
+#[test]
+fn a_wheel_that_cannot_be_imported_is_told_by_what_the_loader_misses() {
+    let verify = Setting { phase: Phase::Verify, ..COMPILE };
+    verify.tells(
+        log!("verdict-failed-symbol"),
+        Cause::VerdictFailed,
+        "built against another torch than the one that loads it",
+        "--refresh`",
+        "undefined symbol: _ZN3c10",
+    );
+    verify.tells(
+        log!("verdict-failed-library"),
+        Cause::VerdictFailed,
+        "needs the library `libc10.so`",
+        "`imports = [\"torch\", \"…\"]`",
+        "libc10.so: cannot open",
+    );
+    verify.tells(
+        log!("verdict-failed-name"),
+        Cause::VerdictFailed,
+        "No module named 'tiny_kernel'",
+        "`wheelmill recipes show tiny-kernels`",
+        "No module named 'tiny_kernel'",
+    );
+}
+
+#[test]
+fn errors_that_the_build_survived_are_not_its_cause() {
+    let quiet = |log: &str| COMPILE.diagnose(log);
+
+    // The log of a build that went well, judged as if its last command had failed.
+    for log in [log!("harmless-success"), log!("harmless-tests")] {
+        let failure = quiet(log);
+        assert_eq!(failure.cause, Cause::BuildFailed, "{failure:#?}");
+    }
+
+    // A missing module, a missing program, no network, a full disk and killed workers, all of
+    // them survived.
+    let failure = quiet(log!("harmless-tests-then-exception"));
+    assert_eq!(failure.cause, Cause::BuildFailed, "{failure:#?}");
+    assert!(failure.message.contains("ValueError: NOISY_BACKEND must be one of"), "{failure:#?}");
+    COMPILE.tells(
+        log!("harmless-tests-then-error"),
+        Cause::CompileError,
+        "at `noisy.cpp:3`: no return statement in function returning non-void",
+        "`wheelmill plan tiny-kernels`",
+        "noisy.cpp:4:27: error: ‘not_declared’",
+    );
+    COMPILE.tells(
+        log!("harmless-probes-then-error"),
+        Cause::CompileError,
+        "at `/build/src/probe.cpp:1`: ‘missing_probe’ was not declared",
+        "`wheelmill plan tiny-kernels`",
+        "probe.cpp:1:27: error:",
+    );
 }
 
 #[test]
