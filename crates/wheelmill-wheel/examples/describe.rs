@@ -1,23 +1,31 @@
-//! Prints what a wheel, or a shared object outside of one, is: `describe [--deep] FILE…`.
+//! Prints what wheels and shared objects are, as JSON: `describe [--deep] FILE…`. A wheel is also
+//! judged by itself alone.
 
 use std::io::Write as _;
 
 use camino::Utf8Path;
-use wheelmill_wheel::{InspectOptions, inspect, read_module};
+use serde_json::json;
+use wheelmill_wheel::{InspectOptions, Wishes, inspect, judge, read_module};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut options = InspectOptions { scratch: Some("/tmp".into()), ..InspectOptions::default() };
+    let mut options = InspectOptions::default();
     let mut out = std::io::stdout().lock();
     for argument in std::env::args().skip(1) {
         if argument == "--deep" {
             options.deep = true;
-        } else if argument.ends_with(".whl") {
+            continue;
+        }
+        let document = if argument.ends_with(".whl") {
             let inspection = inspect(Utf8Path::new(&argument), &options)?;
-            serde_json::to_writer_pretty(&mut out, &inspection)?;
+            let verdict = judge(&inspection, &Wishes::default());
+            json!({ "inspection": inspection, "verdict": verdict })
         } else {
             let bytes = fs_err::read(&argument)?;
-            serde_json::to_writer_pretty(&mut out, &read_module(&argument, &bytes, &options))?;
-        }
+            let (module, findings) = read_module(&argument, &bytes, &options);
+            json!({ "module": module, "findings": findings })
+        };
+        serde_json::to_writer_pretty(&mut out, &document)?;
+        writeln!(out)?;
     }
-    Ok(writeln!(out)?)
+    Ok(())
 }

@@ -6,6 +6,7 @@
 //! against what was wanted and gives a [`Verdict`]. Nothing from a wheel is ever executed, written
 //! under a name of the wheel's choosing, or trusted to be well formed.
 
+mod architectures;
 mod contents;
 mod device;
 mod elf;
@@ -25,7 +26,8 @@ mod verify;
 mod zip;
 
 pub use device::{
-    Compression, Container, Coverage, GpuGeneration, Image, ImageKind, Support, coverage,
+    Compression, Container, Containers, Coverage, GpuGeneration, Image, ImageKind, ModuleCoverage,
+    Support, coverage,
 };
 pub use elf::{Machine, read_module};
 pub use error::WheelError;

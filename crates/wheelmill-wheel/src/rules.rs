@@ -117,7 +117,8 @@ rules! {
     DEVICE_MISSING = "device-code.arch-missing", Error, "GPU code is missing for an architecture that was asked for",
         "check how the build is told its architectures (TORCH_CUDA_ARCH_LIST, CMAKE_CUDA_ARCHITECTURES, …)";
 
-    DEVICE_UNEVEN = "device-code.uneven", Note, "the modules do not all serve the same GPUs";
+    DEVICE_JIT = "device-code.arch-jit", Warning, "GPU code for an architecture that was asked for is compiled by the driver, when first used";
+    DEVICE_UNEVEN = "device-code.uneven", Note, "some GPUs are served by a part of the containers only";
 
     // What was wanted.
     WANTED_NAME = "wanted.name", Error, "this is a wheel of another package than was wanted";

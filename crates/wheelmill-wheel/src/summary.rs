@@ -1,43 +1,96 @@
 //! One line on where a wheel's device code runs.
 
-use std::collections::BTreeSet;
-
 use wheelmill_model::{CudaArch, Feature};
 
-use crate::device::{Container, ImageKind};
-use crate::inspection::Inspection;
+use crate::device::{Container, Coverage, ImageKind, Support};
+use crate::inspection::NativeModule;
 
-/// Such as `sm_80, sm_90 natively; newer GPUs through PTX of sm_90`. Architectures are named that
-/// every container has an image of; that others run through them goes without saying.
-pub(crate) fn summary(inspection: &Inspection) -> String {
-    let containers: Vec<&Container> =
-        inspection.modules.iter().flat_map(|module| module.executable_containers()).collect();
-    if containers.is_empty() {
-        let relocatable = inspection
-            .modules
-            .iter()
-            .flat_map(|module| &module.device_code)
-            .any(|container| container.relocatable);
-        return if relocatable { "no linked GPU code" } else { "no GPU code" }.to_owned();
+/// Such as `sm_80 … sm_90 natively; newer GPUs through PTX`.
+pub(crate) fn summary(modules: &[NativeModule], coverage: &[Coverage]) -> String {
+    if coverage.is_empty() {
+        let mut containers = modules.iter().flat_map(|module| &module.device_code);
+        let unlinked = containers.any(|container| container.relocatable);
+        return if unlinked { "no linked GPU code" } else { "no GPU code" }.to_owned();
     }
-    let everywhere = |kind: ImageKind| -> BTreeSet<CudaArch> {
-        let archs_of = |container: &&Container| -> BTreeSet<CudaArch> {
-            let images = container.images.iter().filter(|image| image.kind == kind);
-            images.map(|image| image.arch).collect()
+    let newer = ptx_for_newer(modules);
+    let newest_native =
+        coverage.iter().rev().find(|row| row.support == Support::Native).map(|row| row.gpu.arch);
+    let mut parts = Vec::new();
+    for (support, words) in [
+        (Support::Native, "natively"),
+        (Support::Jit, "through PTX"),
+        (Support::Partial, "in part"),
+    ] {
+        // What runs through PTX beyond the newest native one is said by the last part.
+        let said_later = |arch: CudaArch| {
+            support == Support::Jit && newer == Newer::All && newest_native < Some(arch)
         };
-        let sets = containers.iter().map(archs_of);
-        sets.reduce(|one, other| &one & &other).unwrap_or_default()
-    };
-    let native: Vec<String> =
-        everywhere(ImageKind::Cubin).iter().map(ToString::to_string).collect();
-    let native = match native[..] {
-        [] => "no GPU natively in every part".to_owned(),
-        _ => format!("{} natively", native.join(", ")),
-    };
-    let ptx = everywhere(ImageKind::Ptx);
-    let newest = ptx.iter().rev().find(|arch| arch.feature == Feature::Base);
-    match newest {
-        Some(arch) => format!("{native}; newer GPUs through PTX of {arch}"),
-        None => format!("{native}; no PTX for newer GPUs"),
+        let runs = ranges(coverage, |row| row.support == support && !said_later(row.gpu.arch));
+        match runs.is_empty() {
+            false => parts.push(format!("{} {words}", runs.join(", "))),
+            true if support == Support::Native => parts.push("no GPU natively".to_owned()),
+            true => {}
+        }
     }
+    parts.push(newer.words().to_owned());
+    parts.join("; ")
+}
+
+/// Runs of neighbouring generations, as `sm_80 … sm_90`.
+fn ranges(coverage: &[Coverage], belongs: impl Fn(&Coverage) -> bool) -> Vec<String> {
+    coverage
+        .chunk_by(|one, other| belongs(one) == belongs(other))
+        .filter(|run| belongs(&run[0]))
+        .flat_map(|run| {
+            let (first, last) = (run[0].gpu.arch, run[run.len() - 1].gpu.arch);
+            match run.len() {
+                1 => vec![first.to_string()],
+                2 => vec![first.to_string(), last.to_string()],
+                _ => vec![format!("{first} … {last}")],
+            }
+        })
+        .collect()
+}
+
+/// Whether GPUs that are not made yet are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Newer {
+    All,
+    Part,
+    None,
+}
+
+impl Newer {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::All => "newer GPUs through PTX",
+            Self::Part => "PTX for newer GPUs in part",
+            Self::None => "no PTX for newer GPUs",
+        }
+    }
+}
+
+fn ptx_for_newer(modules: &[NativeModule]) -> Newer {
+    let mut general = modules
+        .iter()
+        .flat_map(NativeModule::executable_containers)
+        .filter(|container| !container.is_specialised())
+        .map(has_lasting_ptx)
+        .peekable();
+    if general.peek().is_none() {
+        return Newer::None;
+    }
+    let answers: Vec<bool> = general.collect();
+    match (answers.contains(&true), answers.contains(&false)) {
+        (true, false) => Newer::All,
+        (true, true) => Newer::Part,
+        (false, _) => Newer::None,
+    }
+}
+
+fn has_lasting_ptx(container: &Container) -> bool {
+    container
+        .images
+        .iter()
+        .any(|image| image.kind == ImageKind::Ptx && image.arch.feature == Feature::Base)
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use wheelmill_model::{ArchTarget, CudaArch, Feature, PythonVersion, WheelTag};
+use wheelmill_model::{PythonVersion, WheelTag};
 
-use crate::device::{Container, Coverage, Image, ImageKind, Support, coverage};
+use crate::architectures;
+use crate::device::{ImageKind, coverage};
 use crate::elf::installed_path;
-use crate::finding::{Finding, Findings, Severity};
-use crate::inspection::{Inspection, NativeModule};
+use crate::finding::{Findings, Severity};
+use crate::inspection::Inspection;
 use crate::rules;
 use crate::summary::summary;
 use crate::verdict::{Expectation, NotChecked, Verdict, Wishes};
@@ -27,14 +28,14 @@ pub fn judge(inspection: &Inspection, wishes: &Wishes) -> Verdict {
     let coverage = coverage(&inspection.modules);
     let mut findings = inspection.findings.clone();
     findings.extend(wanted.finish());
-    findings.extend(check_device_code(inspection, wishes));
-    findings.extend(uneven(&coverage));
+    findings.extend(architectures::check(inspection, wishes));
+    findings.extend(architectures::uneven(&coverage));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Verdict {
         passed: findings.iter().all(|finding| finding.severity < Severity::Error),
         findings,
         not_checked: not_checked(inspection),
-        summary: summary(inspection),
+        summary: summary(&inspection.modules, &coverage),
         coverage,
     }
 }
@@ -109,89 +110,6 @@ fn importable(inspection: &Inspection) -> BTreeSet<String> {
         }
     }
     names
-}
-
-fn check_device_code(inspection: &Inspection, wishes: &Wishes) -> Vec<Finding> {
-    let modules: Vec<&NativeModule> = inspection
-        .modules
-        .iter()
-        .filter(|module| module.executable_containers().next().is_some())
-        .collect();
-    if modules.is_empty() {
-        return if wishes.device_code { vec![Finding::of(rules::DEVICE_NONE)] } else { Vec::new() };
-    }
-    let targets = wishes.architectures.iter().flat_map(|list| list.iter());
-    targets.flat_map(|target| missing(&modules, target)).collect()
-}
-
-/// What is missing for one wished architecture: its machine code, and its PTX if that was wished.
-fn missing(modules: &[&NativeModule], target: ArchTarget) -> Vec<Finding> {
-    let arch = target.arch;
-    let mut findings = Vec::new();
-    let mut need = |what: String, meets: &dyn Fn(&Image) -> bool| {
-        let lacking: Vec<String> =
-            modules.iter().filter_map(|module| lacking(module, meets)).collect();
-        if !lacking.is_empty() {
-            let message =
-                format!("{what} is missing in {} of {} modules", lacking.len(), modules.len());
-            findings.push(Finding::of(rules::DEVICE_MISSING).message(message).evidence(lacking));
-        }
-    };
-    need(format!("machine code for {arch}"), &|image| image.runs_natively_on(arch));
-    if target.ptx {
-        need(format!("PTX of {arch} or older, for newer GPUs,"), &|image| {
-            serves_newer(image, arch)
-        });
-    }
-    findings
-}
-
-fn serves_newer(image: &Image, arch: CudaArch) -> bool {
-    image.kind == ImageKind::Ptx
-        && image.arch.feature == Feature::Base
-        && image.arch.number <= arch.number
-}
-
-/// A line on the containers of a module in which no image meets a need.
-fn lacking(module: &NativeModule, meets: &dyn Fn(&Image) -> bool) -> Option<String> {
-    let containers: Vec<&Container> = module.executable_containers().collect();
-    let without: Vec<&&Container> =
-        containers.iter().filter(|container| !container.images.iter().any(meets)).collect();
-    let first = without.first()?;
-    let has: BTreeSet<String> =
-        first.images.iter().map(|image| format!("{} {}", image.arch, image.kind)).collect();
-    let has: Vec<String> = has.into_iter().collect();
-    Some(format!(
-        "{}: {} of {} containers, such as one with {}",
-        module.path,
-        without.len(),
-        containers.len(),
-        if has.is_empty() { "nothing".to_owned() } else { has.join(", ") }
-    ))
-}
-
-/// Tells where modules serve different GPUs: the wheel as a whole runs where all of them do.
-fn uneven(coverage: &[Coverage]) -> Option<Finding> {
-    let lines: Vec<String> = coverage
-        .iter()
-        .filter_map(|row| {
-            let better: Vec<&str> = row
-                .modules
-                .iter()
-                .filter(|(_, support)| *support > row.support)
-                .map(|(path, _)| path.as_str())
-                .collect();
-            let worse = row.modules.iter().find(|(_, support)| *support == row.support);
-            let (worse, support) = worse.filter(|_| !better.is_empty())?;
-            let how = match support {
-                Support::None => "not at all",
-                Support::Jit => "through PTX only",
-                Support::Native => "natively",
-            };
-            Some(format!("{}: {how} in {worse}, better in {}", row.gpu.arch, better.join(", ")))
-        })
-        .collect();
-    (!lines.is_empty()).then(|| Finding::of(rules::DEVICE_UNEVEN).evidence(lines))
 }
 
 fn not_checked(inspection: &Inspection) -> Vec<NotChecked> {

@@ -11,12 +11,71 @@ use crate::inspection::NativeModule;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Support {
-    /// Some container offers them nothing: its kernels fail with "no kernel image is available".
+    /// No container offers them anything: every kernel fails with "no kernel image is available".
     None,
+    /// Some containers serve them and some do not: it depends on the kernels that are used.
+    Partial,
     /// Every container serves them, at least one only through PTX that their driver compiles.
     Jit,
     /// Every container holds machine code for them.
     Native,
+}
+
+/// How the containers of a module, or of a whole wheel, serve the GPUs of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Containers {
+    /// Those with machine code for them.
+    pub native: usize,
+    /// Those with no more than PTX that can be compiled for them.
+    pub jit: usize,
+    /// Those with nothing for them.
+    pub none: usize,
+    /// Those with nothing for them that were made for other chips on purpose
+    /// ([`Container::is_specialised`]), and are not held against the wheel.
+    pub specialised: usize,
+}
+
+impl Containers {
+    /// What they amount to.
+    #[must_use]
+    pub const fn support(&self) -> Support {
+        match self {
+            Self { native: 0, jit: 0, .. } => Support::None,
+            Self { none: 1.., .. } => Support::Partial,
+            Self { jit: 1.., .. } => Support::Jit,
+            Self { .. } => Support::Native,
+        }
+    }
+
+    fn add(mut self, container: &Container, gpu: &GpuGeneration) -> Self {
+        let native = |image: &Image| {
+            let exactly = image.arch.number == gpu.arch.number;
+            image.runs_natively_on(gpu.arch) && (!gpu.embedded || exactly)
+        };
+        if container.images.iter().any(native) {
+            self.native += 1;
+        } else if container.images.iter().any(|image| image.compiles_for(gpu.arch)) {
+            self.jit += 1;
+        } else if container.is_specialised() {
+            self.specialised += 1;
+        } else {
+            self.none += 1;
+        }
+        self
+    }
+}
+
+/// How one module serves the GPUs of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ModuleCoverage {
+    /// Its path within the wheel.
+    pub module: String,
+    /// What its containers amount to.
+    pub support: Support,
+    /// Its containers.
+    pub containers: Containers,
 }
 
 /// How one kind of GPU is served, by the whole wheel and by each module in it.
@@ -25,14 +84,14 @@ pub enum Support {
 pub struct Coverage {
     /// The GPUs.
     pub gpu: GpuGeneration,
-    /// The best that every module gives.
+    /// What all modules together amount to.
     pub support: Support,
-    /// Each module with device code, by path, and what it gives.
-    pub modules: Vec<(String, Support)>,
+    /// Each module with device code.
+    pub modules: Vec<ModuleCoverage>,
 }
 
 /// How each generation of GPUs is served by the modules that hold device code; empty when none
-/// does. Modules for Jetson and DRIVE boards are listed only when some image was made for them.
+/// does. Jetson and DRIVE boards are listed only when some image was made for them.
 #[must_use]
 pub fn coverage(modules: &[NativeModule]) -> Vec<Coverage> {
     let with_code: Vec<&NativeModule> =
@@ -43,17 +102,11 @@ pub fn coverage(modules: &[NativeModule]) -> Vec<Coverage> {
     GpuGeneration::ALL
         .iter()
         .filter(|gpu| !gpu.embedded || with_code.iter().any(|module| names(module, gpu.arch)))
-        .map(|gpu| {
-            let modules: Vec<(String, Support)> = with_code
-                .iter()
-                .map(|module| (module.path.clone(), of_module(module, gpu)))
-                .collect();
-            let worst = modules.iter().map(|(_, support)| *support).min();
-            Coverage { gpu: *gpu, support: worst.unwrap_or(Support::None), modules }
-        })
+        .map(|gpu| of_gpu(&with_code, gpu))
         .collect()
 }
 
+/// Whether a module holds machine code for exactly this.
 fn names(module: &NativeModule, arch: CudaArch) -> bool {
     module
         .executable_containers()
@@ -61,23 +114,23 @@ fn names(module: &NativeModule, arch: CudaArch) -> bool {
         .any(|image| image.kind == ImageKind::Cubin && image.arch.number == arch.number)
 }
 
-fn of_module(module: &NativeModule, gpu: &GpuGeneration) -> Support {
-    module
-        .executable_containers()
-        .map(|container| of_container(container, gpu))
-        .min()
-        .unwrap_or(Support::None)
-}
-
-fn of_container(container: &Container, gpu: &GpuGeneration) -> Support {
-    let native = |image: &Image| {
-        image.runs_natively_on(gpu.arch) && (!gpu.embedded || image.arch.number == gpu.arch.number)
+fn of_gpu(modules: &[&NativeModule], gpu: &GpuGeneration) -> Coverage {
+    let modules: Vec<ModuleCoverage> = modules
+        .iter()
+        .map(|module| {
+            let containers = module
+                .executable_containers()
+                .fold(Containers::default(), |sum, container| sum.add(container, gpu));
+            let support = containers.support();
+            ModuleCoverage { module: module.path.clone(), support, containers }
+        })
+        .collect();
+    let worst = modules.iter().map(|module| module.support).min().unwrap_or(Support::None);
+    let best = modules.iter().map(|module| module.support).max().unwrap_or(Support::None);
+    let support = match (worst, best) {
+        (Support::None, Support::None) => Support::None,
+        (Support::None, _) => Support::Partial,
+        (worst, _) => worst,
     };
-    if container.images.iter().any(native) {
-        Support::Native
-    } else if container.images.iter().any(|image| image.compiles_for(gpu.arch)) {
-        Support::Jit
-    } else {
-        Support::None
-    }
+    Coverage { gpu: *gpu, support, modules }
 }

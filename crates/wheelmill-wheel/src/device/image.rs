@@ -109,6 +109,13 @@ pub struct Container {
 }
 
 impl Container {
+    /// Whether all its code was made for single chips or families, which nobody does by accident:
+    /// such kernels are chosen at run time, beside others that serve the rest.
+    #[must_use]
+    pub fn is_specialised(&self) -> bool {
+        self.images.iter().all(|image| image.arch.feature != Feature::Base)
+    }
+
     /// Whether it is known to define no function at all, as the containers do that a device link
     /// leaves behind. It asks nothing of a GPU and offers nothing.
     #[must_use]

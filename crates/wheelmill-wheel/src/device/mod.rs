@@ -13,7 +13,7 @@ mod payload;
 mod read;
 mod walk;
 
-pub use coverage::{Coverage, Support, coverage};
+pub use coverage::{Containers, Coverage, ModuleCoverage, Support, coverage};
 pub use generation::GpuGeneration;
 pub use image::{Compression, Container, Image, ImageKind};
 pub(crate) use read::read;

@@ -36,7 +36,7 @@ fn a_good_wheel_passes() {
     let wheel = Wheel::default().extension(&section(&[both(), both()]));
     let verdict = verdict(&wheel, "8.0;9.0+PTX");
     assert_eq!(errors(&verdict), Vec::<&Finding>::new());
-    assert_eq!(verdict.summary, "sm_80, sm_90 natively; newer GPUs through PTX of sm_90");
+    assert_eq!(verdict.summary, "sm_80 … sm_90 natively; newer GPUs through PTX");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn what_nvcc_links_passes() {
     let wheel = Wheel::default().extension(&fixture("stub.section"));
     let verdict = verdict(&wheel, "8.0;9.0+PTX");
     assert_eq!(errors(&verdict), Vec::<&Finding>::new());
-    assert_eq!(verdict.summary, "sm_80, sm_90 natively; newer GPUs through PTX of sm_90");
+    assert_eq!(verdict.summary, "sm_80 … sm_90 natively; newer GPUs through PTX");
 }
 
 #[test]
@@ -65,14 +65,42 @@ fn one_container_without_an_architecture_is_one_too_many() {
     let wheel = Wheel::default().extension(&section(&[full, Fatbin::default().cubin("sm_80")]));
     let verdict = verdict(&wheel, "8.0;9.0+PTX");
     let found = errors(&verdict);
-    assert_eq!(codes(&verdict.findings), ["device-code.arch-missing", "device-code.arch-missing"]);
+    assert_eq!(found.len(), 2);
     assert!(found[0].message.contains("machine code for sm_90"), "{}", found[0].message);
     assert!(found[1].message.contains("PTX"), "{}", found[1].message);
     assert_eq!(
         found[0].evidence,
         [format!("{}: 1 of 2 containers, such as one with sm_80 cubin", module("_C"))]
     );
-    assert_eq!(verdict.summary, "sm_80 natively; no PTX for newer GPUs");
+    assert_eq!(
+        verdict.summary,
+        "sm_80 … sm_89 natively; sm_90 … sm_121 in part; PTX for newer GPUs in part"
+    );
+}
+
+#[test]
+fn kernels_for_other_chips_may_stand_beside_those_for_all() {
+    let general = Fatbin::default().cubin("sm_80").cubin("sm_90");
+    let hopper = Fatbin::default().cubin("sm_90a");
+    let wheel = Wheel::default().extension(&section(&[general, hopper.clone()]));
+    let verdict_of = |wish| verdict(&wheel, wish);
+    assert!(verdict_of("8.0;9.0").passed);
+    assert_eq!(verdict_of("8.0").summary, "sm_80 … sm_90 natively; no PTX for newer GPUs");
+    // Alone they are no answer to a wish for another chip.
+    let wheel = Wheel::default().extension(&section(&[hopper]));
+    assert!(!verdict(&wheel, "8.0").passed);
+}
+
+#[test]
+fn code_left_to_the_driver_is_a_warning_beside_machine_code_and_an_error_alone() {
+    let native = || Fatbin::default().cubin("sm_80").cubin("sm_90").ptx("sm_80");
+    let compiled = || Fatbin::default().cubin("sm_80").ptx("sm_80");
+    let some = Wheel::default().extension(&section(&[native(), compiled()]));
+    let some = verdict(&some, "9.0+PTX");
+    assert_eq!(codes(&some.findings), ["device-code.arch-jit"]);
+    assert!(some.passed);
+    let all = Wheel::default().extension(&section(&[compiled(), compiled()]));
+    assert_eq!(errors(&verdict(&all, "9.0+PTX"))[0].code, "device-code.arch-missing");
 }
 
 #[test]
@@ -120,15 +148,20 @@ fn each_generation_is_told_apart() {
     let verdict = judge(&read(&wheel.bytes()).unwrap(), &Wishes::default());
     let support = |number: u16| {
         let row = verdict.coverage.iter().find(|row| row.gpu.arch.number == number).unwrap();
-        let modules: Vec<Support> = row.modules.iter().map(|(_, support)| *support).collect();
+        let modules: Vec<Support> = row.modules.iter().map(|module| module.support).collect();
         (row.support, modules)
     };
     assert_eq!(support(75), (Support::None, vec![Support::None, Support::None]));
-    assert_eq!(support(86), (Support::None, vec![Support::Native, Support::None]));
+    assert_eq!(support(86), (Support::Partial, vec![Support::Native, Support::None]));
     assert_eq!(support(90), (Support::Jit, vec![Support::Jit, Support::Native]));
-    assert_eq!(support(120), (Support::None, vec![Support::Jit, Support::None]));
+    assert_eq!(support(120), (Support::Partial, vec![Support::Jit, Support::None]));
     assert_eq!(codes(&verdict.findings), ["device-code.uneven"]);
     assert!(verdict.passed);
+    assert_eq!(
+        verdict.summary,
+        "no GPU natively; sm_90 through PTX; sm_80 … sm_89, sm_100 … sm_121 in part; \
+         PTX for newer GPUs in part"
+    );
 }
 
 #[test]
