@@ -1,5 +1,6 @@
 //! The program's log of its own work, on stderr, for whoever looks for the reason of something.
 
+use std::io::{self, Write};
 use std::str::FromStr as _;
 
 use anstream::ColorChoice;
@@ -9,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
+use crate::output::live;
 
 /// Starts to log. Each `--verbose` is one level more; `WHEELMILL_LOG` says it in detail.
 ///
@@ -36,18 +38,37 @@ pub(crate) fn start(
         }
     };
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(LogLine::default)
         .with_ansi(match color {
             ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => {
-                anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never
-            }
+            ColorChoice::Auto => anstream::AutoStream::choice(&io::stderr()) != ColorChoice::Never,
         })
         .with_target(true)
         .without_time();
     tracing_subscriber::registry().with(targets).with(layer).init();
     Ok(())
+}
+
+/// One line of the log; written when it is whole, above what moves on the terminal.
+#[derive(Default)]
+struct LogLine(Vec<u8>);
+
+impl Write for LogLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LogLine {
+    fn drop(&mut self) {
+        // Nobody could be told that the log cannot be written.
+        drop(live::aside(|| io::stderr().write_all(&self.0)));
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

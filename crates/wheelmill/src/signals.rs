@@ -35,6 +35,7 @@ pub(crate) fn listen() -> Result<Cancel, CliError> {
 
 #[expect(clippy::exit, reason = "the user does not want to wait for what still winds down")]
 fn leave() -> ! {
+    live::leave();
     std::process::exit(i32::from(Ending::Interrupted.code()))
 }
 

@@ -69,6 +69,7 @@ fn print(result: &RunResult, printer: Printer) -> Result<(), CliError> {
     for cell in &result.cells {
         if let Some(failure) = &cell.failure {
             let mut page = Page::new();
+            page.line("");
             report::add_failure(&mut page, &cell.cell, failure);
             talk(page.finish().trim_end());
         }

@@ -12,7 +12,7 @@ use wheelmill_mill::{CellResult, Event, Reporter};
 use wheelmill_model::{ByteSize, Phase};
 
 use super::report::cell_line;
-use super::{human, printer, safe, style};
+use super::{echo, human, printer, safe, style};
 
 /// The view that now owns the lines at the bottom of the terminal, so that others can write above
 /// them.
@@ -30,6 +30,12 @@ pub(crate) fn aside<T>(write: impl FnOnce() -> T) -> T {
 /// Writes a line to stderr above the moving ones.
 pub(crate) fn talk(text: impl Display) {
     aside(|| printer::talk(text));
+}
+
+/// Gives the terminal back as it was, for whoever ends the program out of turn.
+pub(crate) fn leave() {
+    *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = None;
+    echo::restore();
 }
 
 /// Draws a run while it goes on.
@@ -72,6 +78,7 @@ impl LiveView {
     pub(crate) fn start() -> Self {
         let lines = MultiProgress::new();
         *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(lines.clone());
+        echo::mute();
         Self { lines, footer: Mutex::default(), cells: Mutex::default(), begin: Instant::now() }
     }
 
@@ -181,7 +188,7 @@ impl Reporter for LiveView {
 impl Drop for LiveView {
     fn drop(&mut self) {
         self.clear();
-        *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = None;
+        leave();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything that reaches a person's eyes, or another program's: colours, tables, the views of a
 //! run.
 
+mod echo;
 pub(crate) mod human;
 pub(crate) mod live;
 mod page;

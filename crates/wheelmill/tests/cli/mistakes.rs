@@ -219,7 +219,7 @@ fn a_file_that_is_no_wheel_is_refused() {
 fn an_unreadable_project_file_is_named() {
     let place = Place::new();
     let file = place.write("wheelmill.toml", "");
-    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0)).unwrap();
+    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
     if fs_err::read(&file).is_ok() {
         // Root reads everything; a file that is not UTF-8 is as unreadable to it.
         fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
