@@ -22,7 +22,7 @@ const NEEDS: &[Need] = &[
     },
     Need {
         package: "python3",
-        reason: "wheels are built by and for it",
+        reason: "wheels are built by and for it, and looked into with it",
         present: || works("python3", &["--version"]),
     },
     Need {
@@ -32,33 +32,23 @@ const NEEDS: &[Need] = &[
     },
     Need {
         package: "g++",
-        reason: "the small CUDA package of the tests is compiled on this machine's own root",
+        reason: "nvcc compiles the small CUDA package of the tests with it",
         present: || works("g++", &["--version"]),
     },
     Need {
-        package: "git",
-        reason: "recipes fetch sources from git repositories that the tests make",
-        present: || works("git", &["--version"]),
-    },
-    Need {
-        package: "patch",
-        reason: "recipes apply patches",
-        present: || works("patch", &["--version"]),
-    },
-    Need {
         package: "uidmap",
-        reason: "the engine is tested as a plain user with mapped users",
+        reason: "the engine is tested as a plain user with subordinate identities",
         present: || on_path("newuidmap"),
-    },
-    Need {
-        package: "debootstrap",
-        reason: "the engine is tested on a root file system other than this machine's",
-        present: || on_path("debootstrap"),
     },
     Need {
         package: "docker-registry",
         reason: "images are pulled from a registry that the tests start",
         present: || on_path("docker-registry"),
+    },
+    Need {
+        package: "openssl",
+        reason: "that registry gets a certificate that nobody trusts",
+        present: || on_path("openssl"),
     },
 ];
 
