@@ -60,6 +60,8 @@ impl<'a> Case<'a> {
         let mut so_far = Followers::default();
         for (line, followers) in evidence.tail.iter().zip(&mut followers).rev() {
             *followers = so_far;
+            // pip indents what a build prints.
+            let line = line.trim();
             so_far.compiles += usize::from(is_compile(line));
             so_far.steps += usize::from(is_step(line));
         }

@@ -57,7 +57,6 @@ fn compiler(case: &Case<'_>, places: &[usize]) -> Option<Account> {
         places.iter().find_map(|&place| Some((place, parse(case.line(place))?)))?;
     let at = error.place.map(|place| format!(" at `{place}`")).unwrap_or_default();
     let sentence = cut(error.sentence.trim(), SENTENCE);
-    let sentence = sentence.trim_end_matches('.');
     let others =
         places.iter().filter(|&&place| place != first && parse(case.line(place)).is_some()).count();
     let more = match others {
@@ -65,8 +64,9 @@ fn compiler(case: &Case<'_>, places: &[usize]) -> Option<Account> {
         1 => " One more error follows.".to_owned(),
         others => format!(" {others} more errors follow."),
     };
-    let account = Account::new(format!("The source does not compile{at}: {sentence}.{more}"));
-    Some(advise(case, account, sentence))
+    let stop = if sentence.ends_with(['.', '?', '!', '…']) { "" } else { "." };
+    let account = Account::new(format!("The source does not compile{at}: {sentence}{stop}{more}"));
+    Some(advise(case, account, &sentence))
 }
 
 /// Takes an error line of gcc, clang, nvcc or its parts to pieces. `None` for lines that only look

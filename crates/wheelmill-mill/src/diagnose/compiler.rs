@@ -115,15 +115,14 @@ fn gcc_in_log<'c>(case: &'c Case<'_>) -> Option<&'c str> {
         .find_map(|line| BEFORE.iter().find_map(|before| digits(line.split_once(before)?.1)))
 }
 
+/// The command that builds in an image with a complete toolkit of the cell's release.
+pub(super) fn in_image(case: &Case<'_>) -> Option<String> {
+    let (_, image) = IMAGES.iter().find(|(release, _)| *release == case.evidence.cuda)?;
+    Some(case.again(&format!("--base docker.io/{image}")))
+}
+
 fn advise(case: &Case<'_>, message: String, limit: Option<&str>) -> Account {
-    let cuda = case.evidence.cuda;
-    let image = IMAGES.iter().find(|(release, _)| *release == cuda).map(|(_, image)| image);
-    let base = image.map(|image| {
-        format!(
-            "Build in an image that has both: {}",
-            case.again(&format!("--base docker.io/{image}"))
-        )
-    });
+    let base = in_image(case).map(|command| format!("Build in an image that has both: {command}"));
     let older = limit.map(|limit| {
         format!(
             "Add the older compiler: `system-packages = {{ debian = [\"g++-{limit}\"] }}` and \

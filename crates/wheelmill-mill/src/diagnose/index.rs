@@ -75,7 +75,11 @@ fn no_wheel_for_python(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     let subject = word_after(line, "Because ").unwrap_or("A requirement");
     Some(
         Account::new(format!("There is no build of `{subject}` for this Python."))
-            .fix(format!("Build for an older Python: {}", case.again("--python 3.11")))
+            .fix(format!("Loosen it in `requires` in {}", case.table("build")))
+            .fix(format!(
+                "Build for another Python: `wheelmill plan {} --cuda {} --python 3.11,3.12`",
+                case.evidence.package, case.evidence.cuda
+            ))
             .also(reason(case, places)),
     )
 }

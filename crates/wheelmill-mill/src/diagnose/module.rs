@@ -55,24 +55,23 @@ const DISTRIBUTIONS: &[(&str, &str)] = &[
 ];
 
 fn torch(case: &Case<'_>, _: &[usize]) -> Option<Account> {
-    let account = Account::new(match case.evidence.torch {
-        None => "The build imports torch, and the build environment has none.".to_owned(),
-        Some(torch) => format!(
-            "The build imports torch and does not see the environment's torch {torch}: a tool in it makes an isolated environment of its own."
-        ),
-    });
+    let build = case.table("build");
     Some(match case.evidence.torch {
-        None => account
-            .fix(format!(
-                "Say in the recipe that it needs torch, `torch = true` in {}; then {}",
-                case.table("build"),
+        None => Account::new("The build imports torch, and the build environment has none.").fix(
+            format!(
+                "Say in the recipe that it needs torch, `torch = true` in {build}; then {}",
                 case.again("")
-            )),
-        Some(_) => account
-            .fix(format!(
-                "Build without isolation: `command = [\"python\", \"-m\", \"pip\", \"wheel\", \".\", \"--no-deps\", \"--no-build-isolation\", \"--wheel-dir\", \"{{out}}\"]` in {}",
-                case.table("build")
-            )),
+            ),
+        ),
+        Some(torch) => Account::new(format!(
+            "The build imports torch and does not see the environment's torch {torch}: something \
+             in it makes an environment of its own, or runs another Python."
+        ))
+        .fix(format!(
+            "Let `command` and `script` in {build} build without isolation: `pip wheel . \
+             --no-deps --no-build-isolation`"
+        ))
+        .fix(format!("Or leave `command` and `script` out; then {}", case.again(""))),
     })
 }
 

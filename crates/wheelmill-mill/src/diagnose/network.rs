@@ -57,8 +57,19 @@ const FAR: usize = 60;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
+        // Installers are told that there is no index, and say what they wanted of it.
         cause: Cause::NetworkWhileCompiling,
-        when: |evidence| evidence.phase == Phase::Compile && !evidence.network,
+        when: is_off,
+        parallel: false,
+        signs: &[
+            Sign::Has(&["ERROR: No matching distribution found for "]),
+            Sign::Has(&[" was not found in the cache"]),
+        ],
+        account: wanted_a_package,
+    },
+    Rule {
+        cause: Cause::NetworkWhileCompiling,
+        when: is_off,
         parallel: false,
         signs: SIGNS,
         account: reached_out,
@@ -72,8 +83,36 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+fn is_off(evidence: &Evidence<'_>) -> bool {
+    evidence.phase == Phase::Compile && !evidence.network
+}
+
 fn is_on(evidence: &Evidence<'_>) -> bool {
     evidence.network || !matches!(evidence.phase, Phase::Compile | Phase::Verify)
+}
+
+fn wanted_a_package(case: &Case<'_>, places: &[usize]) -> Option<Account> {
+    let line = case.line(*places.last()?);
+    let package = word_after(line, "distribution found for ").or_else(|| {
+        let (before, _) = line.split_once(" was not found in the cache")?;
+        before.rsplit(' ').next()
+    })?;
+    let build = case.table("build");
+    Some(
+        Account::new(format!(
+            "The build tried to install `{package}`, and the network is off while compiling."
+        ))
+        .fix(format!(
+            "Have it there before the build: add `\"{package}\"` to `requires` in {build}; then {}",
+            case.again("")
+        ))
+        .fix(format!(
+            "If the recipe's own command installs build requirements: `--no-build-isolation` in \
+             `command` in {build}"
+        ))
+        .fix(format!("If it truly needs the network: `network = true` in {build}"))
+        .also(lead(case, places)),
+    )
 }
 
 fn reached_out(case: &Case<'_>, places: &[usize]) -> Option<Account> {

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::case::Case;
+use super::compiler;
 use super::failure::Cause;
 use super::rule::{Rule, Sign, always, compiling};
 use super::text::{between, word_after};
@@ -98,10 +99,10 @@ fn nvcc(case: &Case<'_>, places: &[usize]) -> Option<Account> {
                  names itself to the build",
                 case.table("build")
             ))
-            .fix(format!(
-                "Choose a CUDA release that wheelmill brings, or an image that has one: {}",
-                case.again("--base IMAGE")
-            )),
+            .fix_some(
+                compiler::in_image(case)
+                    .map(|command| format!("Build in an image that has it: {command}")),
+            ),
     )
 }
 

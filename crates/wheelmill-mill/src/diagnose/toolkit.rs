@@ -74,9 +74,15 @@ const CAME: &[(u16, CudaVersion)] = &[
     (107, CudaVersion::new(13, 4)),
 ];
 
-/// The last release that compiles for architectures below a number.
-const LEFT: &[(u16, CudaVersion)] =
-    &[(35, CudaVersion::new(10, 2)), (50, CudaVersion::new(11, 8)), (75, CudaVersion::new(12, 9))];
+/// For architectures below a number: the last release that compiles for them, and the last that
+/// torch also had builds with them for.
+///
+/// Source: as above, and PyTorch's compatibility matrix.
+const LEFT: &[(u16, CudaVersion, CudaVersion)] = &[
+    (35, CudaVersion::new(10, 2), CudaVersion::new(10, 2)),
+    (50, CudaVersion::new(11, 8), CudaVersion::new(11, 8)),
+    (75, CudaVersion::new(12, 9), CudaVersion::new(12, 6)),
+];
 
 fn torch_mismatch(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     let line = case.line(*places.last()?);
@@ -139,19 +145,20 @@ fn unknown_to_compiler(case: &Case<'_>, places: &[usize]) -> Option<Account> {
         .or_else(|| word_after(line, "gpu architecture: "))?;
     let cuda = case.evidence.cuda;
     let arch: Option<CudaArch> = name.parse().ok();
-    let left = arch.and_then(|arch| {
-        LEFT.iter()
-            .find(|&&(below, last)| arch.number < below && last < cuda)
-            .map(|&(_, last)| last)
-    });
-    let came = arch.and_then(|arch| {
-        CAME.iter()
-            .find(|&&(number, first)| arch.number == number && first > cuda)
-            .map(|&(_, first)| first)
-    });
+    let left = LEFT
+        .iter()
+        .find(|&&(below, last, _)| last < cuda && arch.is_some_and(|arch| arch.number < below));
+    let came = CAME
+        .iter()
+        .find(|&&(number, first)| first > cuda && arch.is_some_and(|arch| arch.number == number));
     let (why, other) = match (left, came) {
-        (Some(last), _) => (format!(", {last} was the last release that did"), Some(last)),
-        (_, Some(first)) => (format!(", {first} is the first release that does"), Some(first)),
+        (Some(&(_, last, with_torch)), _) => {
+            let other = if case.evidence.torch.is_some() { with_torch } else { last };
+            (format!(": {last} was the last release that did"), Some(other))
+        }
+        (None, Some(&(_, first))) => {
+            (format!(": {first} is the first release that does"), Some(first))
+        }
         (None, None) => (String::new(), None),
     };
     Some(
@@ -160,11 +167,12 @@ fn unknown_to_compiler(case: &Case<'_>, places: &[usize]) -> Option<Account> {
                 "Build for what this CUDA release knows: {}",
                 case.again("--arch all-major")
             ))
-            .fix_some(other.map(|other| {
-                let package = case.evidence.package;
-                let dotted = arch.map(CudaArch::dotted).unwrap_or_default();
+            .fix_some(other.zip(arch).map(|(other, arch)| {
                 format!(
-                    "Build with a release that knows it: `wheelmill build {package} --cuda {other} --arch {dotted}`"
+                    "See what a release that knows it can build: `wheelmill plan {} --cuda {other} \
+                     --arch {}`",
+                    case.evidence.package,
+                    arch.dotted()
                 )
             }))
             .fix(own_list(case, name)),
