@@ -220,7 +220,7 @@ fn no_mixture_of_entries_gets_out() {
             "a/b/c",
             "c/a",
             "/a",
-            "./b/",
+            "./b",
             "a/secret",
             "b/secret",
             "c/outside/secret",
