@@ -3,33 +3,18 @@
 use std::time::Instant;
 
 use serde_json::json;
-use wheelmill_engine::Cancel;
 use wheelmill_model::RunId;
-use wheelmill_store::{AttemptEnd, Outcome, Store, StoredWheel};
+use wheelmill_store::{AttemptEnd, Outcome, StoredWheel};
 
+use super::context::AttemptContext;
 use super::failure::failure;
 use super::log::CellLog;
 use super::new_cell;
 use super::work::{Done, Pinned, Stop, Work};
 use crate::diagnose::Failure;
 use crate::error::MillError;
-use crate::event::{CellOutcome, CellResult, Event, Reporter};
-use crate::fetch::{Client, Index};
-use crate::mill::Mill;
+use crate::event::{CellOutcome, CellResult, Event};
 use crate::plan::PlannedCell;
-use crate::preflight::Check;
-
-/// What an attempt works with.
-#[derive(Clone, Copy)]
-pub(super) struct AttemptContext<'a> {
-    pub(super) mill: &'a Mill,
-    pub(super) store: &'a Store,
-    pub(super) client: &'a Client,
-    pub(super) index: &'a Index<'a>,
-    pub(super) reporter: &'a dyn Reporter,
-    pub(super) cancel: &'a Cancel,
-    pub(super) checks: &'a [Check],
-}
 
 /// Tries a cell.
 pub(super) fn attempt(

@@ -2,8 +2,11 @@
 
 mod attempt;
 mod compile;
+mod context;
 mod failure;
+mod folder;
 mod judge;
+mod listener;
 mod log;
 mod source;
 mod tree;
@@ -23,7 +26,7 @@ use crate::mill::Mill;
 use crate::plan::{CellState, Plan, PlannedCell};
 use crate::planner::spec;
 use crate::preflight::{Check, CheckState};
-use attempt::AttemptContext;
+use context::AttemptContext;
 use work::Pinned;
 
 /// How a run ended.

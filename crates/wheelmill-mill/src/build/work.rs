@@ -1,28 +1,24 @@
 //! The way of a cell: from its source to a wheel in the store, phase by phase, each written to the
 //! history before it begins.
 
-use std::fs::File;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use serde_json::json;
-use wheelmill_engine::{
-    Base, EngineError, Environment, Exit, OutputSink, PrepareListener, Prepared, Step,
-};
+use wheelmill_engine::{Base, EngineError, Environment, Exit, Prepared};
 use wheelmill_model::{ByteSize, CellKey, DigestBuilder, Phase, RunId, Version};
 use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_store::{AttemptId, NewWheel, StoreError, StoredWheel};
 use wheelmill_wheel::Verdict;
 
-use super::attempt::AttemptContext;
 use super::compile::{self, Budget, Folders};
+use super::context::AttemptContext;
 use super::failure::{CellError, WorkEvidence};
+use super::folder::{FolderLock, WorkFolder};
 use super::judge::{self, ImportTest, Imported};
+use super::listener::Listener;
 use super::log::CellLog;
 use super::source::{SourceContext, bring, declared_requirements};
-use super::tree;
 use crate::environment::{Composer, resolve};
 use crate::event::Event;
 use crate::fetch::{PinnedSource, ensure_uv};
@@ -72,8 +68,7 @@ pub(super) struct Work<'a> {
     cell: &'a PlannedCell,
     ground: &'a Ground,
     attempt: AttemptId,
-    /// One folder for all attempts at a cell, so that two processes cannot work in it at once.
-    folder: Utf8PathBuf,
+    folder: WorkFolder,
     budget: Budget,
     phase: Phase,
     pub(super) measured: Measured,
@@ -97,7 +92,7 @@ impl<'a> Work<'a> {
             cell,
             ground,
             attempt,
-            folder: context.store.work_folder(&CellKey(digest)),
+            folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
             budget: compile::budget(&context.mill.settings, &context.mill.host, &cell.recipe),
             phase: Phase::Preflight,
             measured: Measured::default(),
@@ -120,10 +115,10 @@ impl<'a> Work<'a> {
         let held = self.hold(log)?;
         let done = self.all(pinned, log);
         if done.is_ok() {
-            tree::remove(&self.folder)?;
+            self.folder.remove_all()?;
         } else {
             for name in ["src", "home", "scratch"] {
-                tree::remove(&self.folder.join(name))?;
+                self.folder.remove(name)?;
             }
         }
         drop(held);
@@ -187,25 +182,19 @@ impl<'a> Work<'a> {
     }
 
     /// Takes the cell's folder for this process, waiting for another one that works in it.
-    fn hold(&self, log: &mut CellLog<'_>) -> Result<Flock<File>, Stop> {
-        fs_err::create_dir_all(&self.folder)?;
-        let path = self.folder.with_extension("lock");
-        let mut waiting = false;
+    fn hold(&self, log: &mut CellLog<'_>) -> Result<FolderLock, Stop> {
+        if let Some(held) = self.folder.try_hold()? {
+            return Ok(held);
+        }
+        self.tell(log, "waiting for another wheelmill that builds this cell");
         loop {
-            let file = fs_err::File::create(&path)?.into_parts().0;
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(held) => return Ok(held),
-                Err((_, Errno::EWOULDBLOCK)) => {}
-                Err((_, error)) => return Err(std::io::Error::from(error).into()),
-            }
-            if !waiting {
-                self.tell(log, "waiting for another wheelmill that builds this cell");
-                waiting = true;
-            }
             if self.context.cancel.is_cancelled() {
                 return Err(EngineError::Cancelled.into());
             }
             std::thread::sleep(LOOK_AGAIN);
+            if let Some(held) = self.folder.try_hold()? {
+                return Ok(held);
+            }
         }
     }
 
@@ -244,23 +233,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// An empty folder below the cell's own.
-    fn fresh(&self, name: &str) -> Result<Utf8PathBuf, Stop> {
-        let folder = self.folder.join(name);
-        tree::remove(&folder)?;
-        fs_err::create_dir_all(&folder)?;
-        Ok(folder)
-    }
-
     fn bring_source(
         &self,
         source: &PinnedSource,
         foundation: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<PinnedSource, Stop> {
-        let folder = self.folder.join("src");
-        tree::remove(&folder)?;
-        let scratch = self.fresh("scratch")?;
+        let folder = self.folder.remove("src")?;
+        let scratch = self.folder.fresh("scratch")?;
         let settings = &self.context.mill.settings;
         let context = SourceContext {
             client: self.context.client,
@@ -291,7 +271,7 @@ impl<'a> Work<'a> {
         self.tell(log, "resolving versions");
         let AttemptContext { mill, store, cancel, .. } = *self.context;
         let mut requirements = composer.toolchain.requirements.clone();
-        let root = self.folder.join("src");
+        let root = self.folder.path("src");
         let declared = match &self.recipe().subdirectory {
             Some(subdirectory) => declared_requirements(&root.join(subdirectory)),
             None => declared_requirements(&root),
@@ -299,7 +279,7 @@ impl<'a> Work<'a> {
         requirements.extend(declared);
         let versioned = Cell { version: version.clone(), ..self.cell.cell.clone() };
         requirements.extend(self.recipe().requirements(&versioned));
-        let scratch = self.fresh("scratch")?;
+        let scratch = self.folder.fresh("scratch")?;
         let engine = mill.engine.as_ref();
         let requirements =
             resolve(composer, &requirements, engine, foundation, &scratch, log, cancel)?;
@@ -318,7 +298,7 @@ impl<'a> Work<'a> {
     }
 
     fn prepare(&self, environment: &Environment, log: &mut CellLog<'_>) -> Result<Prepared, Stop> {
-        let mut listener = Listener { work: self, log };
+        let mut listener = Listener { reporter: self.context.reporter, cell: &self.cell.id, log };
         let engine = &self.context.mill.engine;
         Ok(engine.prepare(environment, &mut listener, self.context.cancel)?)
     }
@@ -329,8 +309,8 @@ impl<'a> Work<'a> {
         prepared: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<(), Stop> {
-        let (output, home) = (self.fresh("out")?, self.fresh("home")?);
-        let source = self.folder.join("src");
+        let (output, home) = (self.folder.fresh("out")?, self.folder.fresh("home")?);
+        let source = self.folder.path("src");
         let folders = Folders { source: &source, output: &output, home: &home };
         let AttemptContext { mill, cancel, .. } = *self.context;
         let container = compile::container(
@@ -362,7 +342,7 @@ impl<'a> Work<'a> {
         prepared: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<(Utf8PathBuf, Verdict), Stop> {
-        let wheel = judge::only_wheel(&self.folder.join("out"))?;
+        let wheel = judge::only_wheel(&self.folder.path("out"))?;
         let mut verdict = judge::static_verdict(&wheel, &self.cell.cell, version, self.recipe())?;
         for finding in &verdict.findings {
             log.note(&format!("{}: {}", finding.code, finding.message));
@@ -407,35 +387,5 @@ impl<'a> Work<'a> {
         let added = self.context.store.add_wheel(wheel, &new);
         let added = added.map_err(|source| Stop::NotKept(wheel.to_owned(), source))?;
         Ok(added.wheel)
-    }
-}
-
-/// Passes on what the engine tells while it makes layers.
-struct Listener<'a, 'b, 'c> {
-    work: &'a Work<'a>,
-    log: &'b mut CellLog<'c>,
-}
-
-impl PrepareListener for Listener<'_, '_, '_> {
-    fn step(&mut self, index: usize, total: usize, step: &Step, cached: bool) {
-        let number = index + 1;
-        if cached {
-            self.log.note(&format!("[{number}/{total}] {} (done before)", step.title));
-        } else {
-            self.work.tell(self.log, &format!("[{number}/{total}] {}", step.title));
-        }
-    }
-
-    fn base_progress(&mut self, base: &Base, done: u64, total: Option<u64>) {
-        self.work.context.reporter.report(&Event::Download {
-            cell: self.work.cell.id.clone(),
-            what: base.to_string(),
-            done,
-            total,
-        });
-    }
-
-    fn output(&mut self) -> &mut dyn OutputSink {
-        self.log
     }
 }

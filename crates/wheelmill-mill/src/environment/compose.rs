@@ -7,7 +7,7 @@ use wheelmill_recipe::{Cell, Recipe, Source};
 
 use super::network::ambient;
 use super::paths;
-use super::resolve::Requirements;
+use super::requirements::Requirements;
 use super::system::{self, Wanted};
 use super::toolchain::{Toolchain, Toolkit};
 use crate::host::Host;

@@ -4,11 +4,13 @@
 mod compose;
 mod network;
 pub(crate) mod paths;
+mod requirements;
 mod resolve;
 mod system;
 mod toolchain;
 
 pub(crate) use compose::{Composer, search_path};
 pub(crate) use network::ambient;
-pub(crate) use resolve::{Requirements, ResolveError, resolve};
+pub(crate) use requirements::Requirements;
+pub(crate) use resolve::{ResolveError, resolve};
 pub(crate) use toolchain::{Toolchain, choose};

@@ -4,22 +4,13 @@
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::{Deserialize, Serialize};
 use wheelmill_engine::{
     Cancel, Container, Engine, EngineError, Exit, Limits, Mount, OutputSink, Prepared,
 };
 
 use super::compose::Composer;
 use super::paths;
-
-/// Pinned requirements with their hashes, as uv writes them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Requirements {
-    /// The toolchain alone: shared by all packages of one CUDA, torch and Python.
-    pub(crate) toolchain: String,
-    /// The toolchain and what the package needs beside it.
-    pub(crate) all: String,
-}
+use super::requirements::Requirements;
 
 /// Why requirements could not be pinned.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,21 @@
+//! What all attempts of a run share.
+
+use wheelmill_engine::Cancel;
+use wheelmill_store::Store;
+
+use crate::event::Reporter;
+use crate::fetch::{Client, Index};
+use crate::mill::Mill;
+use crate::preflight::Check;
+
+/// What an attempt works with.
+#[derive(Clone, Copy)]
+pub(super) struct AttemptContext<'a> {
+    pub(super) mill: &'a Mill,
+    pub(super) store: &'a Store,
+    pub(super) client: &'a Client,
+    pub(super) index: &'a Index<'a>,
+    pub(super) reporter: &'a dyn Reporter,
+    pub(super) cancel: &'a Cancel,
+    pub(super) checks: &'a [Check],
+}
