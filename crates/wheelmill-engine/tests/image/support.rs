@@ -37,6 +37,16 @@ pub(crate) fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Layers hold folders that their owner may not change, unless it is root.
+        if !is_root() {
+            let chmod = Command::new("chmod").args(["-R", "u+rwX", self.path().as_str()]).status();
+            assert!(chmod.is_ok_and(|status| status.success()) || std::thread::panicking());
+        }
+    }
+}
+
 /// The mode that this user can use without a namespace.
 pub(crate) fn own_mode() -> XattrMode {
     if is_root() { XattrMode::Trusted } else { XattrMode::User }
