@@ -19,7 +19,8 @@ pub(crate) fn check(inspection: &Inspection, wishes: &Wishes) -> Vec<Finding> {
         .filter(|module| module.executable_containers().next().is_some())
         .collect();
     if modules.is_empty() {
-        return if wishes.device_code { vec![Finding::of(rules::DEVICE_NONE)] } else { Vec::new() };
+        let none = wishes.device_code && inspection.device_files.is_empty();
+        return if none { vec![Finding::of(rules::DEVICE_NONE)] } else { Vec::new() };
     }
     let targets = wishes.architectures.iter().flat_map(|list| list.iter());
     targets.flat_map(|target| check_target(&modules, target)).collect()

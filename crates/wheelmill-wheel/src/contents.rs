@@ -8,6 +8,7 @@ use camino::Utf8Path;
 use memmap2::Mmap;
 use rayon::prelude::*;
 
+use crate::device::{self, DeviceFile, DeviceFormat};
 use crate::elf;
 use crate::error::WheelError;
 use crate::finding::Findings;
@@ -57,12 +58,13 @@ impl Contents<'_> {
         }
     }
 
-    /// Unpacks everything, checks it against the archive and RECORD, and describes the modules.
+    /// Unpacks everything, checks it against the archive and RECORD, and describes the native
+    /// modules and the files of GPU code.
     pub(crate) fn read_all(
         &self,
         record: Option<&Record>,
         findings: &mut Findings,
-    ) -> Result<Vec<NativeModule>, WheelError> {
+    ) -> Result<(Vec<NativeModule>, Vec<DeviceFile>), WheelError> {
         // The largest first, so that none is left for one thread alone at the end.
         let mut order: Vec<usize> = (0..self.entries.len()).collect();
         order.sort_by_key(|index| std::cmp::Reverse(self.entries[*index].size));
@@ -71,18 +73,23 @@ impl Contents<'_> {
             .with_max_len(1)
             .map(|index| {
                 let mut findings = Findings::default();
-                let module = self.read_entry(&self.entries[index], record, &mut findings)?;
-                Ok((index, module, findings))
+                let found = self.read_entry(&self.entries[index], record, &mut findings)?;
+                Ok((index, found, findings))
             })
             .collect::<Result<Vec<_>, WheelError>>()?;
         read.sort_by_key(|(index, ..)| *index);
-        let mut modules = Vec::new();
-        for (_, module, own) in read {
-            modules.extend(module);
+        let (mut modules, mut files) = (Vec::new(), Vec::new());
+        for (_, found, own) in read {
+            match found {
+                Some(Found::Module(module)) => modules.push(module),
+                Some(Found::DeviceFile(file)) => files.push(file),
+                None => {}
+            }
             findings.append(own);
         }
         modules.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(modules)
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok((modules, files))
     }
 
     fn read_entry(
@@ -90,7 +97,7 @@ impl Contents<'_> {
         entry: &Entry,
         record: Option<&Record>,
         findings: &mut Findings,
-    ) -> Result<Option<NativeModule>, WheelError> {
+    ) -> Result<Option<Found>, WheelError> {
         if !entry.readable || entry.is_folder() {
             return Ok(None);
         }
@@ -99,10 +106,15 @@ impl Contents<'_> {
         let hash = row.and_then(|row| row.hash.as_ref());
         let algorithm = hash.map_or(Algorithm::Sha256, |hash| hash.algorithm);
         let scratch = || self.scratch_file();
-        let keep = Keep::Starting {
-            with: elf::MAGIC,
-            memory: IN_MEMORY,
-            scratch: self.options.scratch.is_some().then_some(&scratch),
+        let is_text = DeviceFormat::is_ptx(name) && entry.size <= self.options.limits.text;
+        let keep = if is_text {
+            Keep::All
+        } else {
+            Keep::Starting {
+                with: &[elf::MAGIC, DeviceFormat::FATBIN_MAGIC],
+                memory: IN_MEMORY,
+                scratch: self.options.scratch.is_some().then_some(&scratch),
+            }
         };
         let content = match (Reader { source: self.source }).read(entry, algorithm, keep) {
             Ok(content) => content,
@@ -134,12 +146,22 @@ impl Contents<'_> {
         }
         match content.kept {
             Kept::Nothing => Ok(None),
-            Kept::Memory(bytes) => Ok(elf::read(name, &bytes, self.options, findings)),
+            Kept::Memory(bytes) => Ok(self.look_at(name, &bytes, findings)),
             Kept::Scratch(file) => {
                 let bytes =
                     map(&file).map_err(|error| self.failed(ContentError::Scratch(error)))?;
-                Ok(elf::read(name, &bytes, self.options, findings))
+                Ok(self.look_at(name, &bytes, findings))
             }
+        }
+    }
+
+    fn look_at(&self, name: &str, bytes: &[u8], findings: &mut Findings) -> Option<Found> {
+        match DeviceFormat::of(name, bytes) {
+            Some(format) => {
+                let file = device::read_file(name, format, bytes, self.options, findings);
+                Some(Found::DeviceFile(file))
+            }
+            None => elf::read(name, bytes, self.options, findings).map(Found::Module),
         }
     }
 
@@ -164,6 +186,12 @@ impl Contents<'_> {
             },
         }
     }
+}
+
+/// What a file turned out to be.
+enum Found {
+    Module(NativeModule),
+    DeviceFile(DeviceFile),
 }
 
 /// Maps a scratch file, so that only those parts of a large module are in memory that are looked

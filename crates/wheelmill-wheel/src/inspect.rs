@@ -106,7 +106,7 @@ fn inspect_source(
     let (digest, read) =
         rayon::join(|| digest(source), || contents.read_all(record.as_ref(), &mut findings));
     let digest = digest.map_err(|source| WheelError::Read { file: file.to_owned(), source })?;
-    let modules = read?;
+    let (modules, device_files) = read?;
     check_native(&file_name, &wheel, &modules, &mut findings);
     Ok(Inspection {
         size: source.size(),
@@ -117,6 +117,7 @@ fn inspect_source(
         entries: entries.len(),
         unpacked_size: entries.iter().map(|entry| entry.size).sum(),
         modules,
+        device_files,
         findings: findings.finish(),
         deep: options.deep,
         files: files().map(str::to_owned).collect(),

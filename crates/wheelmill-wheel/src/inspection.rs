@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use wheelmill_model::{Digest, WheelFilename, WheelTag};
 
-use crate::device::Container;
+use crate::device::{Container, DeviceFile};
 use crate::elf::Machine;
 use crate::finding::Finding;
 use crate::metadata::Metadata;
@@ -32,6 +32,8 @@ pub struct Inspection {
     pub unpacked_size: u64,
     /// The native modules and libraries, by path.
     pub modules: Vec<NativeModule>,
+    /// GPU code in files of its own, by path.
+    pub device_files: Vec<DeviceFile>,
     /// What reading found: the zip, RECORD, names, modules.
     pub findings: Vec<Finding>,
     /// Whether every device image was unpacked and checked.

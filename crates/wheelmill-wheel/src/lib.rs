@@ -26,8 +26,8 @@ mod verify;
 mod zip;
 
 pub use device::{
-    Compression, Container, Containers, Coverage, GpuGeneration, Image, ImageKind, ModuleCoverage,
-    Support, coverage,
+    Compression, Container, Containers, Coverage, DeviceFile, DeviceFormat, GpuGeneration, Image,
+    ImageKind, ModuleCoverage, Support, coverage,
 };
 pub use elf::{Machine, read_module};
 pub use error::WheelError;

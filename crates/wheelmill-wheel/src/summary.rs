@@ -3,11 +3,17 @@
 use wheelmill_model::{CudaArch, Feature};
 
 use crate::device::{Container, Coverage, ImageKind, Support};
-use crate::inspection::NativeModule;
+use crate::inspection::{Inspection, NativeModule};
 
 /// Such as `sm_80 … sm_90 natively; newer GPUs through PTX`.
-pub(crate) fn summary(modules: &[NativeModule], coverage: &[Coverage]) -> String {
+pub(crate) fn summary(inspection: &Inspection, coverage: &[Coverage]) -> String {
+    let modules = &inspection.modules;
     if coverage.is_empty() {
+        match inspection.device_files.len() {
+            0 => {}
+            1 => return "GPU code in a file of its own".to_owned(),
+            count => return format!("GPU code in {count} files of its own"),
+        }
         let mut containers = modules.iter().flat_map(|module| &module.device_code);
         let unlinked = containers.any(|container| container.relocatable);
         return if unlinked { "no linked GPU code" } else { "no GPU code" }.to_owned();

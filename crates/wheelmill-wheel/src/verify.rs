@@ -35,7 +35,7 @@ pub fn judge(inspection: &Inspection, wishes: &Wishes) -> Verdict {
         passed: findings.iter().all(|finding| finding.severity < Severity::Error),
         findings,
         not_checked: not_checked(inspection),
-        summary: summary(&inspection.modules, &coverage),
+        summary: summary(inspection, &coverage),
         coverage,
     }
 }
@@ -128,6 +128,12 @@ fn not_checked(inspection: &Inspection) -> Vec<NotChecked> {
         .any(|image| image.kind == ImageKind::LtoIr);
     if inspection.deep && scrambled {
         add("the contents of LTO code", "its form is known to NVIDIA's tools only");
+    }
+    if !inspection.device_files.is_empty() {
+        add(
+            "which GPUs the files of GPU code outside of modules serve",
+            "programs choose among them by themselves",
+        );
     }
     if !modules.is_empty() {
         add(

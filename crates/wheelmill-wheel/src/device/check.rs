@@ -9,19 +9,12 @@ use crate::elf::Machine;
 
 /// Counts the functions of a cubin and holds its own architecture number against its header's.
 pub(super) fn cubin(bytes: &[u8], arch: CudaArch) -> Result<u32, &'static str> {
-    const BROKEN: &str = "it is no ELF file";
-    let file = FileHeader64::<Endianness>::parse(bytes).map_err(|_| BROKEN)?;
+    let file = FileHeader64::<Endianness>::parse(bytes).map_err(|_| "it is no ELF file")?;
     let endian = Endianness::Little;
     if file.e_machine(endian).0 != Machine::CUDA.0 {
         return Err("it is not for an NVIDIA GPU");
     }
-    let flags = file.e_flags(endian).0;
-    // Cubins of the later layout, which starts with ABI version 8, moved the number up a byte.
-    let own = match bytes.get(8) {
-        Some(version) if *version >= 8 => flags >> 8 & 0xff,
-        _ => flags & 0xff,
-    };
-    if own != u32::from(arch.number) {
+    if cubin_number(bytes) != Some(arch.number) {
         return Err("it was compiled for another architecture than its header says");
     }
     let sections = file.sections(endian, bytes).map_err(|_| "its sections are broken")?;
@@ -37,23 +30,38 @@ pub(super) fn cubin(bytes: &[u8], arch: CudaArch) -> Result<u32, &'static str> {
     Ok(functions)
 }
 
+/// The number of the architecture that a cubin names in its ELF flags. The letters behind it are
+/// not to be had there: what bit says so changed between compilers.
+pub(super) fn cubin_number(bytes: &[u8]) -> Option<u16> {
+    let file = FileHeader64::<Endianness>::parse(bytes).ok()?;
+    let flags = file.e_flags(Endianness::Little).0;
+    // Cubins of the later layout, which starts with ABI version 8, moved the number up a byte.
+    let number = if file.e_ident().abi_version >= 8 { flags >> 8 } else { flags };
+    Some((number & 0xff) as u16)
+}
+
 /// Counts the functions of PTX and holds its target against its header's.
 pub(super) fn ptx(bytes: &[u8], arch: CudaArch) -> Result<u32, &'static str> {
-    let text = bytes.strip_suffix(b"\0").unwrap_or(bytes);
-    let text = std::str::from_utf8(text).map_err(|_| "it is not text")?;
-    let mut target = None;
-    let mut functions = 0;
-    for line in text.lines() {
-        let line = line.trim_start();
-        if let Some(rest) = line.strip_prefix(".target") {
-            target = target.or(rest.trim().split([',', ' ']).next());
-        }
-        let words = line.split_whitespace().take(3);
-        functions += u32::from(words.into_iter().any(|word| matches!(word, ".entry" | ".func")));
+    let text = ptx_text(bytes).ok_or("it is not text")?;
+    match ptx_target(bytes) {
+        Some(own) if own == arch => {}
+        Some(_) => return Err("its target is another than its header says"),
+        None => return Err("it names no target"),
     }
-    match target.and_then(|target| target.parse::<CudaArch>().ok()) {
-        Some(own) if own == arch => Ok(functions),
-        Some(_) => Err("its target is another than its header says"),
-        None => Err("it names no target"),
-    }
+    let defines = |line: &&str| {
+        let mut words = line.split_whitespace().take(3);
+        words.any(|word| matches!(word, ".entry" | ".func")) && !line.contains(".extern")
+    };
+    Ok(u32::try_from(text.lines().filter(defines).count()).unwrap_or(u32::MAX))
+}
+
+/// The architecture that PTX names.
+pub(super) fn ptx_target(bytes: &[u8]) -> Option<CudaArch> {
+    let mut lines = ptx_text(bytes)?.lines();
+    let target = lines.find_map(|line| line.trim_start().strip_prefix(".target"))?;
+    target.trim().split([',', ' ']).next()?.parse().ok()
+}
+
+fn ptx_text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes.strip_suffix(b"\0").unwrap_or(bytes)).ok()
 }

@@ -5,6 +5,7 @@
 
 mod check;
 mod coverage;
+mod file;
 mod generation;
 mod group;
 mod header;
@@ -14,6 +15,8 @@ mod read;
 mod walk;
 
 pub use coverage::{Containers, Coverage, ModuleCoverage, Support, coverage};
+pub(crate) use file::read_file;
+pub use file::{DeviceFile, DeviceFormat};
 pub use generation::GpuGeneration;
 pub use image::{Compression, Container, Image, ImageKind};
 pub(crate) use read::read;

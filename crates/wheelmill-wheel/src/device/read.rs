@@ -52,6 +52,18 @@ pub(crate) fn read(
     containers
 }
 
+/// Reads a file that is nothing but containers.
+pub(super) fn read_file(
+    path: &str,
+    bytes: &[u8],
+    options: &InspectOptions,
+    findings: &mut Findings,
+) -> Vec<Container> {
+    let whole =
+        DeviceSection { name: "the file".to_owned(), range: 0..bytes.len(), relocatable: false };
+    read(path, bytes, &[whole], options, findings)
+}
+
 /// Where a container stands, for people.
 struct Place<'a> {
     path: &'a str,

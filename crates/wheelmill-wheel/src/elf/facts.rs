@@ -52,6 +52,12 @@ pub(crate) enum ElfError {
     Versions,
 }
 
+/// Whether a file is machine code for NVIDIA GPUs.
+pub(crate) fn is_cubin(bytes: &[u8]) -> bool {
+    FileHeader64::<Endianness>::parse(bytes)
+        .is_ok_and(|header| header.e_machine(Endianness::Little).0 == Machine::CUDA.0)
+}
+
 /// Reads the facts.
 pub(crate) fn read(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
     match FileKind::parse(bytes) {

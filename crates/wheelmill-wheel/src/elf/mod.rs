@@ -4,7 +4,7 @@ mod facts;
 mod machine;
 mod module;
 
-pub(crate) use facts::DeviceSection;
+pub(crate) use facts::{DeviceSection, is_cubin};
 pub use machine::Machine;
 pub(crate) use module::installed_path;
 pub(crate) use module::read;

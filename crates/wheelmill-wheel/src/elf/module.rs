@@ -1,7 +1,7 @@
 //! Describes one ELF file of a wheel.
 
 use crate::device;
-use crate::elf::{Machine, facts};
+use crate::elf::facts;
 use crate::finding::{Finding, Findings};
 use crate::inspect::InspectOptions;
 use crate::inspection::NativeModule;
@@ -38,9 +38,6 @@ pub(crate) fn read(
             return None;
         }
     };
-    if facts.machine == Machine::CUDA {
-        return None;
-    }
     let import_name = python_name(path).filter(|name| {
         let last = name.rsplit('.').next().unwrap_or_default();
         facts.init_functions.iter().any(|module| module == last)

@@ -52,10 +52,10 @@ impl Hasher {
 /// What to do with the bytes of an entry.
 #[derive(Clone, Copy)]
 pub(crate) enum Keep<'a> {
-    /// Keep them when they start with this, in memory up to `memory` bytes, beyond that in a
+    /// Keep them when they start with one of these, in memory up to `memory` bytes, beyond that in a
     /// nameless file that `scratch` makes; without `scratch` always in memory.
     Starting {
-        with: &'a [u8],
+        with: &'a [&'a [u8]],
         memory: u64,
         scratch: Option<&'a (dyn Fn() -> io::Result<File> + Sync)>,
     },
@@ -189,7 +189,7 @@ impl<'a> Sink<'a> {
     fn take(&mut self, bytes: &[u8]) -> Result<(), ContentError> {
         if self.size == 0
             && let Keep::Starting { with, memory, scratch } = self.keep
-            && bytes.starts_with(with)
+            && with.iter().any(|start| bytes.starts_with(start))
         {
             self.kept = match scratch {
                 Some(make) if self.announced > memory => {

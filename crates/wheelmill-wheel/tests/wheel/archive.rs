@@ -68,6 +68,25 @@ fn the_zip_writer_of_others_is_understood() {
 }
 
 #[test]
+fn archives_that_outgrew_32_bits_are_read() {
+    let mut wide = Wheel::default().zip();
+    wide.widen();
+    assert_eq!(read(&wide.bytes).unwrap().findings, []);
+    let record = wide.end;
+    let changed = |at: usize, bytes: &[u8]| {
+        let mut wide = wide.clone();
+        patch(&mut wide, at, bytes);
+        wide
+    };
+    refuses("64-bit end record is missing", &changed(record, b"X").bytes);
+    refuses("64-bit end record is not where", &changed(record + 56 + 8, &[1]).bytes);
+    refuses("64-bit end record has an unusual size", &changed(record + 4, &[45]).bytes);
+    refuses("in several parts", &changed(record + 16, &[1]).bytes);
+    // The narrow record says something else than "see the wide one".
+    finds("zip.zip64", &changed(record + 76 + 8, &[1, 0, 1, 0]));
+}
+
+#[test]
 fn names_that_lead_elsewhere_are_errors() {
     for name in
         ["../evil.py", "/etc/cron.d/x", "demo/../../x", "demo\\x.py", "C:/x.py", "demo//x.py"]

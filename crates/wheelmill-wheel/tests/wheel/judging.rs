@@ -2,7 +2,7 @@
 
 use wheelmill_wheel::{Expectation, Finding, Severity, Support, Verdict, Wishes, judge, verify};
 
-use crate::build::{Elf, Fatbin, Wheel, codes, fixture, module, read};
+use crate::build::{Elf, Fatbin, Wheel, codes, cubin, fixture, module, ptx, read};
 
 fn expectation(architectures: &str) -> Expectation {
     Expectation {
@@ -57,6 +57,27 @@ fn a_wheel_that_fell_back_to_the_cpu_fails() {
         assert_eq!(finding.code, "device-code.none");
         assert_eq!(verdict.summary, "no GPU code");
     }
+}
+
+#[test]
+fn gpu_code_in_files_of_its_own_counts_as_gpu_code() {
+    let cubin = cubin("sm_90", &["kernel"]);
+    for (name, bytes) in [
+        ("demo/kernels.fatbin", fixture("size.fatbin")),
+        ("demo/kernels.cubin", cubin.clone()),
+        ("demo/kernels.ptx", ptx("sm_90").into_bytes()),
+    ] {
+        let wheel = Wheel::default().file(name, bytes).file("demo/_C.py", "");
+        let inspection = read(&wheel.bytes()).unwrap();
+        assert_eq!(inspection.findings, [], "{name}");
+        let file = &inspection.device_files[0];
+        assert!(file.images.iter().any(|image| image.arch.number == 90), "{file:?}");
+        let verdict = verify(&inspection, &expectation("9.0"));
+        assert!(verdict.passed, "{name}: {:?}", verdict.findings);
+        assert_eq!(verdict.summary, "GPU code in a file of its own");
+    }
+    let broken = Wheel::default().file("demo/kernels.cubin", &cubin[..200]);
+    assert_eq!(codes(&read(&broken.bytes()).unwrap().findings), ["device-code.bad-payload"]);
 }
 
 #[test]

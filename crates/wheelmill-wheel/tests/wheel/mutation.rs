@@ -83,7 +83,8 @@ fn modules() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    // More where the environment asks for more.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(400)))]
 
     #[test]
     fn a_changed_wheel_gets_an_answer(changes in prop::collection::vec(change(), 1..4)) {

@@ -122,6 +122,23 @@ impl Zip {
         self.places.iter().find(|place| place.name == name).unwrap()
     }
 
+    /// Ends the archive as those do that outgrew 32 bits.
+    pub(crate) fn widen(&mut self) {
+        let entries = self.places.len() as u64;
+        let size = (self.end - self.directory) as u64;
+        let mut record = b"PK\x06\x06".to_vec();
+        record.extend(44_u64.to_le_bytes());
+        record.extend([45_u16, 45].map(u16::to_le_bytes).concat());
+        record.extend([0; 8]);
+        record
+            .extend([entries, entries, size, self.directory as u64].map(u64::to_le_bytes).concat());
+        record.extend(b"PK\x06\x07\0\0\0\0");
+        record.extend((self.end as u64).to_le_bytes());
+        record.extend(1_u32.to_le_bytes());
+        self.bytes[self.end + 8..self.end + 20].fill(0xff);
+        self.bytes.splice(self.end..self.end, record);
+    }
+
     /// Puts bytes in at a place and moves everything that points behind it.
     pub(crate) fn insert(&mut self, at: usize, inserted: &[u8]) {
         let length = inserted.len();
