@@ -40,7 +40,7 @@ pub enum MillError {
         package: PackageName,
         /// Why.
         #[source]
-        source: PinError,
+        source: Box<PinError>,
         /// Packages of a similar name that have recipes.
         suggestions: Vec<String>,
     },
@@ -63,7 +63,7 @@ pub enum MillError {
         wheel: Utf8PathBuf,
         /// Why.
         #[source]
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// A folder of wheelmill's own cannot be used.
     #[error("could not use `{path}`")]
@@ -101,8 +101,10 @@ impl MillError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::NothingWished | Self::Recipe { .. } | Self::Matrix { .. } => ErrorKind::Usage,
-            Self::Source { source: PinError::Fetch { .. }, .. } => ErrorKind::NotReady,
-            Self::Source { .. } => ErrorKind::Usage,
+            Self::Source { source, .. } => match **source {
+                PinError::Fetch { .. } => ErrorKind::NotReady,
+                _ => ErrorKind::Usage,
+            },
             Self::Network(_)
             | Self::Engine(_)
             | Self::NotReady(_)
@@ -124,7 +126,7 @@ impl MillError {
             Self::Source { source, suggestions, package } => {
                 let mut hints: Vec<String> =
                     suggestions.iter().map(|name| format!("did you mean `{name}`?")).collect();
-                match source {
+                match &**source {
                     PinError::UnknownVersion { newest: Some(newest), .. } => {
                         hints.push(format!("build the newest with `wheelmill build {package}=={newest}`"));
                     }
@@ -145,14 +147,21 @@ impl MillError {
                 hints
             }
             Self::NotReady(checks) => checks.iter().filter_map(|check| check.fix.clone()).collect(),
-            Self::Store(StoreError::DiskFull { .. })
-            | Self::NotKept { source: StoreError::DiskFull { .. }, .. } => {
-                vec!["free space on that disk, or choose another with WHEELMILL_HOME".to_owned()]
-            }
-            Self::Store(StoreError::ReadOnly { .. }) => {
-                vec!["choose another folder with WHEELMILL_HOME".to_owned()]
-            }
+            Self::NotKept { source, .. } => store_hints(source),
+            Self::Store(source) => store_hints(source),
             _ => Vec::new(),
         }
+    }
+}
+
+fn store_hints(error: &StoreError) -> Vec<String> {
+    match error {
+        StoreError::DiskFull { .. } => {
+            vec!["free space on that disk, or choose another with WHEELMILL_HOME".to_owned()]
+        }
+        StoreError::ReadOnly { .. } => {
+            vec!["choose another folder with WHEELMILL_HOME".to_owned()]
+        }
+        _ => Vec::new(),
     }
 }

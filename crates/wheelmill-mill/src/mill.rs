@@ -209,7 +209,7 @@ impl Mill {
         let unknown = matches!(source, PinError::UnknownPackage { .. });
         let suggestions =
             if unknown { self.recipes.suggestions(package.as_str()) } else { Vec::new() };
-        MillError::Source { package: package.clone(), source, suggestions }
+        MillError::Source { package: package.clone(), source: Box::new(source), suggestions }
     }
 
     pub(crate) fn composer<'a>(

@@ -77,7 +77,7 @@ pub(crate) fn disk(folder: &Utf8Path, environment_is_there: bool) -> Check {
     let needed = if environment_is_there { DISK_FOR_BUILD } else { DISK_FOR_ENVIRONMENT };
     let there = folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Utf8Path::new("/"));
     let free = match nix::sys::statvfs::statvfs(there.as_std_path()) {
-        Ok(found) => ByteSize(found.blocks_available() as u64 * found.fragment_size() as u64),
+        Ok(found) => ByteSize(found.blocks_available() * found.fragment_size()),
         Err(error) => {
             let message =
                 format!("could not ask the disk of `{there}` for its free space: {error}");

@@ -92,7 +92,7 @@ fn end(done: Result<Done, Stop>, work: &Work<'_>, log: &mut CellLog<'_>) -> Resu
             log.note(&format!("failed, {}: {}", failure.cause.as_str(), failure.message));
             End { outcome: CellOutcome::Failed, failure: Some(failure), ..none }
         }
-        Err(Stop::Store(source)) => return Err(MillError::Store(source)),
+        Err(Stop::Store(source)) => return Err(MillError::Store(*source)),
         Err(Stop::NotKept(wheel, source)) => return Err(MillError::NotKept { wheel, source }),
     })
 }

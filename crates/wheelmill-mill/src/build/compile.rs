@@ -72,6 +72,7 @@ pub(super) fn container(
     cell: &Cell,
     recipe: &Recipe,
     toolchain: &Toolchain,
+    base: &[(String, String)],
     folders: Folders<'_>,
     budget: Budget,
     network: &NetworkSettings,
@@ -95,7 +96,7 @@ pub(super) fn container(
     let mut words = [shell, "-euc", SCRIPT, "build"].map(str::to_owned).to_vec();
     words.extend(command);
 
-    let mut environment = toolchain_variables();
+    let mut environment = toolchain_variables(base);
     for (name, value) in [
         ("HOME", paths::HOME),
         ("LC_ALL", "C.UTF-8"),
@@ -134,10 +135,10 @@ pub(super) fn container(
 }
 
 /// What leads programs to the toolchain.
-pub(super) fn toolchain_variables() -> Vec<(String, String)> {
+pub(super) fn toolchain_variables(base: &[(String, String)]) -> Vec<(String, String)> {
     let cuda = paths::CUDA;
     [
-        ("PATH", search_path()),
+        ("PATH", search_path(base)),
         ("VIRTUAL_ENV", paths::PYTHON_ENVIRONMENT.to_owned()),
         ("CUDA_HOME", cuda.to_owned()),
         ("CUDA_PATH", cuda.to_owned()),

@@ -132,7 +132,7 @@ pub(super) fn import(
     }
     let name = test.wheel.file_name().unwrap_or_default();
     let target = format!("/build/wheel/{name}");
-    let mut environment = toolchain_variables();
+    let mut environment = toolchain_variables(&test.prepared.environment);
     environment.push(("WHEEL".to_owned(), target.clone()));
     let mut command = ["sh", "-euc", IMPORT, "import"].map(str::to_owned).to_vec();
     command.extend(test.modules.iter().cloned());

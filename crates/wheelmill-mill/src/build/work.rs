@@ -41,15 +41,21 @@ pub(super) enum Done {
 
 /// What stops an attempt: the cell's own failure, or one of the store.
 pub(super) enum Stop {
-    Cell(CellError),
-    Store(StoreError),
+    Cell(Box<CellError>),
+    Store(Box<StoreError>),
     /// The wheel was built and judged good, and could not be kept.
-    NotKept(Utf8PathBuf, StoreError),
+    NotKept(Utf8PathBuf, Box<StoreError>),
 }
 
 impl<E: Into<CellError>> From<E> for Stop {
     fn from(error: E) -> Self {
-        Self::Cell(error.into())
+        Self::Cell(Box::new(error.into()))
+    }
+}
+
+impl Stop {
+    fn store(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
     }
 }
 
@@ -140,7 +146,7 @@ impl<'a> Work<'a> {
         let lock = self.lock(&composer, version, source, &foundation, log)?;
         let environment = composer.environment(&lock.requirements);
         let key = self.key(&lock, &environment)?;
-        if let Some(wheel) = self.context.store.wheel_for(&key).map_err(Stop::Store)? {
+        if let Some(wheel) = self.context.store.wheel_for(&key).map_err(Stop::store)? {
             return Ok(Done::Stored(Box::new(wheel)));
         }
         composer.write_lists(&lock.requirements)?;
@@ -163,7 +169,7 @@ impl<'a> Work<'a> {
 
     fn begin(&mut self, phase: Phase, log: &mut CellLog<'_>) -> Result<(), Stop> {
         self.phase = phase;
-        self.context.store.begin_phase(self.attempt, phase).map_err(Stop::Store)?;
+        self.context.store.begin_phase(self.attempt, phase).map_err(Stop::store)?;
         self.context.reporter.report(&Event::PhaseStarted { cell: self.cell.id.clone(), phase });
         log.begin_section();
         log.note(&format!("{phase} of {}", self.cell.id));
@@ -171,7 +177,7 @@ impl<'a> Work<'a> {
     }
 
     fn record(&self, kind: &str, detail: &serde_json::Value) -> Result<(), Stop> {
-        self.context.store.record(self.attempt, kind, detail).map_err(Stop::Store)
+        self.context.store.record(self.attempt, kind, detail).map_err(Stop::store)
     }
 
     fn tell(&self, log: &mut CellLog<'_>, message: &str) {
@@ -285,7 +291,7 @@ impl<'a> Work<'a> {
             resolve(composer, &requirements, engine, foundation, &scratch, log, cancel)?;
         let lock = Lock { version, source, base: composer.base.clone(), requirements };
         let text = serde_json::to_string(&lock).expect("a lock is plain data");
-        store.put_lock(&self.ground.request, &text).map_err(Stop::Store)?;
+        store.put_lock(&self.ground.request, &text).map_err(Stop::store)?;
         Ok(lock)
     }
 
@@ -293,7 +299,7 @@ impl<'a> Work<'a> {
         let digest = self.context.mill.engine.digest(environment)?;
         let recipe = &self.ground.recipe_digest;
         let key = lock::key(recipe, self.recipe(), &self.cell.cell, lock, &digest);
-        self.context.store.set_key(self.attempt, &key).map_err(Stop::Store)?;
+        self.context.store.set_key(self.attempt, &key).map_err(Stop::store)?;
         Ok(key)
     }
 
@@ -317,6 +323,7 @@ impl<'a> Work<'a> {
             &lock.versioned(&self.cell.cell),
             self.recipe(),
             &self.ground.toolchain,
+            &prepared.environment,
             folders,
             self.budget,
             &mill.settings.network,
@@ -385,7 +392,7 @@ impl<'a> Work<'a> {
             run: self.run.clone(),
         };
         let added = self.context.store.add_wheel(wheel, &new);
-        let added = added.map_err(|source| Stop::NotKept(wheel.to_owned(), source))?;
+        let added = added.map_err(|source| Stop::NotKept(wheel.to_owned(), Box::new(source)))?;
         Ok(added.wheel)
     }
 }

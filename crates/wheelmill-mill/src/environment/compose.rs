@@ -80,14 +80,12 @@ const INSTALL_REQUIREMENTS: &str = r#"
 /build/tools/uv pip install $UV_ARGUMENTS --python /opt/wheelmill/env/bin/python --no-deps --requirements /build/tools/requirements.txt
 "#;
 
-/// Where programs are looked up while a package is built.
-pub(crate) fn search_path() -> String {
-    format!(
-        "{}/bin:{}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{}",
-        paths::PYTHON_ENVIRONMENT,
-        paths::CUDA,
-        paths::TOOLS
-    )
+/// Where programs are looked up while a package is built: the toolchain, then the base's own
+/// places, which in an image can lead to a newer compiler.
+pub(crate) fn search_path(base: &[(String, String)]) -> String {
+    const PLACES: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let places = base.iter().find(|(name, _)| name == "PATH").map_or(PLACES, |(_, path)| path);
+    format!("{}/bin:{}/bin:{places}:{}", paths::PYTHON_ENVIRONMENT, paths::CUDA, paths::TOOLS)
 }
 
 impl Composer<'_> {

@@ -120,10 +120,7 @@ impl<'a> Index<'a> {
 }
 
 /// The newest release that a person who names no version would want.
-pub(crate) fn newest<'r>(
-    releases: &'r [Release],
-    python: Option<PythonVersion>,
-) -> Option<&'r Release> {
+pub(crate) fn newest(releases: &[Release], python: Option<PythonVersion>) -> Option<&Release> {
     let fits = |release: &&Release| {
         let wanted = python.zip(release.requires_python.as_ref());
         !release.yanked
