@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use camino::Utf8PathBuf;
+use wheelmill_engine::image::REGISTRY_CREDENTIALS;
 use wheelmill_model::{NetworkSettings, Secret};
 
 use crate::output::Page;
@@ -48,7 +49,7 @@ pub(crate) const GROUPS: &[Group] = &[
         variables: &[
             Variable {
                 name: HOME,
-                help: "The folder of the store: wheels, history, logs, environments. Default: `$XDG_DATA_HOME/wheelmill`.",
+                help: "The folder of the store: wheels, history, logs. Default: `$XDG_DATA_HOME/wheelmill`.",
             },
             Variable {
                 name: CACHE,
@@ -126,6 +127,10 @@ pub(crate) const GROUPS: &[Group] = &[
                 help: "uv's settings: `UV_DEFAULT_INDEX`, `UV_INDEX`, `UV_INDEX_*_PASSWORD`, …. `UV_DEFAULT_INDEX` outranks `UV_INDEX_URL`, and both `PIP_INDEX_URL`.",
             },
             Variable {
+                name: "REGISTRY_AUTH_FILE",
+                help: "The file with the passwords of image registries, in the form of Docker's `config.json`. Default: `config.json` in `DOCKER_CONFIG` or `~/.docker`, else `containers/auth.json` in `XDG_RUNTIME_DIR`.",
+            },
+            Variable {
                 name: "SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, PIP_CERT",
                 help: "The file of trusted certificates; the first that is set counts. Default: the file that this machine's distribution keeps.",
             },
@@ -175,6 +180,24 @@ impl Environment {
         named.or_else(|| self.home_folder().map(|home| home.join(below_home)))
     }
 
+    /// The file with the passwords of image registries: named, else Docker's, else Podman's.
+    fn registry_credentials(&self) -> Option<String> {
+        if let Some(named) = self.get(REGISTRY_CREDENTIALS) {
+            return Some(named.to_owned());
+        }
+        let docker = self.get("DOCKER_CONFIG").map(Utf8PathBuf::from);
+        let docker = docker.or_else(|| self.home_folder().map(|home| home.join(".docker")));
+        let podman = self.get("XDG_RUNTIME_DIR").map(Utf8PathBuf::from);
+        [
+            docker.map(|folder| folder.join("config.json")),
+            podman.map(|folder| folder.join("containers/auth.json")),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|file| file.is_file())
+        .map(Utf8PathBuf::into_string)
+    }
+
     /// How this machine reaches indexes and registries.
     pub(crate) fn network(&self, offline: bool) -> NetworkSettings {
         let is_passed = |name: &str| {
@@ -191,13 +214,17 @@ impl Environment {
         let index = ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"]
             .into_iter()
             .find_map(|name| self.get(name));
+        let mut variables: Vec<(String, Secret)> = self
+            .0
+            .iter()
+            .filter(|(name, value)| is_passed(name) && !value.is_empty())
+            .map(|(name, value)| (name.clone(), Secret::new(value)))
+            .collect();
+        if let Some(file) = self.registry_credentials() {
+            variables.push((REGISTRY_CREDENTIALS.to_owned(), Secret::new(file)));
+        }
         NetworkSettings {
-            variables: self
-                .0
-                .iter()
-                .filter(|(name, value)| is_passed(name) && !value.is_empty())
-                .map(|(name, value)| (name.clone(), Secret::new(value)))
-                .collect(),
+            variables,
             certificates: named.or_else(|| {
                 CERTIFICATE_FILES.iter().map(Utf8PathBuf::from).find(|file| file.exists())
             }),
@@ -250,10 +277,14 @@ mod tests {
             ("PIP_NO_INPUT", ""),
             ("AWS_SECRET_ACCESS_KEY", "x"),
             ("CURL_CA_BUNDLE", "/corp.pem"),
+            ("REGISTRY_AUTH_FILE", "/corp.json"),
         ]);
         let network = environment.network(false);
         let names: Vec<&str> = network.variables.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["PIP_INDEX_URL", "UV_DEFAULT_INDEX", "https_proxy"]);
+        assert_eq!(
+            names,
+            ["PIP_INDEX_URL", "UV_DEFAULT_INDEX", "https_proxy", "REGISTRY_AUTH_FILE"]
+        );
         assert_eq!(network.index.unwrap().reveal(), "https://index.corp/simple");
         assert_eq!(network.certificates.unwrap(), "/corp.pem");
     }
