@@ -126,6 +126,13 @@ impl LayerStore {
         }
     }
 
+    fn open_lock(&self, key: &Digest) -> Result<(File, Utf8PathBuf), EngineError> {
+        fs_err::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
+        let path = self.folder.join(format!("{key}.lock"));
+        let file = File::options().create(true).append(true).open(&path);
+        Ok((file.map_err(failed("open", &path))?, path))
+    }
+
     /// Begins a layer. What somebody who was killed has left of it is removed.
     pub(super) fn begin<'a>(
         &self,
@@ -147,12 +154,12 @@ impl LayerStore {
 
     /// Removes a layer that nobody uses; waits for nobody.
     pub(super) fn remove(&self, key: &Digest, errands: &Errands) -> Result<bool, EngineError> {
-        let hurry = Cancel::new();
-        hurry.cancel();
-        let _lock = match self.wait(key, File::try_lock, &hurry) {
-            Err(EngineError::Cancelled) => return Ok(false),
-            lock => lock?,
-        };
+        let (file, path) = self.open_lock(key)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+        }
         // Under another name first: what is half removed must not look whole.
         let (layer, doomed) = (self.layer(key), self.folder.join(format!("{key}.new")));
         match fs_err::rename(&layer, &doomed) {

@@ -113,8 +113,8 @@ fn sampled() -> Finding {
     Finding {
         severity: Severity::Warning,
         message: "memory is sampled, since no control group can be made here: short peaks are not \
-                  seen, limits are overshot before they are noticed, and limits of processors are \
-                  not kept"
+                  seen, limits are overshot before they are noticed, and processors are limited in \
+                  whole ones"
             .to_owned(),
         fix: Some(
             "where systemd runs: put `systemd-run --user --scope -p Delegate=yes` before the \

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 
 use wheelmill_engine::{Container, Mount};
 
-use crate::support::{everywhere, shell, step};
+use crate::support::{Machine, engine_that_hides, everywhere, shell, step};
 
 #[test]
 fn nothing_of_the_host_but_its_system_is_visible() {
@@ -26,6 +26,16 @@ fn nothing_of_the_host_but_its_system_is_visible() {
         let mounts = machine.says("cat /proc/self/mountinfo");
         assert!(mounts.lines().count() < 60, "{mounts}");
         assert!(!mounts.contains(" /sys/fs/cgroup/"), "{mounts}");
+    });
+}
+
+#[test]
+fn what_the_caller_hides_is_hidden_wherever_it_lies() {
+    everywhere("isolation::what_the_caller_hides_is_hidden_wherever_it_lies", |machine| {
+        let hidden = vec!["/usr/include".into(), "/var/no/such".into(), machine.state.clone()];
+        let engine = engine_that_hides(&machine.state, hidden);
+        let other = Machine { engine, state: machine.state.clone() };
+        assert_eq!(other.says("ls -A /usr/include; ! touch /usr/include/x 2>&-"), "");
     });
 }
 
@@ -164,6 +174,29 @@ fn only_writable_mounts_can_be_written() {
         assert_eq!(fs::read_to_string(inputs.join("file")).unwrap(), "input");
         // The result belongs to whoever runs the engine.
         fs::remove_file(outputs.join("result")).unwrap();
+    });
+}
+
+#[test]
+fn devices_and_libraries_can_be_shown() {
+    everywhere("isolation::devices_and_libraries_can_be_shown", |machine| {
+        let folder = machine.folder("driver");
+        fs::write(folder.join("lib.so"), "library").unwrap();
+        let mount = |source: &str, target: &str, writable| Mount {
+            source: source.into(),
+            target: target.into(),
+            writable,
+        };
+        let library = folder.join("lib.so");
+        let mounts = vec![
+            mount("/dev/zero", "/dev/nvidia0", true),
+            mount(library.as_str(), "/usr/lib/wheelmill-test/lib.so.1", false),
+            mount(library.as_str(), "/usr/bin/wheelmill-test", false),
+        ];
+        let script = "head -c1 /dev/nvidia0 | wc -c; echo > /dev/nvidia0; \
+                      cat /usr/lib/wheelmill-test/lib.so.1 /usr/bin/wheelmill-test";
+        let ran = machine.run(&Container { mounts, ..shell(script) });
+        assert_eq!(ran.text(), "1\nlibrarylibrary");
     });
 }
 

@@ -1,10 +1,12 @@
 //! How containers begin, speak and end.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use wheelmill_engine::{Cancel, Container, Engine as _, EngineError, Mount, OutputSink, Stream};
 
 use crate::support::{Machine, everywhere, processes_with, shell};
@@ -161,21 +163,26 @@ fn a_killed_program_leaves_no_process_and_no_folder() {
     everywhere("life::a_killed_program_leaves_no_process_and_no_folder", killed_program);
 }
 
-fn killed_program(machine: &Machine) {
-    let name = unique("killed");
+/// A program of its own that runs a container, whose processes have `name` in their command lines.
+fn program(machine: &Machine, name: &str) -> Child {
     let shared = machine.folder("shared");
-    let program = std::env::current_exe().unwrap().with_file_name("helper");
-    let program =
-        if program.exists() { program } else { env!("CARGO_BIN_EXE_wheelmill-container").into() };
-    let mut child = Command::new(program)
+    let copy = std::env::current_exe().unwrap().with_file_name("helper");
+    let original = env!("CARGO_BIN_EXE_wheelmill-container");
+    let child = Command::new(if copy.exists() { copy } else { original.into() })
         .arg(machine.state.as_str())
         .args(["--mount", &format!("{shared}:/shared:rw")])
-        .args(["sh", "-c", &format!("{} echo > /shared/ready; sleep 600", clingers(&name))])
+        .args(["sh", "-c", &format!("{} echo > /shared/ready; sleep 600", clingers(name))])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     until("the container runs", || shared.join("ready").exists());
-    assert!(processes_with(&name).len() > 1);
+    assert!(processes_with(name).len() > 1);
+    child
+}
+
+fn killed_program(machine: &Machine) {
+    let name = unique("killed");
+    let mut child = program(machine, &name);
     child.kill().unwrap();
     child.wait().unwrap();
     until("all processes are gone", || processes_with(&name).is_empty());
@@ -187,6 +194,24 @@ fn killed_program(machine: &Machine) {
     next.run(&prepared, &shell("true"), &mut |_: Stream, _: &[u8]| {}, &Cancel::new()).unwrap();
     drop(next);
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+}
+
+#[test]
+fn a_killed_helper_takes_its_container_with_it() {
+    everywhere("life::a_killed_helper_takes_its_container_with_it", |machine| {
+        let name = unique("helper");
+        let mut child = program(machine, &name);
+        let parent = format!("PPid:\t{}\n", child.id());
+        for helper in processes_with("--wheelmill-container-helper") {
+            let status = fs::read_to_string(format!("/proc/{helper}/status")).unwrap_or_default();
+            if status.contains(&parent) {
+                kill(Pid::from_raw(i32::try_from(helper).unwrap()), Signal::SIGKILL).unwrap();
+            }
+        }
+        // The program says that the container could not be run.
+        assert_eq!(child.wait().unwrap().code(), Some(125));
+        until("all processes are gone", || processes_with(&name).is_empty());
+    });
 }
 
 fn until(what: &str, done: impl Fn() -> bool) {

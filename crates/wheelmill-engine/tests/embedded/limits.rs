@@ -37,13 +37,37 @@ fn too_much_memory_is_a_kill_that_is_reported() {
 }
 
 #[test]
-fn fewer_processors_are_fewer_processors() {
-    everywhere("limits::fewer_processors_are_fewer_processors", |machine| {
-        let limits = Limits { cpus: Some(0.2), ..Limits::default() };
-        let ran = machine.run(&Container {
-            limits,
-            ..shell("i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; cat /proc/self/stat | wc -c; times")
-        });
-        assert!(ran.exit.success(), "{ran:?}");
+fn processors_are_limited() {
+    everywhere("limits::processors_are_limited", |machine| {
+        let limits = Limits { cpus: Some(0.5), ..Limits::default() };
+        // Two loops that would fill two processors for a while.
+        let script = "for loop in 1 2; do timeout 0.6 sh -c 'while :; do :; done' & done; wait; \
+                      set -- $(tail -n1 /proc/self/stat); times | tail -n1; nproc";
+        let ran = machine.run(&Container { limits, ..shell(script) });
+        let lines: Vec<_> = ran.text.lines().collect();
+        if ran.exit.watch == MemoryWatch::Sampled {
+            assert_eq!(lines[1], "1", "{ran:?}");
+        } else {
+            // Of the time of one processor, half.
+            assert!(seconds(lines[0].split(' ').next().unwrap()) < 0.6, "{ran:?}");
+        }
+    });
+}
+
+/// What `times` writes: `0m0.310000s`.
+fn seconds(text: &str) -> f64 {
+    let (minutes, seconds) = text.trim_end_matches('s').split_once('m').unwrap();
+    minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+}
+
+#[test]
+fn too_many_processes_are_refused_where_they_are_counted() {
+    everywhere("limits::too_many_processes_are_refused_where_they_are_counted", |machine| {
+        let limits = Limits { processes: Some(20), ..Limits::default() };
+        let script = "for number in $(seq 40); do sleep 1 & done; echo all";
+        let ran = machine.run(&Container { limits, ..shell(script) });
+        if ran.exit.watch == MemoryWatch::Cgroup {
+            assert!(!ran.text.contains("all"), "{ran:?}");
+        }
     });
 }

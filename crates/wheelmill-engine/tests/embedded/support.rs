@@ -32,11 +32,29 @@ const MAPPED_USER: &str = "wheelmill-test";
 
 /// Runs a test for every way. `name` is the test's own full name.
 pub(crate) fn everywhere(name: &str, test: fn(&Machine)) {
+    everywhere_in(&env::temp_dir(), name, test);
+}
+
+/// As [`everywhere`], for tests that make thousands of folders: in memory, where that is possible.
+pub(crate) fn everywhere_in_memory(name: &str, test: fn(&Machine)) {
+    let memory = Path::new("/dev/shm");
+    let probe = tempfile::NamedTempFile::new_in(memory);
+    // Since Linux 6.6; overlays of users need it.
+    let attributes = probe.is_ok_and(|file| {
+        let mut set = Command::new("setfattr");
+        set.args(["-n", "user.x", "-v", "y"]).arg(file.path());
+        set.status().is_ok_and(|status| status.success())
+    });
+    let disk = env::temp_dir();
+    everywhere_in(if attributes { memory } else { &disk }, name, test);
+}
+
+fn everywhere_in(place: &Path, name: &str, test: fn(&Machine)) {
     if let Some(state) = env::var_os(STATE) {
         test(&Machine::new(Utf8PathBuf::try_from(Path::new(&state).to_owned()).unwrap()));
         return;
     }
-    let state = tempfile::tempdir().unwrap();
+    let state = tempfile::tempdir_in(place).unwrap();
     let folder = Utf8Path::from_path(state.path()).unwrap();
     if !Uid::effective().is_root() {
         cannot("root's way cannot be tested: this is not root");
@@ -44,9 +62,9 @@ pub(crate) fn everywhere(name: &str, test: fn(&Machine)) {
         return;
     }
     test(&Machine::new(folder.to_owned()));
-    as_user(name, NOBODY);
+    as_user(place, name, NOBODY);
     match MappedUser::new() {
-        Some(user) => as_user(name, user.uid),
+        Some(user) => as_user(place, name, user.uid),
         None => eprintln!("NOT TESTED: there is no newuidmap, so no user has other identities"),
     }
 }
@@ -57,16 +75,20 @@ pub(crate) fn cannot(what: &str) {
     eprintln!("NOT TESTED: {what}");
 }
 
-fn as_user(name: &str, uid: u32) {
+fn as_user(place: &Path, name: &str, uid: u32) {
     // The programs may lie where the user cannot read.
-    let state = tempfile::tempdir().unwrap();
+    let state = tempfile::tempdir_in(place).unwrap();
     fs::set_permissions(state.path(), Permissions::from_mode(0o755)).unwrap();
     let own = state.path().join("state");
     fs::create_dir(&own).unwrap();
     chown(&own, Some(uid), Some(uid)).unwrap();
     let program = state.path().join("test");
-    fs::copy(env::current_exe().unwrap(), &program).unwrap();
-    fs::copy(HELPER, state.path().join("helper")).unwrap();
+    // Not by this process: another thread could fork while the copy is open for writing, and a
+    // file that is cannot be executed.
+    for (from, to) in [(&env::current_exe().unwrap(), "test"), (&HELPER.into(), "helper")] {
+        let status = Command::new("cp").arg(from).arg(state.path().join(to)).status().unwrap();
+        assert!(status.success(), "cp: {status}");
+    }
     let status = Command::new("setpriv")
         .args(["--reuid", &uid.to_string(), "--regid", &uid.to_string(), "--clear-groups"])
         .arg(program)
@@ -175,6 +197,11 @@ impl Machine {
 
 /// An engine that keeps everything in one folder.
 pub(crate) fn engine(state: &Utf8Path) -> EmbeddedEngine {
+    engine_that_hides(state, Vec::new())
+}
+
+/// An engine that also hides some folders of the host.
+pub(crate) fn engine_that_hides(state: &Utf8Path, hidden: Vec<Utf8PathBuf>) -> EmbeddedEngine {
     // Beside a test program that was copied, there is a copy of the helper.
     let copy = env::current_exe().unwrap().with_file_name("helper");
     let program = if env::var_os(STATE).is_some() { copy } else { HELPER.into() };
@@ -182,7 +209,7 @@ pub(crate) fn engine(state: &Utf8Path) -> EmbeddedEngine {
         program: Utf8PathBuf::try_from(program).unwrap(),
         layers: state.join("layers"),
         scratch: state.join("scratch"),
-        hidden: Vec::new(),
+        hidden,
         network: NetworkSettings::default(),
     })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use wheelmill_engine::Step;
 
-use crate::support::{Machine, cannot, everywhere, shell, step};
+use crate::support::{Machine, cannot, everywhere_in_memory, shell, step};
 
 /// Makes a package as small as one can be, that does what packages do: files and folders of its
 /// own, an account, a file of another owner, a command that is run when others are installed.
@@ -43,13 +43,17 @@ fn a_package_is_installed_and_the_host_does_not_know() {
         cannot("packages: this is not a Debian or a relative of it");
         return;
     }
-    everywhere("system::a_package_is_installed_and_the_host_does_not_know", install);
+    everywhere_in_memory("system::a_package_is_installed_and_the_host_does_not_know", install);
 }
 
 fn install(machine: &Machine) {
     let before = fs::read("/var/lib/dpkg/status").unwrap();
     let install = Step { system: true, ..step(PACKAGE) };
-    let edit = Step { system: true, ..step("echo edited >> /etc/environment; mkdir /usr/lib/new") };
+    // Editing in place, and what package managers do before they replace a file.
+    let edit = "echo edited >> /etc/environment; mkdir /usr/lib/new; ln /usr/bin/env /usr/bin/env.old; \
+                cmp /usr/bin/env /usr/bin/env.old; cd /usr/bin; ln env ../lib/new/env; \
+                cp env.old new; mv new env; ! ln /usr/bin/no-such /usr/bin/other; ! ln /usr/bin/env /usr/bin/cmp";
+    let edit = Step { system: true, ..step(edit) };
     let prepared = machine.prepare(vec![install, edit]).unwrap_or_else(|error| {
         panic!("{error}: {error:?}");
     });

@@ -3,6 +3,7 @@
 //! Everything here runs in a process with a single thread, so forking and entering namespaces are
 //! safe. Nothing here is called in the program itself but [`helper_main`].
 
+mod bind;
 mod capabilities;
 mod cgroup;
 mod entry;
@@ -14,6 +15,7 @@ mod mounts;
 mod namespace;
 mod network;
 mod overlay;
+mod processors;
 mod root;
 mod seccomp;
 mod supervise;

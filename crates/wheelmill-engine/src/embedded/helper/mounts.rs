@@ -1,16 +1,16 @@
 //! What is mounted in a container's root beside its layers.
 
 use std::fs::File;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, symlink};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 
+use super::bind::{Rights, bind, limit, name_of};
 use super::network;
 use super::root::Stage;
-use super::sys::{self, MOUNT_NO_DEVICES, MOUNT_NO_SUID, MOUNT_READ_ONLY};
 use super::target::{Kind, find, find_or_make};
 use crate::embedded::spec::{During as _, Failure, Operation, RunRequest};
 
@@ -38,25 +38,9 @@ const MASKED: [&str; 13] = [
 const READ_ONLY: [&str; 5] =
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// Shows a file or folder, with all that is mounted below it, in another place of the host.
-pub(super) fn bind(source: &Utf8Path, place: &Utf8Path, writable: bool) -> nix::Result<()> {
-    let (source, place) = (source.as_std_path(), place.as_std_path());
-    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-    mount(Some(source), place, None::<&str>, flags, None::<&str>)?;
-    let mounted = File::open(place)
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(nix::libc::EIO)))?;
-    sys::add_mount_attributes(&mounted, attributes(writable, false))
-}
-
 /// What a mount of `source` needs to be mounted on.
 pub(super) fn kind_of(source: &Utf8Path) -> Kind {
     if source.is_dir() { Kind::Folder } else { Kind::File }
-}
-
-const fn attributes(writable: bool, device: bool) -> u64 {
-    let read_only = if writable { 0 } else { MOUNT_READ_ONLY };
-    let no_devices = if device { 0 } else { MOUNT_NO_DEVICES };
-    MOUNT_NO_SUID | read_only | no_devices
 }
 
 /// The root of a container while things are mounted in it.
@@ -164,13 +148,10 @@ impl<'a> Mounter<'a> {
         let device = kind.is_char_device() || source.starts_with("/dev");
         let on = if kind.is_dir() { Kind::Folder } else { Kind::File };
         let target = find_or_make(&self.root, place, on, &mut self.made).during(named)?;
-        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-        let name = name_of(&target.file);
-        mount(Some(source.as_std_path()), name.as_str(), None::<&str>, flags, None::<&str>)
-            .during(named)?;
+        bind(source.as_std_path(), &target.file).during(named)?;
         // The descriptor still names what is now covered, so the mount is looked up again.
         let mounted = find(&self.root, &target.path).during(named)?;
-        sys::add_mount_attributes(&mounted.file, attributes(writable, device)).during(named)
+        limit(&mounted.file, Rights { write: writable, devices: device }).during(named)
     }
 
     /// Covers a file or folder, if it is there, with an empty one that cannot be changed.
@@ -197,12 +178,9 @@ impl<'a> Mounter<'a> {
             Err(Errno::ENOENT) => return Ok(()),
             target => target.during(named)?,
         };
-        let name = name_of(&target.file);
-        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-        mount(Some(name.as_str()), name.as_str(), None::<&str>, flags, None::<&str>)
-            .during(named)?;
+        bind(name_of(&target.file).as_ref(), &target.file).during(named)?;
         let mounted = find(&self.root, &target.path).during(named)?;
-        sys::add_mount_attributes(&mounted.file, MOUNT_READ_ONLY).during(named)
+        limit(&mounted.file, Rights { write: false, devices: false }).during(named)
     }
 
     /// Shows a small file that is made here.
@@ -211,9 +189,4 @@ impl<'a> Mounter<'a> {
         fs_err::write(&source, text).during(|| Operation::System(place.into()))?;
         self.show(&source, place.into(), false)
     }
-}
-
-/// A path by which the kernel finds what a descriptor names, whatever links lead there.
-fn name_of(file: &OwnedFd) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
 }

@@ -12,7 +12,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 
-use super::mounts::{bind, kind_of};
+use super::bind::{Rights, bind, limit, open_mounted};
+use super::mounts::kind_of;
 use super::overlay::Overlay;
 use super::target::find_or_make;
 use crate::Mount;
@@ -114,7 +115,7 @@ impl Stage {
             // In a user namespace, a folder with mounts below it cannot be a layer; it is shown as
             // it is, and cannot be changed.
             (Err(failure), Some(host)) if failure.errno == Errno::EINVAL as i32 => {
-                bind(&host, &place, false).during(|| failure.operation)
+                show_read_only(&host, &place).during(|| failure.operation)
             }
             (result, _) => result,
         }
@@ -145,6 +146,12 @@ fn skeleton(root: &Utf8Path) -> std::io::Result<Vec<String>> {
         fs_err::set_permissions(&path, Permissions::from_mode(permissions))?;
     }
     Ok(shown)
+}
+
+/// Shows a folder of the host as it is.
+fn show_read_only(host: &Utf8Path, place: &Utf8Path) -> nix::Result<()> {
+    bind(host.as_std_path(), &open_mounted(place.as_std_path())?)?;
+    limit(&open_mounted(place.as_std_path())?, Rights { write: false, devices: false })
 }
 
 /// Makes empty files and folders to mount things on, in a folder that goes below all layers. What

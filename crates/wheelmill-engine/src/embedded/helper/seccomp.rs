@@ -27,10 +27,11 @@ const ARCHITECTURE_AT: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
 
 /// Refused. Docker refuses the same by default, and more.
-const REFUSED: [c_long; 14] = [
+const REFUSED: [c_long; 15] = [
     libc::SYS_add_key,
     libc::SYS_bpf,
     libc::SYS_fsopen,
+    libc::SYS_io_uring_setup,
     libc::SYS_kexec_file_load,
     libc::SYS_kexec_load,
     libc::SYS_keyctl,

@@ -16,7 +16,7 @@ use nix::unistd::{ForkResult, Pid, pipe2};
 
 use super::cgroup::ControlGroup;
 use super::memory::Sampler;
-use super::{entry, init, namespace, sys};
+use super::{entry, init, namespace, processors, sys};
 use crate::embedded::spec::{During as _, Ended, Event, Failure, Operation, RunRequest};
 use crate::{Limits, MemoryWatch};
 
@@ -178,6 +178,9 @@ impl Memory {
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 Err(error) => return Err(error),
             }
+        }
+        if let Some(cpus) = limits.cpus {
+            processors::keep_to(init, cpus)?;
         }
         Ok(Self::Sampled(Sampler::new(init, limits.memory.map(|limit| limit.0))))
     }
