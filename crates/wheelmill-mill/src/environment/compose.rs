@@ -8,7 +8,7 @@ use wheelmill_recipe::{Cell, Recipe, Source};
 use super::network::ambient;
 use super::paths;
 use super::requirements::Requirements;
-use super::system::{self, Wanted};
+use super::system::{self, PythonNeed, Wanted};
 use super::toolchain::{Toolchain, Toolkit};
 use crate::host::Host;
 
@@ -94,11 +94,15 @@ impl Composer<'_> {
     }
 
     fn system(&self) -> Wanted {
-        let own_python = self.on_host() && self.host.interpreter(self.cell.python).is_some();
+        let python = match (self.on_host(), self.host.interpreter(self.cell.python)) {
+            (true, Some(_)) => PythonNeed::Headers,
+            (true, None) => PythonNeed::None,
+            (false, _) => PythonNeed::IfThere,
+        };
         system::wanted(
             &self.recipe.build.system_packages,
             self.cell.python,
-            own_python,
+            python,
             matches!(self.recipe.source, Source::Git { .. }),
             !self.recipe.patches.is_empty(),
         )

@@ -131,6 +131,19 @@ pub(crate) struct Wanted {
     /// Things of ours, so that a root can be asked for them without its package manager.
     things: Vec<&'static Thing>,
     python: PythonVersion,
+    /// Whether the distribution is asked for the whole Python, and may not have it.
+    whole_python: bool,
+}
+
+/// What of Python a build needs from the distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PythonNeed {
+    /// Nothing: uv brings it.
+    None,
+    /// The headers of the interpreter that is there.
+    Headers,
+    /// All of it, if it has that release; else uv brings it.
+    IfThere,
 }
 
 /// What a build needs from the distribution: a compiler, the headers of the base's own Python,
@@ -138,11 +151,12 @@ pub(crate) struct Wanted {
 pub(crate) fn wanted(
     packages: &SystemPackages,
     python: PythonVersion,
-    headers: bool,
+    need: PythonNeed,
     git: bool,
     patch: bool,
 ) -> Wanted {
     let mut names = vec!["c++"];
+    let headers = need == PythonNeed::Headers;
     for (name, needed) in [("python-headers", headers), ("git", git), ("patch", patch)] {
         if needed {
             names.push(name);
@@ -167,7 +181,7 @@ pub(crate) fn wanted(
             (family, list)
         })
         .collect();
-    Wanted { lists, things, python }
+    Wanted { lists, things, python, whole_python: need == PythonNeed::IfThere }
 }
 
 fn spelled(text: &str, python: PythonVersion) -> String {
@@ -194,13 +208,16 @@ impl Wanted {
 
     /// The step that brings what is missing, by whichever package manager the base has.
     pub(crate) fn step(&self) -> Step {
-        let environment = self
+        let mut environment: Vec<(String, String)> = self
             .lists
             .iter()
             .map(|(family, list)| {
                 (format!("PACKAGES_{}", family.as_str().to_uppercase()), list.join(" "))
             })
             .collect();
+        if self.whole_python {
+            environment.push(("PYTHON".to_owned(), self.python.to_string()));
+        }
         let titles: Vec<&str> = self.things.iter().map(|thing| thing.name).collect();
         Step {
             title: format!("system packages: {}", titles.join(", ")),
@@ -226,12 +243,17 @@ if command -v apt-get >/dev/null; then
     for package in $PACKAGES_DEBIAN; do
         dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
     done
-    [ -n "$missing" ] || exit 0
+    [ -z "${PYTHON:-}" ] || [ -e "/usr/include/python$PYTHON/Python.h" ] || python="python$PYTHON-dev"
+    [ -n "$missing${python:-}" ] || exit 0
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
-    apt-get install -q -y --no-install-recommends $missing
+    [ -z "$missing" ] || apt-get install -q -y --no-install-recommends $missing
+    [ -z "${python:-}" ] || apt-get install -q -y --no-install-recommends "$python" "python$PYTHON" ||
+        echo "the distribution has no Python $PYTHON"
 elif command -v dnf >/dev/null; then
     dnf install -y --setopt=install_weak_deps=False $PACKAGES_FEDORA
+    [ -z "${PYTHON:-}" ] || dnf install -y --setopt=install_weak_deps=False "python$PYTHON-devel" ||
+        echo "the distribution has no Python $PYTHON"
 elif command -v yum >/dev/null; then
     yum install -y $PACKAGES_FEDORA
 elif command -v zypper >/dev/null; then
@@ -256,7 +278,7 @@ mod tests {
     fn a_root_without_the_headers_needs_the_step() {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
-        let wanted = wanted(&SystemPackages::default(), PYTHON, true, false, false);
+        let wanted = wanted(&SystemPackages::default(), PYTHON, PythonNeed::Headers, false, false);
         for file in ["usr/bin/apt-get", "usr/bin/g++"] {
             fs_err::create_dir_all(root.join(file).parent().unwrap()).unwrap();
             fs_err::write(root.join(file), "").unwrap();
@@ -277,7 +299,7 @@ mod tests {
         }
         let mut packages = SystemPackages::default();
         packages.by_family.insert("debian".to_owned(), vec!["libboost-dev".to_owned()]);
-        let wanted = wanted(&packages, PYTHON, false, false, false);
+        let wanted = wanted(&packages, PYTHON, PythonNeed::None, false, false);
         assert!(!wanted.all_in(root));
         fs_err::create_dir_all(root.join("var/lib/dpkg/info")).unwrap();
         fs_err::write(root.join("var/lib/dpkg/info/libboost-dev:amd64.list"), "").unwrap();
