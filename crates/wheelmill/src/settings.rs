@@ -59,6 +59,7 @@ impl Session {
         let Some(folder) = &self.project_folder else {
             return Ok(Project::find(&current_folder()?));
         };
+        let folder = current_folder()?.join(folder);
         let file = folder.join(PROJECT_FILE);
         if file.is_file() {
             return Ok(Some(file));

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use wheelmill_mill::{CellOutcome, CellResult, Reporter, RunResult};
+use wheelmill_mill::{CellOutcome, CellResult, Event, Reporter, RunResult};
 use wheelmill_model::RunId;
 
 use super::cells::{CellArgs, CellSettings};
@@ -57,7 +57,11 @@ pub(crate) fn build(args: &BuildArgs, session: &Session) -> Result<Ending, CliEr
 fn reporter(session: &Session) -> Box<dyn Reporter> {
     let printer = session.printer;
     if printer.quiet {
-        Box::new(|_: &wheelmill_mill::Event| {})
+        Box::new(move |event: &Event| {
+            if let Event::Warning { message, hint, .. } = event {
+                printer.warn(message, hint.as_deref());
+            }
+        })
     } else if stderr_moves(session.environment.get("TERM")) {
         Box::new(LiveView::start())
     } else {

@@ -116,7 +116,7 @@ fn a_project_that_is_not_there_or_cannot_be_read_is_named() {
     assert_snapshot!(place.run("plan --project nowhere"), @r"
     exit: 2
     ----- stderr
-    error: there is no `wheelmill.toml` in `nowhere`
+    error: there is no `wheelmill.toml` in `[HERE]/project/nowhere`
       hint: `--project` takes the folder that holds the file
     ");
     fs_err::create_dir(place.path().join("project/wheelmill.toml")).unwrap();

@@ -63,25 +63,29 @@ base = "root.tar"
 #[test]
 fn ten_thousand_cells_are_planned_in_under_half_a_second() {
     let place = Place::new();
-    let list = |name: &str, values: Vec<String>| format!("{name} = {values:?}\n");
-    let text = [
-        "[matrix]\npackage = [\"torchsort\"]\narchitectures = \"9.0\"\n".to_owned(),
-        list("version", (0..25).map(|n| format!("0.{n}")).collect()),
-        list("cuda", (0..10).map(|n| format!("12.{n}")).collect()),
-        list("torch", (0..10).map(|n| format!("2.{n}")).collect()),
-        list("python", (9..13).map(|n| format!("3.{n}")).collect()),
-    ];
-    place.write("wheelmill.toml", &text.concat());
+    let versions: Vec<String> = (0..625).map(|number| format!("0.{number}")).collect();
+    let matrix = format!(
+        r#"
+[matrix]
+package = ["torchsort"]
+version = {versions:?}
+cuda = ["13.0"]
+torch = ["2.9", "2.10", "2.11", "2.12"]
+python = ["3.10", "3.11", "3.12", "3.13"]
+architectures = "9.0"
+"#
+    );
+    place.write("wheelmill.toml", &matrix);
     let mut best = Duration::MAX;
     for _ in 0..3 {
         let start = Instant::now();
         let output = place.command("plan").output().unwrap();
         best = best.min(start.elapsed());
-        let lines = String::from_utf8(output.stdout).unwrap().lines().count();
-        assert_eq!(lines, 10_001, "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said, "10000 cells: 10000 to build\n");
     }
-    // The limit holds for a release build; one with checks is several times slower.
-    let limit = if cfg!(debug_assertions) { 5 * 500 } else { 500 };
+    // The limit is that of a release build; one without optimisation is ten times slower.
+    let limit = if cfg!(debug_assertions) { 10 * 500 } else { 500 };
     assert!(best < Duration::from_millis(limit), "it took {best:?}");
 }
 
