@@ -14,7 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nix::unistd::Uid;
 use wheelmill_engine::{
     Base, Cancel, Container, EmbeddedEngine, EmbeddedSettings, Engine as _, EngineError,
-    Environment, Exit, OutputSink, PrepareListener, Prepared, Step, Stream,
+    Environment, Exit, OutputSink, PrepareListener, Prepared, Severity, Step, Stream,
 };
 use wheelmill_model::NetworkSettings;
 
@@ -48,21 +48,31 @@ pub(crate) fn everywhere_in_memory(name: &str, test: fn(&Machine)) {
 
 fn everywhere_in(place: &Path, name: &str, test: fn(&Machine)) {
     if let Some(state) = env::var_os(STATE) {
-        test(&Machine::new(Utf8PathBuf::try_from(Path::new(&state).to_owned()).unwrap()));
+        here(Utf8Path::from_path(Path::new(&state)).unwrap(), test);
         return;
     }
     let state = tempfile::tempdir_in(place).unwrap();
     let folder = Utf8Path::from_path(state.path()).unwrap();
     if !Uid::effective().is_root() {
         cannot("root's way cannot be tested: this is not root");
-        test(&Machine::new(folder.to_owned()));
+        here(folder, test);
         return;
     }
-    test(&Machine::new(folder.to_owned()));
+    here(folder, test);
     as_user(place, name, NOBODY);
     match MappedUser::new() {
         Some(user) => as_user(place, name, user.uid),
         None => eprintln!("NOT TESTED: there is no newuidmap, so no user has other identities"),
+    }
+}
+
+/// Runs a test as who this is, if he can make containers at all.
+fn here(state: &Utf8Path, test: fn(&Machine)) {
+    let machine = Machine::new(state.to_owned());
+    let findings = machine.engine.probe().findings;
+    match findings.iter().find(|finding| finding.severity == Severity::Problem) {
+        Some(problem) => cannot(&problem.message),
+        None => test(&machine),
     }
 }
 

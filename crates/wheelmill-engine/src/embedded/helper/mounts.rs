@@ -1,8 +1,8 @@
 //! What is mounted in a container's root beside its layers.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt as _, symlink};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::errno::Errno;
@@ -32,6 +32,26 @@ const MASKED: [&str; 13] = [
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
     "/sys/fs/cgroup",
+];
+
+/// Of the host's system folders, what is no business of a container: secrets that root could read,
+/// and what other programs keep.
+const PRIVATE: [&str; 15] = [
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/krb5.keytab",
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/ssh",
+    "/etc/ssl/private",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/var/backups",
+    "/var/lib/containers",
+    "/var/lib/docker",
+    "/var/lib/kubelet",
+    "/var/mail",
+    "/var/spool",
 ];
 
 /// Places that only the host may change.
@@ -66,10 +86,14 @@ impl<'a> Mounter<'a> {
         self.devices()?;
         let usual = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         self.file_system("/run", "tmpfs", usual, "mode=755")?;
+        self.lock_folder().during(|| Operation::System("/run".into()))?;
         for (folder, place) in request.temporary.iter().zip(["/tmp", "/var/tmp"]) {
             self.show(folder, place.into(), true)?;
         }
-        for place in &request.hidden {
+        // Packages may bring their own settings and accounts.
+        let private = if request.root.host && !request.packages { &PRIVATE[..] } else { &[] };
+        let private = private.iter().map(|place| Utf8Path::new(*place));
+        for place in private.chain(request.hidden.iter().map(Utf8PathBuf::as_path)) {
             self.cover(place)?;
         }
         self.text("/etc/hosts", &network::hosts(request.network))?;
@@ -114,6 +138,13 @@ impl<'a> Mounter<'a> {
             }
             result => result,
         }
+    }
+
+    /// Where `/var/lock` often leads.
+    fn lock_folder(&self) -> std::io::Result<()> {
+        let folder = self.stage.root().join("run/lock");
+        fs_err::create_dir(&folder)?;
+        fs_err::set_permissions(&folder, Permissions::from_mode(0o1777))
     }
 
     fn devices(&mut self) -> Result<(), Failure> {

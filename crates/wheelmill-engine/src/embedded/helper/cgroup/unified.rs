@@ -17,6 +17,7 @@ pub(super) fn create_group(places: &Places, name: &str, limits: &Limits) -> Opti
     let (mount, own) = places.unified.as_ref()?;
     let own = mount.join(own);
     if !gives_memory(&own)
+        && own.file_name() != Some(LEAF)
         && let Err(error) = open_for_children(&own)
     {
         tracing::debug!(%error, group = %own, "the own control group cannot have children");
@@ -27,8 +28,9 @@ pub(super) fn create_group(places: &Places, name: &str, limits: &Limits) -> Opti
         .take_while(|group| group.starts_with(mount))
         .filter(|group| gives_memory(group))
         .find_map(|group| create(group, name).ok())?;
-    // Beside our own group, its limit would be left behind.
-    let inherited = read(&own, "memory.max").trim().parse::<u64>().ok();
+    // The limits of the groups that the new one is beside, and not below, would be left behind.
+    let left = own.ancestors().take_while(|above| !group.starts_with(above));
+    let inherited = left.filter_map(|group| read(group, "memory.max").trim().parse::<u64>().ok());
     let memory = limits.memory.map(|limit| limit.0).into_iter().chain(inherited).min();
     match set(&group, limits, memory) {
         Ok(()) => Some(group),
