@@ -30,7 +30,8 @@ fn main() -> ExitCode {
         hidden: Vec::new(),
         network: NetworkSettings::default(),
     });
-    let root = Prepared { digest: Digest::of(b""), layers: vec!["/".into()], environment: Vec::new() };
+    let root =
+        Prepared { digest: Digest::of(b""), layers: vec!["/".into()], environment: Vec::new() };
     let container = |network: bool| {
         let container = Container {
             command: vec!["true".to_owned()],
