@@ -12,17 +12,8 @@ use super::text::starts_with_any;
 /// Steps that may follow a fatal error of a single-threaded program: what was still in a buffer.
 const STEPS_AFTER_AN_END: usize = 2;
 
-/// The beginnings of lines that a build prints when it starts or ends one compile of many.
-const COMPILES: &[&str] = &[
-    "g++ ",
-    "gcc ",
-    "c++ ",
-    "/usr/bin/c++ ",
-    "/usr/bin/g++ ",
-    "x86_64-linux-gnu-g++ ",
-    "x86_64-linux-gnu-gcc ",
-    "nvcc ",
-];
+/// The ends of compilers' names, as they stand first in the commands that a build prints.
+const COMPILERS: &[&str] = &["g++", "gcc", "c++", "cc", "nvcc", "clang"];
 
 /// The beginnings of lines that a build prints when it does the next thing.
 const STEPS: &[&str] = &[
@@ -45,6 +36,9 @@ pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence<'a>,
     /// What follows each line.
     followers: Vec<Followers>,
+    /// The lines that may tell something: not the commands of compiles, which are most of a log,
+    /// and long.
+    telling: Vec<usize>,
 }
 
 /// How many signs of a working build follow a line.
@@ -58,14 +52,20 @@ impl<'a> Case<'a> {
     pub(super) fn new(evidence: &'a Evidence<'a>) -> Self {
         let mut followers = vec![Followers::default(); evidence.tail.len()];
         let mut so_far = Followers::default();
-        for (line, followers) in evidence.tail.iter().zip(&mut followers).rev() {
-            *followers = so_far;
+        let mut telling = Vec::new();
+        for (place, line) in evidence.tail.iter().enumerate().rev() {
+            followers[place] = so_far;
             // pip indents what a build prints.
             let line = line.trim();
-            so_far.compiles += usize::from(is_compile(line));
-            so_far.steps += usize::from(is_step(line));
+            if is_compile(line) {
+                so_far.compiles += 1;
+            } else if !line.is_empty() {
+                so_far.steps += usize::from(is_step(line));
+                telling.push(place);
+            }
         }
-        Self { evidence, followers }
+        telling.reverse();
+        Self { evidence, followers, telling }
     }
 
     /// A line of the log.
@@ -74,8 +74,13 @@ impl<'a> Case<'a> {
     }
 
     /// The lines of the log.
-    pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = &'a str> + ExactSizeIterator {
+    pub(super) fn lines(&self) -> impl Iterator<Item = &'a str> {
         self.evidence.tail.iter().map(String::as_str)
+    }
+
+    /// The places of the lines that may tell something, in their order.
+    pub(super) fn telling(&self) -> impl Iterator<Item = usize> + '_ {
+        self.telling.iter().copied()
     }
 
     /// Whether the build went on after a line. When the line is one of several compiles', as many
@@ -109,8 +114,13 @@ impl<'a> Case<'a> {
     }
 }
 
+/// `[3/17] …`, `/usr/bin/g++ -c …`. What a compiler says of itself, `nvcc fatal …`, is none.
 fn is_compile(line: &str) -> bool {
-    starts_with_any(line, COMPILES) || is_progress(line)
+    let mut words = line.split_ascii_whitespace();
+    let command =
+        words.next().is_some_and(|word| COMPILERS.iter().any(|name| word.ends_with(name)))
+            && words.next().is_some_and(|word| word.starts_with('-'));
+    command || is_progress(line)
 }
 
 fn is_step(line: &str) -> bool {
@@ -138,13 +148,21 @@ mod tests {
 
     #[test]
     fn the_steps_of_build_tools_are_known() {
-        for line in ["[1/2] c++ -MMD", "[ 12%] Building CUDA object", "nvcc -c a.cu"] {
+        for line in ["[1/2] c++ -MMD", "[ 12%] Building CUDA object", "/x/nvcc -c a.cu"] {
             assert!(is_compile(line), "{line}");
         }
         for line in ["running build_ext", "-- Found Git", "test_x (t.T) ... ok"] {
             assert!(is_step(line), "{line}");
         }
-        for line in ["[stderr]", "[notice] A new release", "[E 1:2] x", "error: x", ""] {
+        for line in [
+            "nvcc fatal   : x",
+            "gcc: error: x",
+            "[stderr]",
+            "[notice] A new release",
+            "[E 1:2] x",
+            "error: x",
+            "",
+        ] {
             assert!(!is_step(line) && !is_compile(line), "{line}");
         }
     }

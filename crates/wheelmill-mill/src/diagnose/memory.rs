@@ -94,10 +94,7 @@ pub(super) fn by_count_alone(case: &Case<'_>) -> Option<(Cause, Account, Vec<usi
 }
 
 fn killed_lines<'c>(case: &'c Case<'_>) -> impl Iterator<Item = usize> + 'c {
-    case.lines()
-        .enumerate()
-        .filter(|(_, line)| KILLED.iter().any(|sign| sign.is_in(line)))
-        .map(|(place, _)| place)
+    case.telling().filter(|&place| KILLED.iter().any(|sign| sign.is_in(case.line(place))))
 }
 
 fn kills_are_counted(evidence: &Evidence<'_>) -> bool {

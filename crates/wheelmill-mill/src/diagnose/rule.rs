@@ -139,10 +139,8 @@ fn judge(case: &Case<'_>) -> Judgement {
 
 fn ask(case: &Case<'_>, rule: &Rule) -> Option<Judgement> {
     let places: Vec<usize> = case
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| rule.signs.iter().any(|sign| sign.is_in(line)))
-        .map(|(place, _)| place)
+        .telling()
+        .filter(|&place| rule.signs.iter().any(|sign| sign.is_in(case.line(place))))
         .filter(|&place| !case.went_on_after(place, rule.parallel))
         .collect();
     if places.is_empty() {
