@@ -30,7 +30,7 @@ impl EmbeddedEngine {
         let mut prepared = Prepared { digest: base, layers, environment: variables };
         // Layers that are built upon stay while others are made.
         let mut used = Vec::new();
-        if self.mode.is_user() && environment.steps.iter().any(|step| step.system) {
+        if self.mode.user_attributes() && environment.steps.iter().any(|step| step.system) {
             let host = matches!(environment.base, Base::Host { .. });
             let key = DigestBuilder::new("system/1").field("base", base.as_bytes()).finish();
             used.push(self.make_system_layer(&key, host, cancel)?);
@@ -98,6 +98,9 @@ impl EmbeddedEngine {
         base: &Base,
         cancel: &Cancel,
     ) -> Result<Vec<(String, String)>, EngineError> {
+        if matches!(base, Base::Host { .. }) {
+            return Ok(Vec::new());
+        }
         let (store, network) = (&self.settings.layers, &self.settings.network);
         Ok(image::config(base, store, network, cancel)?.env)
     }

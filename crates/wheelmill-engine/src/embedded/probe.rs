@@ -161,7 +161,7 @@ fn explain(failure: &Failure, mode: Mode, folder: &Utf8Path) -> Finding {
             "this root may not make namespaces; it is probably that of a container itself",
             Some("start the outer container with `--privileged`, or use the machine itself"),
         ),
-        Operation::Namespaces if is("user/max_user_namespaces", "0") => (
+        Operation::Namespaces if errno == Errno::ENOSPC || is("user/max_user_namespaces", "0") => (
             "user namespaces are turned off on this machine",
             Some("as root: sysctl -w user.max_user_namespaces=15000"),
         ),

@@ -20,7 +20,6 @@ use super::mounts::Mounter;
 use super::root::Stage;
 use super::supervise::Report;
 use super::{capabilities, links, network, seccomp, sys};
-use crate::embedded::mode::Mode;
 use crate::embedded::spec::{During as _, Failure, Operation, RunRequest};
 
 /// The `PATH` of a command that is given none.
@@ -67,9 +66,10 @@ fn prepare(
     prctl::set_pdeathsig(Signal::SIGKILL).during(|| Operation::Namespaces)?;
     // Only after this is a helper that died before the call above noticed.
     File::from(go).read_exact(&mut [0]).during(|| Operation::Namespaces)?;
-    if request.mode != Mode::Single {
-        // With one identity, the kernel forbids it: a group may be what denies somebody access.
-        setgroups(&[Gid::from_raw(0)]).during(|| Operation::MapIds)?;
+    match setgroups(&[Gid::from_raw(0)]) {
+        // With one identity it is forbidden: a group may be what denies somebody access.
+        Err(Errno::EPERM) => {}
+        result => result.during(|| Operation::MapIds)?,
     }
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>).during(|| Operation::Stage)?;
@@ -88,7 +88,7 @@ fn prepare(
     // Nobody in the container may look into this process: it runs the host's program.
     prctl::set_dumpable(false).during(|| Operation::Capabilities)?;
     capabilities::give_up()?;
-    let links = request.packages && request.mode.is_user() && request.root.host;
+    let links = request.packages && request.mode.user_attributes() && request.root.host;
     seccomp::filter(request.mode, links)
 }
 
