@@ -1,6 +1,7 @@
 //! The wheelmill program: arguments, settings, output, exit codes. What it does is in the libraries
 //! below it.
 
+mod base;
 mod cli;
 mod commands;
 mod environment;

@@ -5,8 +5,7 @@ use std::cell::OnceCell;
 use std::str::FromStr;
 
 use camino::Utf8PathBuf;
-use wheelmill_engine::Base;
-use wheelmill_recipe::{Project, Recipes};
+use wheelmill_recipe::{BuildSection, Project, Recipes};
 use wheelmill_store::Store;
 
 use crate::cli::GlobalArgs;
@@ -159,6 +158,35 @@ impl Session {
             .transpose()
     }
 
+    /// What is set for a build: by a flag, else by a variable, else by the first file that says it.
+    ///
+    /// # Errors
+    /// The variable is set and wrong, or a file cannot be used.
+    pub(crate) fn setting<T>(
+        &self,
+        flag: Option<T>,
+        variable: &'static str,
+        of_file: impl Fn(&BuildSection) -> Option<T>,
+    ) -> Result<Option<T>, CliError>
+    where
+        T: FromStr<Err: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        if flag.is_some() {
+            return Ok(flag);
+        }
+        let set = self.variable(variable)?;
+        let files = self.files()?;
+        Ok(set.or_else(|| files.into_iter().find_map(|file| of_file(&file.build))))
+    }
+
+    /// The files that hold settings, the stronger first.
+    ///
+    /// # Errors
+    /// One of them cannot be used.
+    pub(crate) fn files(&self) -> Result<Vec<&Project>, CliError> {
+        Ok([self.project()?, self.user()?].into_iter().flatten().collect())
+    }
+
     /// A variable that is on or off.
     ///
     /// # Errors
@@ -212,51 +240,4 @@ pub(crate) fn current_folder() -> Result<Utf8PathBuf, CliError> {
 #[error("the current folder cannot be used")]
 struct CurrentFolderError {
     source: std::io::Error,
-}
-
-/// What containers start from, as written: `host`, the file of an image, or an image's name.
-/// A name is taken for a file when it looks like one: it ends in `.tar`, perhaps compressed, or
-/// starts with `/`, `./` or `../`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BaseWish(pub Option<Base>);
-
-impl FromStr for BaseWish {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let is_file = text.starts_with(['/', '.'])
-            || [".tar", ".tar.gz", ".tgz", ".tar.zst"].iter().any(|end| text.ends_with(end));
-        match text.trim() {
-            "" => Err("the base is empty: write `host`, an image, or the file of one".to_owned()),
-            "host" => Ok(Self(None)),
-            text if is_file => Ok(Self(Some(archive(text)))),
-            text if text.contains(char::is_whitespace) => {
-                Err(format!("`{text}` is neither `host`, nor an image, nor the file of one"))
-            }
-            text => Ok(Self(Some(Base::Image(text.to_owned())))),
-        }
-    }
-}
-
-fn archive(path: &str) -> Base {
-    Base::Archive { path: path.into(), digest: None }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_is_told_from_its_spelling() {
-        let read = |text: &str| text.parse::<BaseWish>().unwrap().0;
-        assert_eq!(read("host"), None);
-        assert_eq!(read("./root.tar"), Some(archive("./root.tar")));
-        assert_eq!(read("saved.tar.gz"), Some(archive("saved.tar.gz")));
-        assert_eq!(
-            read("quay.io/manylinux_cuda/manylinux_2_28_x86_64_cuda12_8:latest"),
-            Some(Base::Image(
-                "quay.io/manylinux_cuda/manylinux_2_28_x86_64_cuda12_8:latest".into()
-            ))
-        );
-    }
 }

@@ -1,19 +1,19 @@
 //! What `build` and `plan` have in common: which cells are meant, and what they are built with.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use camino::Utf8PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use wheelmill_engine::{Base, EngineKind};
-use wheelmill_mill::{Bases, Mill, MillError, MillSettings};
+use wheelmill_engine::EngineKind;
+use wheelmill_mill::{Mill, MillError, MillSettings};
 use wheelmill_model::{ByteSize, CudaVersion, PythonVersion, TorchVersion};
-use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, PerCuda, Project};
+use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, Project};
 
+use crate::base::{BaseWish, bases};
 use crate::environment;
 use crate::error::{CliError, Ending};
-use crate::settings::{BaseWish, Session};
+use crate::settings::Session;
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -104,16 +104,9 @@ fn mill_settings(
     session: &Session,
     project: Option<&Project>,
 ) -> Result<MillSettings, CliError> {
-    let files: Vec<&Project> = [project, session.user()?].into_iter().flatten().collect();
-    let memory = match args.memory {
-        Some(memory) => Some(memory),
-        None => session.variable(environment::MEMORY)?,
-    };
-    let cpus = match args.cpus {
-        Some(cpus) => Some(cpus),
-        None => session.variable(environment::CPUS)?,
-    };
-    let cpus = cpus.map(|CpuCount(cpus)| cpus);
+    let cpus = session.setting(args.cpus, environment::CPUS, |build| {
+        build.cpus.map(|cpus| CpuCount(f64::from(cpus.get())))
+    })?;
     let offline = args.offline || session.switch(environment::OFFLINE)?;
     Ok(MillSettings {
         home: session.home()?,
@@ -124,67 +117,22 @@ fn mill_settings(
         command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         project: project.map(|project| project.file.clone()),
         network: session.environment.network(offline),
-        engine: engine(args, session, &files)?,
-        bases: bases(args, session, &files)?,
-        memory: memory.or_else(|| files.iter().find_map(|file| file.build.memory)),
-        cpus: cpus.or_else(|| {
-            files.iter().find_map(|file| file.build.cpus).map(|cpus| f64::from(cpus.get()))
-        }),
+        engine: engine(args, session)?,
+        bases: bases(args.base.as_ref(), session)?,
+        memory: session.setting(args.memory, environment::MEMORY, |build| build.memory)?,
+        cpus: cpus.map(|CpuCount(cpus)| cpus),
         refresh: args.refresh,
     })
 }
 
-fn engine(args: &CellArgs, session: &Session, files: &[&Project]) -> Result<EngineKind, CliError> {
-    let wish = match args.engine {
-        Some(EngineArg(wish)) => Some(wish),
-        None => session.variable(environment::ENGINE)?.map(|EngineArg(wish)| wish),
-    };
-    let wish = wish.or_else(|| files.iter().find_map(|file| file.build.engine));
-    match wish.unwrap_or_default() {
+fn engine(args: &CellArgs, session: &Session) -> Result<EngineKind, CliError> {
+    let wish =
+        session.setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?;
+    match wish.map_or_else(EngineWish::default, |EngineArg(wish)| wish) {
         EngineWish::Auto | EngineWish::Embedded => Ok(EngineKind::Embedded),
         other => Err(CliError::usage(format!("this wheelmill cannot drive {}", other.as_str()))
             .hint("use its own engine: `--engine embedded`")),
     }
-}
-
-fn bases(args: &CellArgs, session: &Session, files: &[&Project]) -> Result<Bases, CliError> {
-    let wish = match &args.base {
-        Some(wish) => Some(wish.clone()),
-        None => session.variable(environment::BASE)?,
-    };
-    if let Some(BaseWish(base)) = wish {
-        return Ok(Bases { default: base, by_cuda: BTreeMap::new() });
-    }
-    let Some(file) = files.iter().find(|file| file.build.base.is_some()) else {
-        return Ok(Bases::default());
-    };
-    let written = file.build.base.iter();
-    written.map(|written| written_bases(written, file)).next().unwrap_or(Ok(Bases::default()))
-}
-
-/// The bases of a file; paths in it are relative to its folder.
-fn written_bases(written: &PerCuda<String>, file: &Project) -> Result<Bases, CliError> {
-    let read = |text: &String| {
-        let BaseWish(base) = text.parse().map_err(|message: String| {
-            CliError::usage(format!("`build.base` in `{}`: {message}", file.file))
-        })?;
-        Ok::<_, CliError>(base.map(|base| match (base, file.file.parent()) {
-            (Base::Archive { path, digest }, Some(folder)) => {
-                Base::Archive { path: folder.join(path), digest }
-            }
-            (base, _) => base,
-        }))
-    };
-    let mut bases = Bases::default();
-    if let Some(text) = &written.default {
-        bases.default = read(text)?;
-    }
-    for (cuda, text) in &written.releases {
-        if let Some(base) = read(text)? {
-            bases.by_cuda.insert(*cuda, base);
-        }
-    }
-    Ok(bases)
 }
 
 /// The file of this very program, which the engine starts again inside a container's namespaces.

@@ -4,10 +4,12 @@
 //! and every line would be redrawn one too low.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
+
+use super::lock;
 
 /// How the terminal was, while it is changed.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
@@ -22,14 +24,14 @@ pub(super) fn mute() {
         let mut muted = before.clone();
         muted.local_flags.remove(LocalFlags::ECHOCTL);
         if tcsetattr(io::stderr(), SetArg::TCSANOW, &muted).is_ok() {
-            *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+            *lock(&BEFORE) = Some(before);
         }
     }
 }
 
 /// Puts the terminal back as it was.
 pub(super) fn restore() {
-    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let before = lock(&BEFORE).take();
     if let Some(before) = before.filter(|_| in_foreground()) {
         // A terminal that went away needs no settings.
         let _: nix::Result<()> = tcsetattr(io::stderr(), SetArg::TCSANOW, &before);

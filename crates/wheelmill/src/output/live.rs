@@ -12,7 +12,7 @@ use wheelmill_mill::{CellResult, Event, Reporter};
 use wheelmill_model::{ByteSize, Phase};
 
 use super::report::cell_line;
-use super::{echo, human, printer, safe, style};
+use super::{echo, human, lock, printer, safe, style};
 
 /// The view that now owns the lines at the bottom of the terminal, so that others can write above
 /// them.
@@ -243,6 +243,28 @@ fn paint(text: &str, style: Style) -> String {
     if printer::stderr_has_color() { text.style(style).to_string() } else { text.to_owned() }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_by_the_last_build_else_by_the_pace_of_this_one() {
+        let seconds = Duration::from_secs;
+        let mut state =
+            CellState { phase: None, doing: String::new(), progress: None, expected: None };
+        assert_eq!(state.left(seconds(5)), None);
+        assert_eq!(state.clock(seconds(65)), "1:05");
+
+        state.expected = Some(seconds(60));
+        assert_eq!(state.clock(seconds(20)), "0:20, 0:40 left");
+        // It takes longer than the last time: nothing is promised.
+        assert_eq!(state.clock(seconds(61)), "1:01");
+
+        state.expected = None;
+        let long_ago = Instant::now().checked_sub(seconds(20)).unwrap();
+        state.progress = Some(Progress { done: 3, total: 10, first: (long_ago, 3) });
+        assert_eq!(state.left(seconds(20)), None, "one step alone shows no pace");
+        state.progress = Some(Progress { done: 5, total: 10, first: (long_ago, 3) });
+        assert_eq!(state.left(seconds(20)).map(|left| left.as_secs()), Some(50));
+    }
 }

@@ -12,9 +12,17 @@ mod safe;
 pub(crate) mod style;
 mod table;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub(crate) use live::LiveView;
 pub(crate) use page::Page;
 pub(crate) use plain::PlainView;
 pub(crate) use printer::{Color, Printer, stderr_moves, talk};
 pub(crate) use safe::{SafeWriter, safe, safe_json};
 pub(crate) use table::{Field, Table};
+
+/// The value behind a lock. A thread that panicked while it drew has left nothing worse than a
+/// stale line.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -17,12 +17,11 @@ const fn outcome_style(outcome: CellOutcome) -> Style {
 /// `built      torchsort-0.1.10-…  1m 48s  sm_90 natively`.
 pub(crate) fn cell_line(result: &CellResult) -> String {
     let word = format!("{:<10}", result.outcome.as_str());
-    let line = format!(
-        "{} {}  {}",
-        word.style(outcome_style(result.outcome)),
-        safe(&result.cell),
-        human::duration(result.wall).style(style::dim())
-    );
+    let word = word.style(outcome_style(result.outcome));
+    let line = match time(result) {
+        Some(time) => format!("{word} {}  {}", safe(&result.cell), time.style(style::dim())),
+        None => format!("{word} {}", safe(&result.cell)),
+    };
     let remark = match &result.failure {
         Some(failure) => Some(failure.cause.as_str()),
         None => result.verdict.as_deref(),
@@ -31,6 +30,11 @@ pub(crate) fn cell_line(result: &CellResult) -> String {
         Some(remark) => format!("{line}  {}", safe(remark).style(style::dim())),
         None => line,
     }
+}
+
+/// How long a cell took; none when nothing was done for it.
+fn time(result: &CellResult) -> Option<String> {
+    (!result.wall.is_zero()).then(|| human::duration(result.wall))
 }
 
 /// The table of all cells, and below it where each wheel lies.
@@ -42,7 +46,7 @@ pub(crate) fn summary(cells: &[CellResult]) -> String {
         table.row([
             Field::plain(&cell.cell),
             Field::styled(cell.outcome.as_str(), outcome_style(cell.outcome)),
-            Field::plain(human::duration(cell.wall)),
+            Field::plain(time(cell).unwrap_or_default()),
             Field::plain(size.unwrap_or_default()),
             Field::plain(memory.unwrap_or_default()),
         ]);
@@ -80,5 +84,65 @@ pub(crate) fn add_failure(page: &mut Page, cell: &str, failure: &Failure) {
     }
     if let Some(log) = &failure.log {
         page.remark("log:", style::strong(), log.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use insta::assert_snapshot;
+    use wheelmill_mill::Cause;
+    use wheelmill_model::Phase;
+
+    use super::*;
+
+    fn failed() -> CellResult {
+        CellResult {
+            cell: "torchsort-0.1.10-cu130-torch2.11-cp311-sm90".to_owned(),
+            outcome: CellOutcome::Failed,
+            wheel: None,
+            verdict: None,
+            wall: Duration::from_secs(108),
+            peak_memory: Some(ByteSize(3 << 30)),
+            failure: Some(Failure {
+                cause: Cause::OutOfMemory,
+                phase: Phase::Compile,
+                message: "a compiler was killed for memory".to_owned(),
+                fixes: vec!["give it more: `--memory 16GB`".to_owned(), "run fewer".to_owned()],
+                lines: vec![
+                    "\u{1b}[31mKilled\u{1b}[0m signal terminated program cc1plus".to_owned(),
+                ],
+                log: Some("/logs/1.log".into()),
+            }),
+            log: None,
+        }
+    }
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn a_failed_cell_is_told_in_a_line_in_a_page_and_in_the_table() {
+        let result = failed();
+        let mut page = Page::new();
+        page.line(cell_line(&result));
+        page.line("");
+        add_failure(&mut page, &result.cell, result.failure.as_ref().unwrap());
+        page.line("");
+        page.block(&summary(&[result]));
+        assert_snapshot!(plain(&page.finish()), @r"
+        failed     torchsort-0.1.10-cu130-torch2.11-cp311-sm90  1m 48s  out-of-memory
+
+        error: torchsort-0.1.10-cu130-torch2.11-cp311-sm90 failed in compile: a compiler was killed for memory (out-of-memory)
+            \u{1b}[31mKilled\u{1b}[0m signal terminated program cc1plus
+          fix: give it more: `--memory 16GB`
+          fix: run fewer
+          log: /logs/1.log
+
+        CELL                                         RESULT    TIME  SIZE  PEAK MEMORY
+        torchsort-0.1.10-cu130-torch2.11-cp311-sm90  failed  1m 48s            3.0 GiB
+        ");
     }
 }
