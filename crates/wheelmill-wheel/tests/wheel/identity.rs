@@ -2,7 +2,7 @@
 
 use wheelmill_wheel::{Wishes, judge};
 
-use crate::build::{NAME, Wheel, codes, read, read_as};
+use crate::build::{Elf, NAME, Wheel, codes, read, read_as};
 
 fn of(wheel: &Wheel) -> Vec<&'static str> {
     codes(&read(&wheel.bytes()).unwrap().findings)
@@ -97,6 +97,26 @@ fn the_wheel_file_is_judged() {
         assert!(found.contains(&code), "{code} is not among {found:?} of {text}");
     }
     assert_eq!(of(&Wheel::default().without("demo-1.0.dist-info/WHEEL")), ["wheel-file.missing"]);
+}
+
+#[test]
+fn native_code_must_not_pose_as_python() {
+    let native = || Wheel::default().file("demo/_C.so", Elf::default().write());
+    let text = |purelib: &str, tag: &str| {
+        format!("Wheel-Version: 1.0\nRoot-Is-Purelib: {purelib}\nTag: {tag}\n")
+    };
+    let pure = native().info("WHEEL", &text("true", "cp311-cp311-linux_x86_64"));
+    assert_eq!(of(&pure), ["tag.native-in-purelib"]);
+    let any = native().info("WHEEL", &text("false", "py3-none-any")).bytes();
+    let inspection = read_as("demo-1.0-py3-none-any.whl", &any).unwrap();
+    assert_eq!(codes(&inspection.findings), ["tag.native-in-any"]);
+}
+
+#[test]
+fn papers_must_be_utf_8() {
+    let metadata = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nSummary: \xe9\n";
+    let wheel = Wheel::default().file("demo-1.0.dist-info/METADATA", metadata);
+    assert_eq!(of(&wheel), ["metadata.encoding"]);
 }
 
 #[test]

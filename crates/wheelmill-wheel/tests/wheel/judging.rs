@@ -231,6 +231,19 @@ fn native_code_for_other_machines_and_copies_of_the_driver_fail() {
 }
 
 #[test]
+fn a_module_that_is_cut_off_fails_but_test_data_does_not() {
+    let whole = Elf::default().write();
+    let cut = &whole[..whole.len() - 100];
+    let found = |path: &str| {
+        let inspection = read(&Wheel::default().file(path, cut).bytes()).unwrap();
+        codes(&inspection.findings)
+    };
+    assert_eq!(found("demo/_C.so"), ["elf.damaged"]);
+    assert_eq!(found("demo.libs/libdemo.so.1.2"), ["elf.damaged"]);
+    assert_eq!(found("demo/tests/broken.elf"), Vec::<&str>::new());
+}
+
+#[test]
 fn what_the_loader_reads_is_told() {
     let elf = Elf::default()
         .needed("libcudart.so.13")
