@@ -10,7 +10,7 @@ use wheelmill_model::Phase;
 pub enum Cause {
     /// Processes were killed for memory.
     OutOfMemory,
-    /// The CUDA toolkit is not of the release that torch was built with.
+    /// The CUDA toolkit is not of the release that torch was built with, or not of one release.
     CudaTorchMismatch,
     /// The build imports torch and there is none.
     MissingTorch,
@@ -18,7 +18,7 @@ pub enum Cause {
     UnknownArchitecture,
     /// nvcc refuses the host compiler's version.
     HostCompilerTooNew,
-    /// A compiler or a header is not there.
+    /// A compiler, another program, a header or a library is not there.
     MissingTool,
     /// A Python module that the build imports is not there.
     MissingModule,

@@ -32,6 +32,17 @@ pub(super) const RULES: &[Rule] = &[
         signs: &[Sign::Has(&["Error: ", ": cannot open shared object file"])],
         account: loaded,
     },
+    Rule {
+        // CMake indents what is fatal, and marks with dashes what is not.
+        cause: Cause::MissingTool,
+        when: compiling,
+        parallel: false,
+        signs: &[
+            Sign::Has(&["a package configuration file provided by \""]),
+            Sign::Starts(&["Could NOT find ", " (missing: "]),
+        ],
+        account: configured,
+    },
 ];
 
 /// Where a header or library comes from.
@@ -111,6 +122,14 @@ fn loaded(case: &Case<'_>, places: &[usize]) -> Option<Account> {
         "A program of the build needs the library `{file}`, and it is not there."
     ));
     Some(provide(case, account, file.strip_prefix("lib").unwrap_or(file)))
+}
+
+fn configured(case: &Case<'_>, places: &[usize]) -> Option<Account> {
+    let line = case.line(*places.last()?);
+    let name = between(line, "provided by \"", "\"")
+        .or_else(|| between(line, "Could NOT find ", " (missing: "))?;
+    let account = Account::new(format!("CMake does not find the library `{name}`."));
+    Some(provide(case, account, &name.to_ascii_lowercase()))
 }
 
 fn provide(case: &Case<'_>, account: Account, name: &str) -> Account {

@@ -22,6 +22,8 @@ const KILLED_COMPILER: &[Sign] = &[
     Sign::Has(&["Killed signal terminated program "]),
     Sign::Has(&["' died due to signal 9"]),
     Sign::Has(&["terminated with signal 9"]),
+    // gcc up to 8
+    Sign::Has(&["internal compiler error: Killed (program "]),
 ];
 
 /// The signs of any killed program, worth something only beside a count of kills.
@@ -29,6 +31,7 @@ const KILLED: &[Sign] = &[
     Sign::Has(&["Killed signal terminated program "]),
     Sign::Has(&["' died due to signal 9"]),
     Sign::Has(&["terminated with signal 9"]),
+    Sign::Has(&["internal compiler error: Killed (program "]),
     Sign::Has(&["SIGKILL"]),
     Sign::Has(&[": *** [", "] Killed"]),
     Sign::Has(&["exit status -9"]),
@@ -109,7 +112,8 @@ fn kills_are_not_counted(evidence: &Evidence<'_>) -> bool {
 fn victim(case: &Case<'_>, places: &[usize]) -> Option<String> {
     places.iter().find_map(|&place| {
         let line = case.line(place);
-        let gcc = word_after(line, "Killed signal terminated program ");
+        let gcc = word_after(line, "Killed signal terminated program ")
+            .or_else(|| word_after(line, "Killed (program "));
         let nvcc = || {
             let (before, _) = line.split_once("' died due to signal 9")?;
             before.rsplit('\'').next()

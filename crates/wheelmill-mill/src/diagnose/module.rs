@@ -15,6 +15,7 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Starts(&["ModuleNotFoundError: No module named 'torch'"]),
             Sign::Starts(&["ModuleNotFoundError: No module named 'torch."]),
             Sign::Starts(&["ImportError: No module named torch"]),
+            Sign::Has(&["a package configuration file provided by \"Torch\""]),
         ],
         account: torch,
     },
@@ -26,6 +27,8 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Starts(&["ModuleNotFoundError: No module named '"]),
             Sign::Has(&[": No module named "]),
             Sign::Starts(&["BackendUnavailable: Cannot import '"]),
+            Sign::Has(&["a package configuration file provided by \"pybind11\""]),
+            Sign::Has(&["a package configuration file provided by \"nanobind\""]),
         ],
         account: module,
     },
@@ -79,6 +82,7 @@ fn module(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     let line = case.line(*places.last()?);
     let name = between(line, "No module named '", "'")
         .or_else(|| between(line, "Cannot import '", "'"))
+        .or_else(|| between(line, "provided by \"", "\""))
         .or_else(|| line.split_once("No module named ").map(|(_, name)| name.trim()))?;
     let top = name.split('.').next()?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -89,7 +93,7 @@ fn module(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     // order that nobody can guess.
     let own = top.eq_ignore_ascii_case(&case.evidence.package.as_file_stem());
     let account =
-        Account::new(format!("The build imports the Python module `{name}`, and it is not there."));
+        Account::new(format!("The build needs the Python module `{name}`, and it is not there."));
     if own {
         return Some(account.fix(format!(
             "The package imports itself while it is built; say where its source lies: `subdirectory = \"…\"` in {}",

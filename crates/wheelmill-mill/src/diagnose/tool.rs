@@ -38,6 +38,10 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Has(&["CMAKE_C_COMPILER not set"]),
             Sign::Has(&["cannot execute 'cc1plus'"]),
             Sign::Has(&["cannot execute ‘cc1plus’"]),
+            // nvcc looks for the host compiler.
+            Sign::Starts(&["gcc: No such file or directory"]),
+            Sign::Starts(&["g++: No such file or directory"]),
+            Sign::Has(&["Cannot find compiler '", "' in PATH"]),
         ],
         account: |case, _| Some(program(case, "g++")),
     },

@@ -71,6 +71,10 @@ fn a_killed_compiler_without_a_count_is_judged_by_how_memory_was_watched() {
     assert_eq!(failure.cause, Cause::OutOfMemory);
     assert!(failure.message.contains("the machine's memory is used up"), "{}", failure.message);
 
+    let failure = Setting { exit: Some(unwatched), ..COMPILE }
+        .diagnose("g++: internal compiler error: Killed (program cc1plus)");
+    assert!(failure.message.starts_with("`cc1plus` was killed for memory"), "{failure:#?}");
+
     let failure = COMPILE.diagnose(log!("out-of-memory-cc1plus"));
     assert_eq!(failure.cause, Cause::BuildFailed);
     assert!(failure.message.starts_with("`cc1plus` was killed from outside"), "{failure:#?}");

@@ -125,6 +125,20 @@ fn missing_modules_are_named_with_what_brings_them() {
         "`torch = true`",
         "No module named 'torch'",
     );
+    Setting { torch: None, ..COMPILE }.tells(
+        log!("missing-torch-cmake"),
+        Cause::MissingTorch,
+        "imports torch, and the build environment has none",
+        "`torch = true`",
+        "provided by \"Torch\"",
+    );
+    COMPILE.tells(
+        log!("missing-module-cmake"),
+        Cause::MissingModule,
+        "the Python module `pybind11`",
+        "Add `\"pybind11\"` to `requires`",
+        "provided by \"pybind11\"",
+    );
     COMPILE.tells(
         log!("missing-module-import"),
         Cause::MissingModule,
@@ -155,6 +169,13 @@ fn missing_tools_are_named_with_what_brings_them() {
     missing(log!("missing-tool-cuda-home"), "nvcc", "Take `CUDA_HOME`", "CUDA_HOME environment");
     missing(log!("missing-tool-cmake-nvcc"), "nvcc", "Take `CUDA_HOME`", "Failed to find nvcc");
     missing(log!("missing-tool-gcc"), "`g++`", "Add `\"c++\"` to `system-packages`", "(0.0.0)");
+    missing(log!("missing-tool-nvcc-gcc"), "`g++`", "Add `\"c++\"`", "gcc: No such file");
+    missing(
+        log!("missing-tool-cmake-library"),
+        "CMake does not find the library `Protobuf`",
+        "`system-packages`",
+        "Could NOT find Protobuf",
+    );
     missing(log!("missing-tool-cmake-gcc"), "`g++`", "Add `\"c++\"`", "CMAKE_CXX_COMPILER");
     missing(log!("missing-tool-distutils-gcc"), "`g++`", "Add `\"c++\"`", "command 'g++' failed");
     missing(log!("missing-tool-make"), "`make`", "Add `\"c++\"`", "'make'");
