@@ -96,7 +96,10 @@ const PROVIDERS: &[(&str, Provider)] = &[
     ("zlib", Provider::System("zlib")),
     ("jpeg", Provider::System("libjpeg")),
     ("png", Provider::System("libpng")),
-    ("numa", Provider::System("libnuma")),
+    ("numa", Provider::System("numactl")),
+    ("webp", Provider::System("libwebp")),
+    ("cblas", Provider::System("openblas")),
+    ("openblas", Provider::System("openblas")),
 ];
 
 fn header(case: &Case<'_>, places: &[usize]) -> Option<Account> {

@@ -178,7 +178,7 @@ fn missing_tools_are_named_with_what_brings_them() {
     );
     missing(log!("missing-tool-cmake-gcc"), "`g++`", "Add `\"c++\"`", "CMAKE_CXX_COMPILER");
     missing(log!("missing-tool-distutils-gcc"), "`g++`", "Add `\"c++\"`", "command 'g++' failed");
-    missing(log!("missing-tool-make"), "`make`", "Add `\"c++\"`", "'make'");
+    missing(log!("missing-tool-make"), "`make`", "Add `\"make\"`", "'make'");
     missing(
         log!("missing-tool-header-cublas"),
         "The header `cublas_v2.h` is not there",
@@ -194,7 +194,7 @@ fn missing_tools_are_named_with_what_brings_them() {
     missing(
         log!("missing-tool-library"),
         "the library `libnuma_missing`",
-        "`system-packages`",
+        "Add `\"numactl\"` to `system-packages`",
         "cannot find -lnuma_missing",
     );
 }
