@@ -11,7 +11,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut texts = bytes.split(|byte| *byte == 0);
     let names = ["METADATA", "WHEEL", "RECORD", "entry_points.txt"];
     let files = names.map(|name| {
-        let prefix: &[u8] = if name == "METADATA" { b"Name: demo\nVersion: 1.0\n" } else { b"" };
+        // A first line that is indented goes on with the summary, not with the version.
+        let metadata = b"Name: demo\nVersion: 1.0\nSummary: demo\n";
+        let prefix: &[u8] = if name == "METADATA" { metadata } else { b"" };
         let text = [prefix, texts.next().unwrap_or_default()].concat();
         (format!("demo-1.0.dist-info/{name}"), text)
     });
