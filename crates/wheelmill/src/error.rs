@@ -102,7 +102,7 @@ impl CliError {
                 _ => format!("  {}", "cause:".style(style::strong())),
             };
             // A mistake in a file is shown with its lines, and the report holds its own hint.
-            match cause.downcast_ref::<RecipeError>() {
+            match recipe_error(cause) {
                 Some(error) if error.mistake().is_some() => {
                     page.line(format_args!("{label} {}", indented(&cause.to_string())));
                     page.line(excerpt(error));
@@ -162,6 +162,13 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)>
         next = error.source();
     }
     causes
+}
+
+/// The error as that of a recipe, if it is one; others keep it in a box.
+fn recipe_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a RecipeError> {
+    error
+        .downcast_ref::<RecipeError>()
+        .or_else(|| error.downcast_ref::<Box<RecipeError>>().map(|error| &**error))
 }
 
 /// A text of several lines, safe to print, that lines up behind its label.
