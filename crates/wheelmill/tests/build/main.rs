@@ -2,6 +2,8 @@
 //!
 //! All tests share one cache below the target folder, so that its environment is made once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod failures;
 mod interruptions;
 mod place;
