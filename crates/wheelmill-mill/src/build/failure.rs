@@ -113,10 +113,6 @@ impl CellError {
             | Self::Judge(JudgeError::Engine(_)) => {
                 (Cause::EngineGone, vec!["see what works here with `wheelmill plan --check`".to_owned()])
             }
-            Self::Source(SourceError::Patch { name, .. }) => (
-                Cause::PatchFailed,
-                vec![format!("make `{name}` anew for this version, or remove it from the recipe")],
-            ),
             Self::Judge(JudgeError::NoWheel) => (
                 Cause::NoWheel,
                 vec!["where the build leaves its wheel elsewhere, name the place in the recipe: `[build] outputs = \"dist/*.whl\"`".to_owned()],
@@ -212,5 +208,7 @@ pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellL
         cuda: cell.cuda,
         torch: cell.torch,
         package: &cell.package,
+        version: cell.version.as_ref(),
+        architectures: Some(&cell.architectures),
     })
 }

@@ -104,8 +104,17 @@ impl<'a> Case<'a> {
         flags: &str,
     ) -> String {
         let torch = torch.map(|torch| format!(" --torch {torch}")).unwrap_or_default();
+        let version = self.evidence.version.map(|it| format!("=={it}")).unwrap_or_default();
+        // With commas: a shell would take what stands behind a semicolon for a command.
+        let architectures = self.evidence.architectures.filter(|_| !flags.contains("--arch"));
+        let architectures = architectures
+            .map(|list| format!(" --arch {}", list.to_string().replace(';', ",")))
+            .unwrap_or_default();
         let space = if flags.is_empty() { "" } else { " " };
-        format!("`wheelmill build {} --cuda {cuda}{torch}{space}{flags}`", self.evidence.package)
+        format!(
+            "`wheelmill build {}{version} --cuda {cuda}{torch}{architectures}{space}{flags}`",
+            self.evidence.package
+        )
     }
 
     /// The table of the project file that holds a part of this package's recipe.

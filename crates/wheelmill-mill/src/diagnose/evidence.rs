@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 use wheelmill_engine::Exit;
-use wheelmill_model::{ByteSize, CudaVersion, PackageName, Phase, TorchVersion};
+use wheelmill_model::{ArchList, ByteSize, CudaVersion, PackageName, Phase, TorchVersion, Version};
 
 /// What is known of a failed command.
 #[derive(Clone, Copy, Debug)]
@@ -27,4 +27,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) torch: Option<TorchVersion>,
     /// The package that was built.
     pub(crate) package: &'a PackageName,
+    /// Its version, when one was meant.
+    pub(crate) version: Option<&'a Version>,
+    /// The architectures that it was built for, when that is known.
+    pub(crate) architectures: Option<&'a ArchList>,
 }

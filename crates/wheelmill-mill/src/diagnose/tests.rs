@@ -67,6 +67,8 @@ impl Setting {
             cuda: self.cuda,
             torch: self.torch,
             package: &package,
+            version: None,
+            architectures: None,
         })
     }
 
@@ -82,4 +84,26 @@ impl Setting {
         assert!(failure.lines.len() <= 8);
         assert!(failure.lines.iter().all(|line| line.chars().count() <= 300));
     }
+}
+
+#[test]
+fn a_fix_builds_the_same_version_for_the_same_gpus() {
+    let tail = vec!["nvcc error   : 'cicc' died due to signal 9 (Kill signal)".to_owned()];
+    let exit = Exit { code: 1, oom_kills: 1, ..FAILED };
+    let failure = diagnose(&Evidence {
+        phase: Phase::Compile,
+        exit: Some(&exit),
+        log: None,
+        tail: &tail,
+        memory_limit: Some(ByteSize(800 << 20)),
+        jobs: 2,
+        network: false,
+        cuda: CudaVersion::new(13, 0),
+        torch: None,
+        package: &"tiny-kernels".parse().unwrap(),
+        version: Some(&"1.2".parse().unwrap()),
+        architectures: Some(&"9.0;10.0+PTX".parse().unwrap()),
+    });
+    let command = "wheelmill build tiny-kernels==1.2 --cuda 13.0 --arch 9.0,10.0+PTX --memory";
+    assert!(failure.fixes.iter().any(|fix| fix.contains(command)), "{failure:#?}");
 }
