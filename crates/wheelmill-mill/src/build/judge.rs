@@ -53,8 +53,9 @@ pub(super) fn static_verdict(
     version: Option<&Version>,
     recipe: &Recipe,
 ) -> Result<Verdict, JudgeError> {
-    let inspection =
-        wheelmill_wheel::inspect(wheel, &InspectOptions::default()).map_err(JudgeError::Wheel)?;
+    let scratch = wheel.parent().map(Utf8Path::to_owned);
+    let options = InspectOptions { scratch, ..InspectOptions::default() };
+    let inspection = wheelmill_wheel::inspect(wheel, &options).map_err(JudgeError::Wheel)?;
     let expectation = Expectation {
         name: recipe.name.clone(),
         version: version.cloned(),
