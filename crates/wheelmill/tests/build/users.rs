@@ -11,7 +11,7 @@ use crate::place::{Ended, Place, walk};
 const NOBODY: u32 = 65534;
 
 #[test]
-fn a_plain_user_builds_and_stores_a_wheel() {
+fn a_plain_user_builds_with_packages_that_the_host_lacks_and_leaves_it_as_it_was() {
     if !nix::unistd::geteuid().is_root() {
         assert!(
             std::env::var_os("WHEELMILL_CI").is_none(),
@@ -20,7 +20,13 @@ fn a_plain_user_builds_and_stores_a_wheel() {
         eprintln!("not tested: only root can become another user");
         return;
     }
-    let mut place = Place::with("");
+    let header = Utf8Path::new("/usr/include/numa.h");
+    let was_there = header.exists();
+    let mut place = Place::with(
+        "system-packages = [\"numactl\"]\n\
+         command = [\"sh\", \"-euc\", \"test -e /usr/include/numa.h; \
+         uv build --wheel --no-build-isolation --no-cache --out-dir {out} .\"]",
+    );
     // A user's layers are of another kind than root's, and so is their cache.
     let cache = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("user-cache");
     fs_err::create_dir_all(&cache).unwrap();
@@ -50,4 +56,5 @@ fn a_plain_user_builds_and_stores_a_wheel() {
     let cell = Ended::of(command.output().unwrap()).expect(0).cell();
     assert_eq!(cell["outcome"], "built", "{cell}");
     assert!(cell["verdict"].as_str().unwrap().contains("sm_90"), "{cell}");
+    assert_eq!(header.exists(), was_there, "the build changed the host");
 }
