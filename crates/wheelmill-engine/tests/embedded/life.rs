@@ -188,12 +188,13 @@ fn killed_program(machine: &Machine) {
     until("all processes are gone", || processes_with(&name).is_empty());
     // The next engine finds what it left.
     let scratch = machine.state.join("scratch");
-    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1);
+    assert_ne!(fs::read_dir(&scratch).unwrap().count(), 0);
     let next = crate::support::engine(&machine.state);
     let prepared = machine.prepare(Vec::new()).unwrap();
     next.run(&prepared, &shell("true"), &mut |_: Stream, _: &[u8]| {}, &Cancel::new()).unwrap();
     drop(next);
-    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+    // This process's own engine removes what it used in the background.
+    until("the scratch folder is empty", || fs::read_dir(&scratch).unwrap().count() == 0);
 }
 
 #[test]
