@@ -14,6 +14,9 @@ const DISK_FOR_BUILD: ByteSize = ByteSize(2 << 30);
 /// Below this, one nvcc of a torch extension does not fit.
 const MEMORY: ByteSize = ByteSize(2 << 30);
 
+/// Below this nothing can be compiled: a number without its unit, most likely.
+const LEAST_MEMORY: ByteSize = ByteSize(64 << 20);
+
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,6 +107,9 @@ pub(crate) fn memory(limit: Option<ByteSize>) -> Check {
     let message = format!("{limit} of memory for the build");
     if limit >= MEMORY {
         Check::new("memory", CheckState::Ok, message, None)
+    } else if limit < LEAST_MEMORY {
+        let fix = "give more, with a unit, as in `--memory 16GB`";
+        Check::new("memory", CheckState::Problem, message, Some(fix))
     } else {
         let message = format!("{message}; CUDA compilers take {MEMORY} and more");
         let fix = "stop other programs, or give more with `--memory`";
@@ -148,6 +154,7 @@ mod tests {
     fn unknown_memory_is_not_good_memory() {
         assert_eq!(memory(None).state, CheckState::NotChecked);
         assert_eq!(memory(Some(ByteSize(1 << 30))).state, CheckState::Warning);
+        assert_eq!(memory(Some(ByteSize(16))).state, CheckState::Problem);
         assert_eq!(memory(Some(ByteSize(8 << 30))).state, CheckState::Ok);
     }
 }

@@ -45,6 +45,20 @@ impl FromStr for BaseWish {
 /// # Errors
 /// What is written is no base, or a file cannot be used.
 pub(crate) fn bases(flag: Option<&BaseWish>, session: &Session) -> Result<Bases, CliError> {
+    let bases = chosen(flag, session)?;
+    for base in bases.default.iter().chain(bases.by_cuda.values()) {
+        if let Base::Archive { path, .. } = base
+            && !path.exists()
+        {
+            return Err(CliError::usage(format!("the base `{path}` does not exist")).hint(
+                "name the file of an image, as `docker save` writes it, or an image of a registry",
+            ));
+        }
+    }
+    Ok(bases)
+}
+
+fn chosen(flag: Option<&BaseWish>, session: &Session) -> Result<Bases, CliError> {
     let wish = match flag {
         Some(wish) => Some(wish.clone()),
         None => session.variable(environment::BASE)?,
