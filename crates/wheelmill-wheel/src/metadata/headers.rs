@@ -12,7 +12,8 @@ impl Headers {
     pub(super) fn read(text: &str) -> Self {
         let mut headers = Self::default();
         for line in text.trim_start_matches('\u{feff}').lines() {
-            if line.trim().is_empty() {
+            // A line of blanks is no end: it continues a folded value, as in a long `License`.
+            if line.is_empty() {
                 break;
             }
             if line.starts_with([' ', '\t'])
@@ -51,4 +52,19 @@ impl Headers {
 
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_blanks_in_a_folded_value_hides_nothing_behind_it() {
+        let text = "Name: x\nLicense: MIT\n        \n        All rights\nRequires-Dist: torch\n\nBody: y\n";
+        let headers = Headers::read(text);
+        assert_eq!(headers.first("license"), Some("MIT\n\nAll rights"));
+        assert_eq!(headers.first("requires-dist"), Some("torch"));
+        assert_eq!(headers.first("body"), None, "an empty line ends the fields");
+        assert!(headers.strange.is_empty());
+    }
 }
