@@ -5,7 +5,7 @@ use wheelmill_model::{CudaArch, Feature};
 use crate::device::{Container, Coverage, ImageKind, Support};
 use crate::inspection::{Inspection, NativeModule};
 
-/// Such as `sm_80 … sm_90 natively; newer GPUs through PTX`.
+/// Such as `sm_80, sm_86, sm_89, sm_90 natively; newer GPUs through PTX`.
 pub(crate) fn summary(inspection: &Inspection, coverage: &[Coverage]) -> String {
     let modules = &inspection.modules;
     if coverage.is_empty() {
@@ -31,7 +31,7 @@ pub(crate) fn summary(inspection: &Inspection, coverage: &[Coverage]) -> String 
         let said_later = |arch: CudaArch| {
             support == Support::Jit && newer == Newer::All && newest_native < Some(arch)
         };
-        let runs = ranges(coverage, |row| row.support == support && !said_later(row.gpu.arch));
+        let runs = listed(coverage, |row| row.support == support && !said_later(row.gpu.arch));
         match runs.is_empty() {
             false => parts.push(format!("{} {words}", runs.join(", "))),
             true if support == Support::Native => parts.push("no GPU natively".to_owned()),
@@ -42,20 +42,10 @@ pub(crate) fn summary(inspection: &Inspection, coverage: &[Coverage]) -> String 
     parts.join("; ")
 }
 
-/// Runs of neighbouring generations, as `sm_80 … sm_90`.
-fn ranges(coverage: &[Coverage], belongs: impl Fn(&Coverage) -> bool) -> Vec<String> {
-    coverage
-        .chunk_by(|one, other| belongs(one) == belongs(other))
-        .filter(|run| belongs(&run[0]))
-        .flat_map(|run| {
-            let (first, last) = (run[0].gpu.arch, run[run.len() - 1].gpu.arch);
-            match run.len() {
-                1 => vec![first.to_string()],
-                2 => vec![first.to_string(), last.to_string()],
-                _ => vec![format!("{first} … {last}")],
-            }
-        })
-        .collect()
+/// Every generation that belongs, by its name: a range would promise those that lie within it and
+/// were left out, such as boards that need code of their own.
+fn listed(coverage: &[Coverage], belongs: impl Fn(&Coverage) -> bool) -> Vec<String> {
+    coverage.iter().filter(|row| belongs(row)).map(|row| row.gpu.arch.to_string()).collect()
 }
 
 /// Whether GPUs that are not made yet are served.

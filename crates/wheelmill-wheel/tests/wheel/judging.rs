@@ -36,7 +36,7 @@ fn a_good_wheel_passes() {
     let wheel = Wheel::default().extension(&section(&[both(), both()]));
     let verdict = verdict(&wheel, "8.0;9.0+PTX");
     assert_eq!(errors(&verdict), Vec::<&Finding>::new());
-    assert_eq!(verdict.summary, "sm_80 … sm_90 natively; newer GPUs through PTX");
+    assert_eq!(verdict.summary, "sm_80, sm_86, sm_89, sm_90 natively; newer GPUs through PTX");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn what_nvcc_links_passes() {
     let wheel = Wheel::default().extension(&fixture("stub.section"));
     let verdict = verdict(&wheel, "8.0;9.0+PTX");
     assert_eq!(errors(&verdict), Vec::<&Finding>::new());
-    assert_eq!(verdict.summary, "sm_80 … sm_90 natively; newer GPUs through PTX");
+    assert_eq!(verdict.summary, "sm_80, sm_86, sm_89, sm_90 natively; newer GPUs through PTX");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn one_container_without_an_architecture_is_one_too_many() {
     );
     assert_eq!(
         verdict.summary,
-        "sm_80 … sm_89 natively; sm_90 … sm_121 in part; PTX for newer GPUs in part"
+        "sm_80, sm_86, sm_89 natively; sm_90, sm_100, sm_103, sm_120, sm_121 in part; PTX for newer GPUs in part"
     );
 }
 
@@ -106,7 +106,10 @@ fn kernels_for_other_chips_may_stand_beside_those_for_all() {
     let wheel = Wheel::default().extension(&section(&[general, hopper.clone()]));
     let verdict_of = |wish| verdict(&wheel, wish);
     assert!(verdict_of("8.0;9.0").passed);
-    assert_eq!(verdict_of("8.0").summary, "sm_80 … sm_90 natively; no PTX for newer GPUs");
+    assert_eq!(
+        verdict_of("8.0").summary,
+        "sm_80, sm_86, sm_89, sm_90 natively; no PTX for newer GPUs"
+    );
     // Alone they are no answer to a wish for another chip.
     let wheel = Wheel::default().extension(&section(&[hopper]));
     assert!(!verdict(&wheel, "8.0").passed);
@@ -180,7 +183,7 @@ fn each_generation_is_told_apart() {
     assert!(verdict.passed);
     assert_eq!(
         verdict.summary,
-        "no GPU natively; sm_90 through PTX; sm_80 … sm_89, sm_100 … sm_121 in part; \
+        "no GPU natively; sm_90 through PTX; sm_80, sm_86, sm_89, sm_100, sm_103, sm_120, sm_121 in part; \
          PTX for newer GPUs in part"
     );
 }

@@ -181,3 +181,25 @@ fn make_writable(path: &Utf8Path) {
         fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 }
+
+#[test]
+fn wheels_of_one_file_name_are_not_exported_over_each_other() {
+    let place = Place::new();
+    let first = add(&place, "3.11", "one");
+    let file = place.write(first.file_name.as_str(), "other");
+    let wheel = NewWheel {
+        key: CellKey(Digest::of(b"cu132")),
+        cell: "torchsort-0.1.10-cu132-torch2.12-cp311-sm90".to_owned(),
+        spec: first.spec.clone(),
+        verdict: first.verdict.clone(),
+        passed: true,
+        run: first.run.clone(),
+    };
+    place.store().add_wheel(&file, &wheel).unwrap();
+    for force in ["", "--force"] {
+        let refused = place.run(&format!("wheels export torchsort --to out {force}"));
+        assert!(refused.starts_with("exit: 2"), "{refused}");
+        assert!(refused.contains(&first.cell) && refused.contains(&wheel.cell), "{refused}");
+        assert!(!place.path().join("project/out").exists(), "nothing was copied");
+    }
+}

@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 use serde_json::json;
+use wheelmill_store::StoredWheel;
 
 use crate::error::{CliError, Ending};
 use crate::output::safe;
@@ -27,17 +28,21 @@ pub(super) struct ExportArgs {
 /// Copies all, or none when a name is wrong.
 pub(super) fn export(args: &ExportArgs, session: &Session) -> Result<Ending, CliError> {
     let store = session.store()?;
-    let mut digests = Vec::new();
+    let mut wheels: Vec<StoredWheel> = Vec::new();
     for name in &args.names {
         for wheel in super::find(store.as_ref(), name)? {
-            if !digests.contains(&wheel.digest) {
-                digests.push(wheel.digest);
+            if wheels.iter().any(|other| other.digest == wheel.digest) {
+                continue;
             }
+            if let Some(other) = wheels.iter().find(|other| other.file_name == wheel.file_name) {
+                return Err(clash(other, &wheel));
+            }
+            wheels.push(wheel);
         }
     }
     let mut files = Vec::new();
-    for (digest, store) in digests.iter().zip(store.iter().cycle()) {
-        files.push(store.export_wheel(digest, &args.to, args.force)?);
+    for (wheel, store) in wheels.iter().zip(store.iter().cycle()) {
+        files.push(store.export_wheel(&wheel.digest, &args.to, args.force)?);
     }
     if session.printer.json {
         session.printer.document(json!({ "files": files }))?;
@@ -46,4 +51,12 @@ pub(super) fn export(args: &ExportArgs, session: &Session) -> Result<Ending, Cli
         session.printer.data(&lines)?;
     }
     Ok(Ending::Done)
+}
+
+/// A file name tells neither CUDA nor torch, so wheels of two cells can have one.
+fn clash(one: &StoredWheel, other: &StoredWheel) -> CliError {
+    let line = |wheel: &StoredWheel| format!("\n{}  {}", wheel.digest.short(), wheel.cell);
+    let name = &one.file_name;
+    CliError::usage(format!("two of the wheels are called `{name}`:{}{}", line(one), line(other)))
+        .hint("export each by the beginning of its digest, into a folder of its own: `--to DIR`")
 }
