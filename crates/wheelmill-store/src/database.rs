@@ -177,8 +177,10 @@ fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<i64> {
 /// Refuses, before anything is written, what is not this program's to write.
 fn check_owner(connection: &Connection, path: &Utf8Path) -> Result<(), StoreError> {
     let failed = |error| StoreError::database("open the database", path, error);
-    let application = number(connection, "application_id").map_err(failed)?;
-    let found = number(connection, "user_version").map_err(failed)?;
+    // One state for all questions: between two of them another process may create the tables.
+    let state = connection.unchecked_transaction().map_err(failed)?;
+    let application = number(&state, "application_id").map_err(failed)?;
+    let found = number(&state, "user_version").map_err(failed)?;
     let known = MIGRATIONS.len() as i64;
     if application == APPLICATION {
         return if found > known {
@@ -187,7 +189,7 @@ fn check_owner(connection: &Connection, path: &Utf8Path) -> Result<(), StoreErro
             Ok(())
         };
     }
-    let tables: i64 = connection
+    let tables: i64 = state
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(failed)?;
     if application == 0 && found == 0 && tables == 0 {
