@@ -27,11 +27,16 @@ fn main() -> ExitCode {
         program: env::current_exe().expect("Linux").try_into().expect("the path is text"),
         layers: state.join("layers"),
         scratch: state.join("scratch"),
+        isolation: None,
         hidden: Vec::new(),
         network: NetworkSettings::default(),
     });
-    let root =
-        Prepared { digest: Digest::of(b""), layers: vec!["/".into()], environment: Vec::new() };
+    let root = Prepared {
+        digest: Digest::of(b""),
+        layers: vec!["/".into()],
+        folder: "/opt/wheelmill".into(),
+        environment: Vec::new(),
+    };
     let container = |network: bool| {
         let container = Container {
             command: vec!["true".to_owned()],

@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use wheelmill_model::Digest;
 
-use crate::{Base, Cancel, Container, EngineError, Environment, Exit, OutputSink, Step};
+use crate::{Base, Cancel, Container, EngineError, Environment, Exit, Isolation, OutputSink, Step};
 
 /// The engines there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,8 +49,10 @@ impl FromStr for EngineKind {
 pub struct Probe {
     /// The engine.
     pub engine: EngineKind,
-    /// How it works here, in a few words: `root, overlay, cgroup v1`.
+    /// How it works here, in a few words: `as root, on overlays, memory by control group`.
     pub summary: String,
+    /// How far containers are kept from the machine; none when the engine cannot run.
+    pub isolation: Option<Isolation>,
     /// What is worth saying, worst first. With a `Severity::Problem` the engine cannot run here.
     pub findings: Vec<Finding>,
 }
@@ -85,6 +87,8 @@ pub struct Prepared {
     pub digest: Digest,
     /// What the engine needs to find it again: layer folders (lowest first), or an image's name.
     pub layers: Vec<Utf8PathBuf>,
+    /// [`Environment::folder`].
+    pub folder: Utf8PathBuf,
     /// Variables that the base sets, such as the `PATH` of an image with its own compiler. What a
     /// step or container sets itself counts more.
     pub environment: Vec<(String, String)>,

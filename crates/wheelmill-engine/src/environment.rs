@@ -15,6 +15,9 @@ pub struct Environment {
     pub base: Base,
     /// What is done to it, in order.
     pub steps: Vec<Step>,
+    /// The folder that steps write to, those aside that change the system. Where a machine allows
+    /// no layers over its root, this is all that steps can write to.
+    pub folder: Utf8PathBuf,
 }
 
 /// A root file system.

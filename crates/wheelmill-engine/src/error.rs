@@ -35,6 +35,16 @@ pub enum EngineError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The machine allows something of what is asked for, but not this.
+    #[error("{what} cannot be had on this machine: {why}")]
+    Unable {
+        /// What is asked for.
+        what: String,
+        /// What is missing for it.
+        why: String,
+        /// What to do about it.
+        fix: String,
+    },
     /// A base has no pinned content.
     #[error("the base `{0}` is not pinned to its content")]
     NotPinned(String),

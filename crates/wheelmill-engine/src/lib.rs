@@ -12,6 +12,7 @@ mod engine;
 mod environment;
 mod error;
 pub mod image;
+mod isolation;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
@@ -19,3 +20,4 @@ pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};
 pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};
 pub use environment::{Base, Environment, Step, StepInput};
 pub use error::EngineError;
+pub use isolation::Isolation;

@@ -43,6 +43,7 @@ impl Mill {
             program: settings.program.clone(),
             layers: settings.cache.join("layers"),
             scratch: settings.cache.join("scratch"),
+            isolation: settings.isolation,
             hidden: settings.hidden.clone(),
             network: settings.network.clone(),
         });

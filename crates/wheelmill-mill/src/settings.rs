@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
-use wheelmill_engine::{Base, EngineKind};
+use wheelmill_engine::{Base, EngineKind, Isolation};
 use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings};
 
 /// Settings of one invocation, resolved from flags, environment and files by the caller.
@@ -27,6 +27,8 @@ pub struct MillSettings {
     pub network: NetworkSettings,
     /// What runs containers.
     pub engine: EngineKind,
+    /// How far builds are kept from the machine; as far as it allows when not given.
+    pub isolation: Option<Isolation>,
     /// What containers start from, when not from this machine's own root.
     pub bases: Bases,
     /// Memory for a build; as much as is free when not given.

@@ -34,6 +34,7 @@ names! {
     CACHE = "WHEELMILL_CACHE";
     PROJECT = "WHEELMILL_PROJECT";
     ENGINE = "WHEELMILL_ENGINE";
+    ISOLATION = "WHEELMILL_ISOLATION";
     BASE = "WHEELMILL_BASE";
     MEMORY = "WHEELMILL_MEMORY";
     CPUS = "WHEELMILL_CPUS";
@@ -60,6 +61,10 @@ pub(crate) const GROUPS: &[Group] = &[
                 help: "The folder whose `wheelmill.toml` is used, as `--project`. Default: this folder or the nearest one above it that has such a file.",
             },
             Variable { name: ENGINE, help: "What runs containers, as `--engine`: `embedded`." },
+            Variable {
+                name: ISOLATION,
+                help: "How far builds are kept from this machine, as `--isolation`: `overlay`, `read-only`, `landlock`, `process`. Default: the first of these that works.",
+            },
             Variable {
                 name: BASE,
                 help: "What containers start from, as `--base`: `host`, an image of a registry, or the file of an image.",

@@ -6,6 +6,7 @@
 //!   --network                     the command reaches the network
 //!   --memory SIZE                 and has no more memory than this
 //!   --mount SOURCE:TARGET[:rw]    and sees this of the host
+//!   --isolation WORD              kept from the machine like this, not as well as possible
 //!   --step SCRIPT                 a layer that is made before, with network
 //!   --system-step SCRIPT          a layer in which packages are installed
 //! ```
@@ -49,6 +50,7 @@ fn run() -> Result<u8, AnyError> {
     let mut arguments = env::args().skip(1).peekable();
     let state = Utf8PathBuf::from(arguments.next().ok_or("the folder for state is missing")?);
     let mut steps = Vec::new();
+    let mut isolation = None;
     let mut container = Container { directory: "/".into(), ..Container::default() };
     while let Some(option) = arguments.next_if(|argument| argument.starts_with("--")) {
         let mut value = || arguments.next().ok_or(format!("{option} needs a value"));
@@ -57,6 +59,7 @@ fn run() -> Result<u8, AnyError> {
             "--memory" => container.limits.memory = Some(value()?.parse()?),
             "--step" => steps.push(step(&value()?, false)),
             "--system-step" => steps.push(step(&value()?, true)),
+            "--isolation" => isolation = Some(value()?.parse()?),
             "--mount" => container.mounts.push(mount(&value()?)?),
             _ => return Err(format!("{option} is not an option").into()),
         }
@@ -66,12 +69,17 @@ fn run() -> Result<u8, AnyError> {
         program: Utf8PathBuf::try_from(env::current_exe()?)?,
         layers: state.join("layers"),
         scratch: state.join("scratch"),
+        isolation,
         hidden: Vec::new(),
         network: NetworkSettings::default(),
     });
     let base = Base::Host { identity: "by hand".to_owned() };
     let cancel = Cancel::new();
-    let root = engine.prepare(&Environment { base, steps }, &mut Terminal, &cancel)?;
+    let root = engine.prepare(
+        &Environment { base, steps, folder: "/opt/wheelmill".into() },
+        &mut Terminal,
+        &cancel,
+    )?;
     let exit = engine.run(&root, &container, &mut Terminal, &cancel)?;
     let peak = exit.peak_memory.map_or("unknown".to_owned(), |size| size.to_string());
     // As for all that is said to standard error: nothing is lost when nobody reads it.

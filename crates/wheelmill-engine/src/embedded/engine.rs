@@ -1,23 +1,26 @@
 //! The engine: environments from steps, and commands in them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::{ByteSize, Digest};
 
 use super::errand::Errands;
-use super::layers::{LayerStore, NewLayer};
+use super::layers::NewLayer;
 use super::mode::Mode;
 use super::process::{self, Outcome};
 use super::program::Program;
+use super::refusal::Refusal;
 use super::scratch::{Scratch, ScratchSpace};
 use super::settings::EmbeddedSettings;
 use super::spec::{Request, RootRequest, RunRequest};
+use super::translate::translate;
+use super::way::Way;
 use crate::image;
 use crate::{
-    Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, MemoryWatch,
-    OutputSink, PrepareListener, Prepared, Probe,
+    Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Isolation,
+    MemoryWatch, Mount, OutputSink, PrepareListener, Prepared, Probe,
 };
 
 /// The engine that needs nothing but the kernel.
@@ -26,7 +29,7 @@ pub struct EmbeddedEngine {
     pub(super) settings: EmbeddedSettings,
     pub(super) program: Arc<Program>,
     pub(super) mode: Mode,
-    pub(super) layers: LayerStore,
+    pub(super) way: OnceLock<Result<Way, Refusal>>,
     pub(super) errands: Errands,
     pub(super) scratch: ScratchSpace,
 }
@@ -39,7 +42,7 @@ impl EmbeddedEngine {
         let program = Arc::new(Program::new(settings.program.clone()));
         let errands = Errands { program: Arc::clone(&program), mode };
         Self {
-            layers: LayerStore::new(&settings.layers, mode.folder()),
+            way: OnceLock::new(),
             scratch: ScratchSpace::new(settings.scratch.clone(), errands.clone()),
             settings,
             program,
@@ -49,9 +52,11 @@ impl EmbeddedEngine {
     }
 
     /// The layers of steps that are kept, and when each was last used.
-    #[must_use]
-    pub fn layers(&self) -> Vec<(Digest, SystemTime)> {
-        self.layers.list()
+    ///
+    /// # Errors
+    /// No container can be made here.
+    pub fn layers(&self) -> Result<Vec<(Digest, SystemTime)>, EngineError> {
+        Ok(self.way()?.layers.list())
     }
 
     /// Removes the layer of a step. It is false, and nothing happens, when somebody uses it.
@@ -59,48 +64,60 @@ impl EmbeddedEngine {
     /// # Errors
     /// It cannot be removed.
     pub fn remove_layer(&self, key: &Digest) -> Result<bool, EngineError> {
-        self.layers.remove(key, &self.errands)
+        self.way()?.layers.remove(key, &self.errands)
     }
 
     /// Everything that the helper has to know of a container. It writes into a new layer, or into
     /// its scratch folder.
     pub(super) fn request(
         &self,
+        isolation: Isolation,
         container: &Container,
         below: &Prepared,
         scratch: &Scratch<'_>,
         layer: Option<&NewLayer<'_>>,
         packages: bool,
-    ) -> Request {
-        let (upper, work) = match layer {
-            Some(layer) => (layer.upper(), layer.work()),
-            None => (scratch.path("upper"), scratch.path("work")),
-        };
+    ) -> Result<Request, EngineError> {
         let host = below.layers.first().is_some_and(|lowest| lowest == "/");
-        let directory = if container.directory.as_str().is_empty() {
-            Utf8PathBuf::from("/")
-        } else {
-            container.directory.clone()
+        let steps = below.layers.iter().skip(usize::from(host));
+        let (upper, work) = match layer {
+            Some(layer) if isolation.has_layers() => (layer.upper(), layer.work()),
+            _ => (scratch.path("upper"), scratch.path("work")),
         };
-        Request::Run(Box::new(RunRequest {
+        let mut request = RunRequest {
+            isolation,
             mode: self.mode,
-            root: RootRequest {
-                host,
-                layers: below.layers.iter().skip(usize::from(host)).cloned().collect(),
-                upper,
-                work,
-            },
+            root: RootRequest { host, layers: Vec::new(), upper, work },
             stage: scratch.path("stage"),
             temporary: [scratch.path("tmp"), scratch.path("var-tmp")],
             mounts: container.mounts.clone(),
             hidden: if host { self.settings.hidden.clone() } else { Vec::new() },
             command: container.command.clone(),
             environment: with_defaults(&container.environment, &below.environment),
-            directory,
+            directory: container.directory.clone(),
             network: container.network,
             packages,
             limits: container.limits,
-        }))
+        };
+        if request.directory.as_str().is_empty() {
+            request.directory = "/".into();
+        }
+        if isolation.has_layers() {
+            request.root.layers = steps.cloned().collect();
+        } else {
+            // What steps made, or make, is one folder.
+            let made = steps.last().cloned().map(|source| (source, false));
+            let making = layer.map(|layer| (layer.upper().join("root"), true));
+            request.mounts.extend(making.or(made).map(|(source, writable)| Mount {
+                source,
+                target: below.folder.clone(),
+                writable,
+            }));
+        }
+        if !isolation.has_namespaces() {
+            translate(&mut request)?;
+        }
+        Ok(Request::Run(Box::new(request)))
     }
 }
 
@@ -138,14 +155,15 @@ impl Engine for EmbeddedEngine {
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError> {
+        let way = self.way()?;
         let _locks = prepared
             .layers
             .iter()
-            .filter_map(|root: &Utf8PathBuf| self.layers.key_of(Utf8Path::new(root)))
-            .map(|key| self.layers.use_layer(&key, cancel))
+            .filter_map(|root: &Utf8PathBuf| way.layers.key_of(Utf8Path::new(root)))
+            .map(|key| way.layers.use_layer(&key, cancel))
             .collect::<Result<Vec<_>, _>>()?;
         let scratch = self.scratch.folder()?;
-        let request = self.request(container, prepared, &scratch, None, false);
+        let request = self.request(way.isolation, container, prepared, &scratch, None, false)?;
         let outcome = process::run(&self.program, &request, output, cancel)?;
         Ok(exit(&outcome))
     }
@@ -163,7 +181,10 @@ pub(super) fn exit(outcome: &Outcome) -> Exit {
 }
 
 /// Variables, and those others that they do not set.
-fn with_defaults(own: &[(String, String)], defaults: &[(String, String)]) -> Vec<(String, String)> {
+pub(super) fn with_defaults(
+    own: &[(String, String)],
+    defaults: &[(String, String)],
+) -> Vec<(String, String)> {
     let set = |name: &str| own.iter().any(|(key, _)| key == name);
     own.iter().chain(defaults.iter().filter(|(name, _)| !set(name))).cloned().collect()
 }

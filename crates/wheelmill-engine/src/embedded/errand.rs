@@ -24,8 +24,10 @@ pub(super) struct Errands {
 impl Errands {
     /// Removes a folder that a container wrote to.
     pub(super) fn remove(&self, folder: &Utf8Path) -> io::Result<()> {
-        if !self.in_helper() {
-            return remove_tree(folder.as_std_path());
+        match remove_tree(folder.as_std_path()) {
+            // What belongs to a user who exists only in a container.
+            Err(error) if self.in_helper() && error.kind() == io::ErrorKind::PermissionDenied => {}
+            result => return result,
         }
         match self.send(Task::Remove(folder.to_owned()), &Cancel::new()) {
             Ok(Some(Event::Ended(_))) => Ok(()),

@@ -8,7 +8,9 @@
 //! steps/MODE/KEY.lock      held alone by whoever makes or removes the layer, shared by who uses it
 //! ```
 //!
-//! A layer is written out before it is renamed to its name, so what has a name is whole.
+//! A layer is written out before it is renamed to its name, so what has a name is whole. One that
+//! cannot be moved, since its files name the place where they lie, is whole when it has a file
+//! `finished`.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -24,10 +26,16 @@ use crate::{Cancel, EngineError};
 /// How often a lock that somebody else holds is tried.
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
+/// The name of the empty file in a layer that was made in its place and is whole.
+const FINISHED: &str = "finished";
+
 /// The layers that are kept for one mode.
 #[derive(Debug)]
 pub(super) struct LayerStore {
     folder: Utf8PathBuf,
+    /// Whether layers are made where they stay, since what makes them sees where it is: a file
+    /// then tells that one is finished.
+    in_place: bool,
 }
 
 /// Held while a layer is made, removed or used.
@@ -47,7 +55,12 @@ pub(super) enum Place {
 impl LayerStore {
     /// A store; its folder is made when something is kept.
     pub(super) fn new(layers: &Utf8Path, mode: &str) -> Self {
-        Self { folder: layers.join("steps").join(mode) }
+        Self { folder: layers.join("steps").join(mode), in_place: false }
+    }
+
+    /// A store of layers that are made where they stay.
+    pub(super) fn in_place(layers: &Utf8Path, mode: &str) -> Self {
+        Self { in_place: true, ..Self::new(layers, mode) }
     }
 
     /// The folder of a layer's `/`, there or not.
@@ -57,7 +70,8 @@ impl LayerStore {
 
     /// Whether a layer is there.
     fn contains(&self, key: &Digest) -> bool {
-        self.layer(key).is_dir()
+        let layer = self.layer(key);
+        if self.in_place { layer.join(FINISHED).is_file() } else { layer.is_dir() }
     }
 
     fn layer(&self, key: &Digest) -> Utf8PathBuf {
@@ -139,12 +153,9 @@ impl LayerStore {
         key: &Digest,
         errands: &'a Errands,
     ) -> Result<NewLayer<'a>, EngineError> {
-        let layer = NewLayer {
-            folder: self.folder.join(format!("{key}.new")),
-            place: self.layer(key),
-            errands,
-            done: false,
-        };
+        let (folder, place) = (self.folder.join(format!("{key}.new")), self.layer(key));
+        let upper = if self.in_place { place.clone() } else { folder.join("upper") };
+        let layer = NewLayer { folder, upper, place, errands, done: false };
         layer.clear().map_err(failed("remove", &layer.folder))?;
         for folder in [layer.upper().join("root"), layer.work()] {
             fs_err::create_dir_all(&folder).map_err(failed("create", &folder))?;
@@ -174,12 +185,13 @@ impl LayerStore {
     pub(super) fn list(&self) -> Vec<(Digest, SystemTime)> {
         let entries = self.folder.read_dir_utf8().into_iter().flatten().flatten();
         let keys = entries.filter_map(|entry| entry.file_name().parse().ok());
-        keys.map(|key: Digest| {
-            let lock = self.folder.join(format!("{key}.lock"));
-            let used = lock.metadata().and_then(|lock| lock.modified());
-            (key, used.unwrap_or(SystemTime::UNIX_EPOCH))
-        })
-        .collect()
+        keys.filter(|key| self.contains(key))
+            .map(|key: Digest| {
+                let lock = self.folder.join(format!("{key}.lock"));
+                let used = lock.metadata().and_then(|lock| lock.modified());
+                (key, used.unwrap_or(SystemTime::UNIX_EPOCH))
+            })
+            .collect()
     }
 
     /// The key of a layer of this store, by its folder.
@@ -192,6 +204,7 @@ impl LayerStore {
 /// A layer in the making; removed again unless it is finished.
 pub(super) struct NewLayer<'a> {
     folder: Utf8PathBuf,
+    upper: Utf8PathBuf,
     place: Utf8PathBuf,
     errands: &'a Errands,
     done: bool,
@@ -200,7 +213,7 @@ pub(super) struct NewLayer<'a> {
 impl NewLayer<'_> {
     /// The folder that becomes the layer.
     pub(super) fn upper(&self) -> Utf8PathBuf {
-        self.folder.join("upper")
+        self.upper.clone()
     }
 
     /// The folder for the kernel's own use.
@@ -236,7 +249,13 @@ impl NewLayer<'_> {
         let upper = self.upper();
         let sync = |folder: &Utf8Path| Ok(nix::unistd::syncfs(File::open(folder)?)?);
         sync(&upper).map_err(failed("write out", &upper))?;
-        fs_err::rename(&upper, &self.place).map_err(failed("create", &self.place))?;
+        if upper == self.place {
+            let finished = upper.join(FINISHED);
+            let made = File::create(&finished).and_then(|file| file.sync_all());
+            made.map_err(failed("create", &finished))?;
+        } else {
+            fs_err::rename(&upper, &self.place).map_err(failed("create", &self.place))?;
+        }
         let parent = self.place.parent().expect("a layer lies in a store");
         File::open(parent)
             .and_then(|folder| folder.sync_all())
@@ -245,8 +264,16 @@ impl NewLayer<'_> {
         self.clear().map_err(failed("remove", &self.folder))
     }
 
+    /// Removes all but a finished layer.
     fn clear(&self) -> io::Result<()> {
-        if self.folder.exists() { self.errands.remove(&self.folder) } else { Ok(()) }
+        let mut doomed = vec![&self.folder];
+        if !self.done && self.upper == self.place {
+            doomed.push(&self.place);
+        }
+        doomed
+            .into_iter()
+            .filter(|folder| folder.exists())
+            .try_for_each(|folder| self.errands.remove(folder))
     }
 }
 

@@ -15,6 +15,7 @@
 
 mod engine;
 mod errand;
+mod flat;
 mod helper;
 mod layers;
 mod mode;
@@ -22,11 +23,14 @@ mod prepare;
 mod probe;
 mod process;
 mod program;
+mod refusal;
 mod scratch;
 mod settings;
 mod spec;
 mod system;
 mod tail;
+mod translate;
+mod way;
 
 pub use engine::EmbeddedEngine;
 pub use helper::helper_main;

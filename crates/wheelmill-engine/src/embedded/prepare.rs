@@ -6,10 +6,11 @@ use camino::Utf8PathBuf;
 use wheelmill_model::{Digest, DigestBuilder};
 
 use super::engine::{EmbeddedEngine, exit};
-use super::layers::{LayerLock, Place};
+use super::layers::{LayerLock, NewLayer, Place};
 use super::process;
 use super::system;
 use super::tail::TailSink;
+use super::way::Way;
 use crate::image::{self, LayerRequest, UnpackJob};
 use crate::{
     Base, Cancel, Container, EngineError, Environment, Limits, Mount, OutputSink, PrepareListener,
@@ -24,32 +25,41 @@ impl EmbeddedEngine {
         listener: &mut dyn PrepareListener,
         cancel: &Cancel,
     ) -> Result<Prepared, EngineError> {
+        let way = self.way()?;
+        if !way.isolation.has_layers() {
+            return self.make_flat(way, environment, listener, cancel);
+        }
         let base = Self::base_digest(&environment.base)?;
         let layers = self.base_layers(&environment.base, listener, cancel)?;
         let variables = self.base_environment(&environment.base, cancel)?;
-        let mut prepared = Prepared { digest: base, layers, environment: variables };
+        let folder = environment.folder.clone();
+        let mut prepared = Prepared { digest: base, layers, folder, environment: variables };
         // Layers that are built upon stay while others are made.
         let mut used = Vec::new();
         if self.mode.user_attributes() && environment.steps.iter().any(|step| step.system) {
             let host = matches!(environment.base, Base::Host { .. });
             let key = DigestBuilder::new("system/1").field("base", base.as_bytes()).finish();
-            used.push(self.make_system_layer(&key, host, cancel)?);
-            prepared.layers.push(self.layers.root(&key));
+            used.push(self.make_system_layer(way, &key, host, cancel)?);
+            prepared.layers.push(way.layers.root(&key));
         }
         let total = environment.steps.len();
         for (index, step) in environment.steps.iter().enumerate() {
             let key = step.key(&prepared.digest);
-            let place = self.layers.find(&key, cancel)?;
+            let place = way.layers.find(&key, cancel)?;
             listener.step(index, total, step, matches!(place, Place::Ready(_)));
             used.push(match place {
                 Place::Ready(lock) => lock,
                 Place::Missing(lock) => {
-                    self.make_layer(step, &key, &prepared, listener.output(), cancel)?;
-                    self.layers.made(&key, lock, cancel)?
+                    let layer = way.layers.begin(&key, &self.errands)?;
+                    let stubs =
+                        self.run_step(way, step, &layer, &prepared, listener.output(), cancel)?;
+                    layer.remove_stubs(&stubs);
+                    layer.finish()?;
+                    way.layers.made(&key, lock, cancel)?
                 }
             });
             prepared.digest = key;
-            prepared.layers.push(self.layers.root(&key));
+            prepared.layers.push(way.layers.root(&key));
         }
         Ok(prepared)
     }
@@ -108,15 +118,16 @@ impl EmbeddedEngine {
     /// The layer that lets a user's container change its system folders; made when missing.
     fn make_system_layer(
         &self,
+        way: &Way,
         key: &Digest,
         host: bool,
         cancel: &Cancel,
     ) -> Result<LayerLock, EngineError> {
-        let lock = match self.layers.find(key, cancel)? {
+        let lock = match way.layers.find(key, cancel)? {
             Place::Ready(lock) => return Ok(lock),
             Place::Missing(lock) => lock,
         };
-        let layer = self.layers.begin(key, &self.errands)?;
+        let layer = way.layers.begin(key, &self.errands)?;
         let upper = layer.upper();
         let made = if host {
             system::prepare_host(upper.as_std_path(), Path::new("/"), self.mode)
@@ -129,19 +140,19 @@ impl EmbeddedEngine {
             source,
         })?;
         layer.finish()?;
-        self.layers.made(key, lock, cancel)
+        way.layers.made(key, lock, cancel)
     }
 
-    /// Runs a step and keeps what it changed as a layer.
-    fn make_layer(
+    /// Runs a step that writes into a new layer. Returns what was made there to mount things on.
+    pub(super) fn run_step(
         &self,
+        way: &Way,
         step: &Step,
-        key: &Digest,
+        layer: &NewLayer<'_>,
         below: &Prepared,
         output: &mut dyn OutputSink,
         cancel: &Cancel,
-    ) -> Result<(), EngineError> {
-        let layer = self.layers.begin(key, &self.errands)?;
+    ) -> Result<Vec<Utf8PathBuf>, EngineError> {
         let scratch = self.scratch.folder()?;
         let inputs = step.inputs.iter().map(|input| Mount {
             source: input.source.clone(),
@@ -156,7 +167,8 @@ impl EmbeddedEngine {
             network: step.network,
             limits: Limits::default(),
         };
-        let request = self.request(&container, below, &scratch, Some(&layer), step.system);
+        let request =
+            self.request(way.isolation, &container, below, &scratch, Some(layer), step.system)?;
         let mut sink = TailSink::new(output);
         let outcome = process::run(&self.program, &request, &mut sink, cancel)?;
         let exit = exit(&outcome);
@@ -167,7 +179,6 @@ impl EmbeddedEngine {
             let tail = sink.tail();
             return Err(EngineError::Step { title: step.title.clone(), exit, tail });
         }
-        layer.remove_stubs(&outcome.stubs);
-        layer.finish()
+        Ok(outcome.stubs)
     }
 }

@@ -3,6 +3,8 @@
 use camino::Utf8PathBuf;
 use wheelmill_model::NetworkSettings;
 
+use crate::Isolation;
+
 /// What the embedded engine needs to know.
 #[derive(Clone, Debug)]
 pub struct EmbeddedSettings {
@@ -13,6 +15,8 @@ pub struct EmbeddedSettings {
     pub layers: Utf8PathBuf,
     /// Where what containers write is kept while they run: a folder on a local disk.
     pub scratch: Utf8PathBuf,
+    /// How far containers are kept from the machine; the best that it allows when not given.
+    pub isolation: Option<Isolation>,
     /// Folders of the host that no container sees, wherever they lie: the user's home.
     pub hidden: Vec<Utf8PathBuf>,
     /// How registries are reached.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
 use crate::image::{UnpackJob, Unpacked};
-use crate::{Limits, MemoryWatch, Mount};
+use crate::{Isolation, Limits, MemoryWatch, Mount};
 
 /// What a helper is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,11 +36,14 @@ pub(super) enum Task {
 /// One container, with every decision taken.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RunRequest {
-    /// How namespaces are entered.
+    /// How far it is kept from the host.
+    pub(super) isolation: Isolation,
+    /// How namespaces are entered, where it has any.
     pub(super) mode: Mode,
     /// The root file system.
     pub(super) root: RootRequest,
-    /// An empty folder of the host, for the helper to mount things in.
+    /// An empty folder of the host, for the helper to mount things in. Without namespaces, it holds
+    /// links to mounted files.
     pub(super) stage: Utf8PathBuf,
     /// Empty folders of the host that become `/tmp` and `/var/tmp`: on disk, so that large
     /// temporary files of compilers take no memory.
@@ -71,7 +74,8 @@ pub(super) struct RootRequest {
     /// Unpacked layers, lowest first. Each is the folder of its `/`; what a layer changes in a
     /// folder that is an overlay of its own (`usr`) lies beside it, under that name.
     pub(super) layers: Vec<Utf8PathBuf>,
-    /// The folder that holds what the container writes: `root`, and beside it `usr`, `etc`, ….
+    /// The folder that holds what the container writes: `root`, and beside it `usr`, `etc`, …. Where
+    /// its root cannot be changed, the home of its user.
     pub(super) upper: Utf8PathBuf,
     /// A folder of the same file system for the kernel's use.
     pub(super) work: Utf8PathBuf,
@@ -146,6 +150,8 @@ pub(super) enum Operation {
     Loopback,
     /// Giving up capabilities.
     Capabilities,
+    /// Keeping a process to some files.
+    Landlock,
     /// Entering the working directory.
     Directory(Utf8PathBuf),
     /// Executing a program.
@@ -168,6 +174,7 @@ impl fmt::Display for Operation {
             Self::Pivot => formatter.write_str("change the root"),
             Self::Loopback => formatter.write_str("start the loopback device"),
             Self::Capabilities => formatter.write_str("give up capabilities"),
+            Self::Landlock => formatter.write_str("be kept to its files by Landlock"),
             Self::Directory(path) => write!(formatter, "enter the directory `{path}`"),
             Self::Execute(program) => write!(formatter, "execute `{program}`"),
             Self::Remove(path) => write!(formatter, "remove `{path}`"),

@@ -20,6 +20,7 @@ fn tar_as_base(machine: &Machine) {
     let mut environment = Environment {
         base: base.clone(),
         steps: vec![step("rm /usr/bin/env; mkdir /kit; chown 33:33 /kit; cat /etc/hosts")],
+        folder: "/made".into(),
     };
     let digest = machine.engine.digest(&environment);
     assert!(matches!(digest, Err(EngineError::NotPinned(_))), "{digest:?}");

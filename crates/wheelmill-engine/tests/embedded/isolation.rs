@@ -36,7 +36,7 @@ fn what_the_caller_hides_is_hidden_wherever_it_lies() {
     everywhere("isolation::what_the_caller_hides_is_hidden_wherever_it_lies", |machine| {
         let hidden = vec!["/usr/include".into(), "/var/no/such".into(), machine.state.clone()];
         let engine = engine_that_hides(&machine.state, hidden);
-        let other = Machine { engine, state: machine.state.clone() };
+        let other = Machine { engine, state: machine.state.clone(), isolation: None };
         assert_eq!(other.says("ls -A /usr/include; ! touch /usr/include/x 2>&-"), "");
     });
 }

@@ -53,7 +53,7 @@ fn a_failed_step_shows_its_last_words_and_leaves_nothing() {
             }
             other => panic!("{other:?}"),
         }
-        assert_eq!(machine.engine.layers().len(), 1);
+        assert_eq!(machine.engine.layers().unwrap().len(), 1);
         assert_eq!(unfinished(machine), 0);
     });
 }
@@ -74,7 +74,7 @@ fn a_cancelled_step_leaves_nothing() {
             prepare.join().unwrap()
         });
         assert!(matches!(prepared, Err(EngineError::Cancelled)), "{prepared:?}");
-        assert_eq!((machine.engine.layers().len(), unfinished(machine)), (0, 0));
+        assert_eq!((machine.engine.layers().unwrap().len(), unfinished(machine)), (0, 0));
     });
 }
 
@@ -136,14 +136,14 @@ fn layers_are_removed_but_not_under_somebody() {
         let prepared = machine
             .prepare(vec![step("mkdir -p /kit/closed/in; chown -R 33 /kit; chmod 000 /kit/closed")])
             .unwrap();
-        let (key, _) = machine.engine.layers()[0];
+        let (key, _) = machine.engine.layers().unwrap()[0];
         assert_eq!(key, prepared.digest);
         let mut output = |_: wheelmill_engine::Stream, _: &[u8]| {
             assert!(!machine.engine.remove_layer(&key).unwrap(), "it is in use");
         };
         machine.engine.run(&prepared, &shell("echo running"), &mut output, &Cancel::new()).unwrap();
         assert!(machine.engine.remove_layer(&key).unwrap());
-        assert_eq!(machine.engine.layers().len(), 0);
+        assert_eq!(machine.engine.layers().unwrap().len(), 0);
         assert_eq!(unfinished(machine), 0);
     });
 }
@@ -160,7 +160,12 @@ fn very_many_layers_are_no_problem() {
         };
         let mut layers = vec![Utf8Path::new("/").to_owned()];
         layers.extend((0..400).map(layer));
-        let prepared = Prepared { digest: Digest::of(b""), layers, environment: Vec::new() };
+        let prepared = Prepared {
+            digest: Digest::of(b""),
+            layers,
+            folder: "/made".into(),
+            environment: Vec::new(),
+        };
         let seen = machine.run_in(&prepared, &shell("ls /kit | wc -l; echo > /kit/new"));
         assert_eq!(seen.text(), "400\n");
     });

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use wheelmill_engine::{Cancel, Container, Engine as _, EngineError, Mount, OutputSink, Stream};
+use wheelmill_engine::{
+    Cancel, Container, EmbeddedEngine, Engine as _, EngineError, Mount, OutputSink, Stream,
+};
 
-use crate::support::{Machine, everywhere, processes_with, shell};
+use crate::support::{Machine, everywhere, however_isolated, processes_with, settings, shell};
 
 /// Starts processes that try to outlive the container, all with `name` in their command line.
 fn clingers(name: &str) -> String {
@@ -25,7 +27,7 @@ fn unique(name: &str) -> String {
 
 #[test]
 fn exit_codes_are_the_commands() {
-    everywhere("life::exit_codes_are_the_commands", |machine| {
+    however_isolated("life::exit_codes_are_the_commands", |machine| {
         assert_eq!(machine.run(&shell("exit 7")).exit.code, 7);
         assert_eq!(machine.run(&shell("kill -9 $$")).exit.code, 137);
         assert_eq!(machine.run(&shell("kill -SEGV $$")).exit.code, 139);
@@ -34,7 +36,7 @@ fn exit_codes_are_the_commands() {
 
 #[test]
 fn a_command_that_cannot_start_is_an_error_that_says_why() {
-    everywhere("life::a_command_that_cannot_start_is_an_error_that_says_why", |machine| {
+    however_isolated("life::a_command_that_cannot_start_is_an_error_that_says_why", |machine| {
         let prepared = machine.prepare(Vec::new()).unwrap();
         let error = |container: &Container| {
             let mut output = |_, _: &[u8]| {};
@@ -79,7 +81,7 @@ fn the_environment_is_what_was_given_and_little_more() {
 
 #[test]
 fn output_is_passed_on_while_it_is_written() {
-    everywhere("life::output_is_passed_on_while_it_is_written", |machine| {
+    however_isolated("life::output_is_passed_on_while_it_is_written", |machine| {
         let shared = machine.folder("shared");
         let mounts =
             vec![Mount { source: shared.clone(), target: "/shared".into(), writable: true }];
@@ -105,7 +107,7 @@ fn output_is_passed_on_while_it_is_written() {
 
 #[test]
 fn much_output_on_both_streams_arrives_whole() {
-    everywhere("life::much_output_on_both_streams_arrives_whole", |machine| {
+    however_isolated("life::much_output_on_both_streams_arrives_whole", |machine| {
         let script = "head -c 3000000 /dev/zero & head -c 3000000 /dev/zero >&2; wait";
         let mut count = (0, 0);
         let mut sink = |stream: Stream, bytes: &[u8]| match stream {
@@ -122,7 +124,7 @@ fn much_output_on_both_streams_arrives_whole() {
 
 #[test]
 fn what_a_command_leaves_running_dies_with_it() {
-    everywhere("life::what_a_command_leaves_running_dies_with_it", |machine| {
+    however_isolated("life::what_a_command_leaves_running_dies_with_it", |machine| {
         let name = unique("leaves");
         let ran = machine.run(&shell(&format!("{} echo started", clingers(&name))));
         assert_eq!(ran.text(), "started\n");
@@ -145,7 +147,7 @@ impl OutputSink for CancelOnOutput {
 
 #[test]
 fn a_cancelled_container_is_gone_within_a_second() {
-    everywhere("life::a_cancelled_container_is_gone_within_a_second", |machine| {
+    however_isolated("life::a_cancelled_container_is_gone_within_a_second", |machine| {
         let name = unique("cancel");
         let script = format!("{} trap '' TERM INT HUP; echo ready; sleep 600", clingers(&name));
         let cancel = Cancel::new();
@@ -160,7 +162,7 @@ fn a_cancelled_container_is_gone_within_a_second() {
 
 #[test]
 fn a_killed_program_leaves_no_process_and_no_folder() {
-    everywhere("life::a_killed_program_leaves_no_process_and_no_folder", killed_program);
+    however_isolated("life::a_killed_program_leaves_no_process_and_no_folder", killed_program);
 }
 
 /// A program of its own that runs a container, whose processes have `name` in their command lines.
@@ -170,6 +172,7 @@ fn program(machine: &Machine, name: &str) -> Child {
     let original = env!("CARGO_BIN_EXE_wheelmill-container");
     let child = Command::new(if copy.exists() { copy } else { original.into() })
         .arg(machine.state.as_str())
+        .args(machine.isolation.iter().flat_map(|how| ["--isolation", how.as_str()]))
         .args(["--mount", &format!("{shared}:/shared:rw")])
         .args(["sh", "-c", &format!("{} echo > /shared/ready; sleep 600", clingers(name))])
         .stdout(Stdio::null())
@@ -189,7 +192,7 @@ fn killed_program(machine: &Machine) {
     // The next engine finds what it left.
     let scratch = machine.state.join("scratch");
     assert_ne!(fs::read_dir(&scratch).unwrap().count(), 0);
-    let next = crate::support::engine(&machine.state);
+    let next = EmbeddedEngine::new(settings(&machine.state, machine.isolation));
     let prepared = machine.prepare(Vec::new()).unwrap();
     next.run(&prepared, &shell("true"), &mut |_: Stream, _: &[u8]| {}, &Cancel::new()).unwrap();
     drop(next);

@@ -14,7 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nix::unistd::Uid;
 use wheelmill_engine::{
     Base, Cancel, Container, EmbeddedEngine, EmbeddedSettings, Engine as _, EngineError,
-    Environment, Exit, OutputSink, PrepareListener, Prepared, Severity, Step, Stream,
+    Environment, Exit, Isolation, OutputSink, PrepareListener, Prepared, Severity, Step, Stream,
 };
 use wheelmill_model::NetworkSettings;
 
@@ -32,7 +32,19 @@ const MAPPED_USER: &str = "wheelmill-test";
 
 /// Runs a test for every way. `name` is the test's own full name.
 pub(crate) fn everywhere(name: &str, test: fn(&Machine)) {
-    everywhere_in(&env::temp_dir(), name, test);
+    everywhere_in(&env::temp_dir(), name, &|state| here(Machine::new(state.to_owned()), test));
+}
+
+/// As [`everywhere`], and for every isolation.
+pub(crate) fn however_isolated(name: &str, test: fn(&Machine)) {
+    let here = |state: &Utf8Path| {
+        for isolation in Isolation::ALL {
+            let own = state.join(isolation.as_str());
+            fs::create_dir(&own).unwrap();
+            here(Machine::with(own, Some(isolation)), test);
+        }
+    };
+    everywhere_in(&env::temp_dir(), name, &here);
 }
 
 /// As [`everywhere`], for tests that make thousands of folders: in memory, where that is possible.
@@ -43,22 +55,24 @@ pub(crate) fn everywhere_in_memory(name: &str, test: fn(&Machine)) {
     let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
     let new = (numbers.next(), numbers.next()) >= (Some(6), Some(6));
     let disk = env::temp_dir();
-    everywhere_in(if new && memory.is_dir() { memory } else { &disk }, name, test);
+    let place = if new && memory.is_dir() { memory } else { &disk };
+    everywhere_in(place, name, &|state| here(Machine::new(state.to_owned()), test));
 }
 
-fn everywhere_in(place: &Path, name: &str, test: fn(&Machine)) {
+/// Runs a test, which is given a folder, as everybody that is to be tested.
+fn everywhere_in(place: &Path, name: &str, here: &dyn Fn(&Utf8Path)) {
     if let Some(state) = env::var_os(STATE) {
-        here(Utf8Path::from_path(Path::new(&state)).unwrap(), test);
+        here(Utf8Path::from_path(Path::new(&state)).unwrap());
         return;
     }
     let state = tempfile::tempdir_in(place).unwrap();
     let folder = Utf8Path::from_path(state.path()).unwrap();
     if !Uid::effective().is_root() {
         cannot("root's way cannot be tested: this is not root");
-        here(folder, test);
+        here(folder);
         return;
     }
-    here(folder, test);
+    here(folder);
     as_user(place, name, NOBODY);
     match MappedUser::new() {
         Some(user) => as_user(place, name, user.uid),
@@ -67,8 +81,7 @@ fn everywhere_in(place: &Path, name: &str, test: fn(&Machine)) {
 }
 
 /// Runs a test as who this is, if he can make containers at all.
-fn here(state: &Utf8Path, test: fn(&Machine)) {
-    let machine = Machine::new(state.to_owned());
+fn here(machine: Machine, test: fn(&Machine)) {
     let findings = machine.engine.probe().findings;
     match findings.iter().find(|finding| finding.severity == Severity::Problem) {
         Some(problem) => cannot(&problem.message),
@@ -109,7 +122,7 @@ fn as_user(place: &Path, name: &str, uid: u32) {
     assert!(status.success(), "as user {uid}: {status}");
 }
 
-const HELPER: &str = env!("CARGO_BIN_EXE_wheelmill-container");
+pub(crate) const HELPER: &str = env!("CARGO_BIN_EXE_wheelmill-container");
 
 /// A user with subordinate identities, while some test needs one.
 struct MappedUser {
@@ -164,11 +177,17 @@ fn uid_of(name: &str) -> Option<u32> {
 pub(crate) struct Machine {
     pub(crate) engine: EmbeddedEngine,
     pub(crate) state: Utf8PathBuf,
+    /// The isolation, where it is not to be the best.
+    pub(crate) isolation: Option<Isolation>,
 }
 
 impl Machine {
     fn new(state: Utf8PathBuf) -> Self {
-        Self { engine: engine(&state), state }
+        Self::with(state, None)
+    }
+
+    fn with(state: Utf8PathBuf, isolation: Option<Isolation>) -> Self {
+        Self { engine: EmbeddedEngine::new(settings(&state, isolation)), state, isolation }
     }
 
     /// An empty folder of the host that the container's user may write to.
@@ -204,21 +223,27 @@ impl Machine {
 
 /// An engine that keeps everything in one folder.
 pub(crate) fn engine(state: &Utf8Path) -> EmbeddedEngine {
-    engine_that_hides(state, Vec::new())
+    EmbeddedEngine::new(settings(state, None))
 }
 
 /// An engine that also hides some folders of the host.
 pub(crate) fn engine_that_hides(state: &Utf8Path, hidden: Vec<Utf8PathBuf>) -> EmbeddedEngine {
+    EmbeddedEngine::new(EmbeddedSettings { hidden, ..settings(state, None) })
+}
+
+/// The settings of an engine that keeps everything in one folder.
+pub(crate) fn settings(state: &Utf8Path, isolation: Option<Isolation>) -> EmbeddedSettings {
     // Beside a test program that was copied, there is a copy of the helper.
     let copy = env::current_exe().unwrap().with_file_name("helper");
     let program = if env::var_os(STATE).is_some() { copy } else { HELPER.into() };
-    EmbeddedEngine::new(EmbeddedSettings {
+    EmbeddedSettings {
         program: Utf8PathBuf::try_from(program).unwrap(),
         layers: state.join("layers"),
         scratch: state.join("scratch"),
-        hidden,
+        isolation,
+        hidden: Vec::new(),
         network: NetworkSettings::default(),
-    })
+    }
 }
 
 /// How a container ended, and all that it said.
@@ -261,7 +286,7 @@ pub(crate) fn step(script: &str) -> Step {
 
 /// The host's root with some steps.
 pub(crate) fn environment(steps: Vec<Step>) -> Environment {
-    Environment { base: Base::Host { identity: "test".to_owned() }, steps }
+    Environment { base: Base::Host { identity: "test".to_owned() }, steps, folder: "/made".into() }
 }
 
 /// Remembers what it is told.

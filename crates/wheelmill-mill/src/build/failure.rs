@@ -103,6 +103,7 @@ impl CellError {
             Self::Engine(EngineError::Files { source, .. }) if is_full(source) => {
                 (Cause::DiskFull, disk())
             }
+            Self::Engine(EngineError::Unable { fix, .. }) => (Cause::EngineGone, vec![fix.clone()]),
             Self::Engine(EngineError::Image { .. }) => (
                 Cause::EngineGone,
                 vec!["check the name given with `--base`, and that its registry can be reached".to_owned()],

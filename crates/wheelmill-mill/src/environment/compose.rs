@@ -8,7 +8,7 @@ use wheelmill_recipe::{Cell, Recipe, Source};
 use super::network::ambient;
 use super::paths;
 use super::requirements::Requirements;
-use super::system::{self, PythonNeed, Wanted};
+use super::system::{self, Family, PythonNeed, Wanted};
 use super::toolchain::{Toolchain, Toolkit};
 use crate::host::Host;
 
@@ -115,7 +115,8 @@ impl Composer<'_> {
         let system = self.system();
         if !self.on_host() || !system.all_in(Utf8Path::new("/")) {
             let (variables, mounts) = ambient(self.network);
-            steps.push(Step { ambient: variables, mounts, ..system.step() });
+            let family = self.on_host().then(|| Family::of_root(Utf8Path::new("/"))).flatten();
+            steps.push(Step { ambient: variables, mounts, ..system.step(family) });
         }
         if !self.on_host() || self.host.interpreter(self.cell.python).is_none() {
             steps.push(self.step(
@@ -125,7 +126,7 @@ impl Composer<'_> {
                 Vec::new(),
             ));
         }
-        Environment { base: self.base.clone(), steps }
+        Environment { base: self.base.clone(), steps, folder: paths::PREFIX.into() }
     }
 
     /// All steps, with the toolchain and the package's build requirements at the top.

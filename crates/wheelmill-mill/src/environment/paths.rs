@@ -15,6 +15,8 @@ pub(crate) const UV: &str = "/build/tools/uv";
 pub(crate) const CERTIFICATES: &str = "/build/tools/certificates.pem";
 /// uv's cache of downloads.
 pub(crate) const UV_CACHE: &str = "/build/cache/uv";
+/// Everything that the steps of an environment make, system packages aside.
+pub(crate) const PREFIX: &str = "/opt/wheelmill";
 /// The Python environment with torch and the build requirements.
 pub(crate) const PYTHON_ENVIRONMENT: &str = "/opt/wheelmill/env";
 /// Interpreters that uv brought because the base has none of that release.

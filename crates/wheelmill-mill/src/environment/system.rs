@@ -206,8 +206,9 @@ impl Wanted {
             .all(|package| family == Some(Family::Debian) && debian_has(root, package))
     }
 
-    /// The step that brings what is missing, by whichever package manager the base has.
-    pub(crate) fn step(&self) -> Step {
+    /// The step that brings what is missing, by whichever package manager the base has. Where that
+    /// is known, the step is named after the packages.
+    pub(crate) fn step(&self, family: Option<Family>) -> Step {
         let mut environment: Vec<(String, String)> = self
             .lists
             .iter()
@@ -218,9 +219,13 @@ impl Wanted {
         if self.whole_python {
             environment.push(("PYTHON".to_owned(), self.python.to_string()));
         }
-        let titles: Vec<&str> = self.things.iter().map(|thing| thing.name).collect();
+        let packages = self.lists.iter().find(|(of, _)| Some(*of) == family);
+        let names: Vec<&str> = match packages {
+            Some((_, packages)) => packages.iter().map(String::as_str).collect(),
+            None => self.things.iter().map(|thing| thing.name).collect(),
+        };
         Step {
-            title: format!("system packages: {}", titles.join(", ")),
+            title: format!("system packages: {}", names.join(", ")),
             command: ["/bin/sh", "-euc", SCRIPT].map(str::to_owned).to_vec(),
             environment,
             ambient: Vec::new(),
@@ -304,7 +309,7 @@ mod tests {
         fs_err::create_dir_all(root.join("var/lib/dpkg/info")).unwrap();
         fs_err::write(root.join("var/lib/dpkg/info/libboost-dev:amd64.list"), "").unwrap();
         assert!(wanted.all_in(root));
-        let (_, value) = &wanted.step().environment[0];
+        let (_, value) = &wanted.step(None).environment[0];
         assert_eq!(value, "g++ libboost-dev");
     }
 }

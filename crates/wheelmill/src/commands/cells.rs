@@ -5,7 +5,7 @@ use std::str::FromStr;
 use camino::Utf8PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use wheelmill_engine::EngineKind;
+use wheelmill_engine::{EngineKind, Isolation};
 use wheelmill_mill::{Mill, MillError, MillSettings};
 use wheelmill_model::{ByteSize, CudaVersion, PythonVersion, TorchVersion};
 use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, Project};
@@ -42,6 +42,11 @@ pub(crate) struct CellArgs {
     /// What runs the build [env: WHEELMILL_ENGINE] [default: embedded]
     #[arg(long, value_parser = engine_parser(), help_heading = "Machine", hide_possible_values = true)]
     pub engine: Option<EngineArg>,
+
+    /// How far the build is kept from this machine: `overlay`, `read-only`, `landlock`, `process`
+    /// [env: WHEELMILL_ISOLATION] [default: the first of these that works]
+    #[arg(long, value_name = "HOW", help_heading = "Machine")]
+    pub isolation: Option<Isolation>,
 
     /// What the build starts from: `host`, an image of a registry, or the file of one
     /// [env: WHEELMILL_BASE] [default: host]
@@ -118,6 +123,7 @@ fn mill_settings(
         project: project.map(|project| project.file.clone()),
         network: session.environment.network(offline),
         engine: engine(args, session)?,
+        isolation: session.setting(args.isolation, environment::ISOLATION, |_| None)?,
         bases: bases(args.base.as_ref(), session)?,
         memory: session.setting(args.memory, environment::MEMORY, |build| build.memory)?,
         cpus: cpus.map(|CpuCount(cpus)| cpus),

@@ -6,6 +6,7 @@
 
 mod failures;
 mod interruptions;
+mod isolation;
 mod place;
 mod users;
 mod wheels;

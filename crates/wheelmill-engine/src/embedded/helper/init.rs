@@ -1,5 +1,5 @@
-//! The first process of a container: makes the root, starts the command, and reaps what others
-//! leave behind.
+//! The first process of a container: makes the root, where it has one of its own, starts the command,
+//! and reaps what others leave behind.
 
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -19,7 +19,7 @@ use nix::unistd::{ForkResult, Gid, chdir, execve, pivot_root, setgroups, sethost
 use super::mounts::Mounter;
 use super::root::Stage;
 use super::supervise::Report;
-use super::{capabilities, links, network, seccomp, sys};
+use super::{capabilities, links, network, plain, seccomp, sys};
 use crate::embedded::spec::{During as _, Failure, Operation, RunRequest};
 
 /// The `PATH` of a command that is given none.
@@ -66,6 +66,20 @@ fn prepare(
     prctl::set_pdeathsig(Signal::SIGKILL).during(|| Operation::Namespaces)?;
     // Only after this is a helper that died before the call above noticed.
     File::from(go).read_exact(&mut [0]).during(|| Operation::Namespaces)?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).during(|| Operation::Limits)?;
+    if request.isolation.has_namespaces() {
+        enter_root(request, report)?;
+        capabilities::give_up()?;
+    } else {
+        plain::confine(request)?;
+    }
+    // Nobody in the container may look into this process: it runs the host's program.
+    prctl::set_dumpable(false).during(|| Operation::Capabilities)?;
+    seccomp::filter(request)
+}
+
+/// Puts the container's root together and makes it the only one.
+fn enter_root(request: &RunRequest, report: &mut Report) -> Result<(), Failure> {
     match setgroups(&[Gid::from_raw(0)]) {
         // With one identity it is forbidden: a group may be what denies somebody access.
         Err(Errno::EPERM) => {}
@@ -83,13 +97,7 @@ fn prepare(
     if !made.is_empty() {
         report.stubs(made);
     }
-    pivot(&stage.root())?;
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).during(|| Operation::Limits)?;
-    // Nobody in the container may look into this process: it runs the host's program.
-    prctl::set_dumpable(false).during(|| Operation::Capabilities)?;
-    capabilities::give_up()?;
-    let links = request.packages && request.mode.user_attributes() && request.root.host;
-    seccomp::filter(request.mode, links)
+    pivot(&stage.root())
 }
 
 /// Makes the new root the only one: the host's is no longer mounted here.

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
+use super::descendants;
+
 /// The shortest time between two samples.
 const SHORTEST: Duration = Duration::from_millis(50);
 
@@ -53,23 +55,11 @@ impl Sampler {
 
 /// The memory of all processes below one, in bytes. Processes that end meanwhile do not count.
 fn tree_memory(root: Pid) -> u64 {
-    let mut sum = 0;
-    let mut waiting = children(&root.to_string());
-    while let Some(process) = waiting.pop() {
-        waiting.extend(children(&process));
+    let sizes = descendants::of(root).into_iter().filter_map(|process| {
         let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"));
-        sum += rollup.ok().and_then(|text| proportional_size(&text)).unwrap_or(0);
-    }
-    sum
-}
-
-fn children(process: &str) -> Vec<String> {
-    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
-    threads
-        .flatten()
-        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        .collect()
+        proportional_size(&rollup.ok()?)
+    });
+    sizes.sum()
 }
 
 /// The `Pss:` line of `smaps_rollup`, in bytes; see proc_pid_smaps(5).

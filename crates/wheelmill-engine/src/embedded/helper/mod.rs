@@ -6,6 +6,7 @@
 mod bind;
 mod capabilities;
 mod cgroup;
+mod descendants;
 mod entry;
 mod errand;
 mod init;
@@ -15,7 +16,9 @@ mod mounts;
 mod namespace;
 mod network;
 mod overlay;
+mod plain;
 mod processors;
+mod read_only;
 mod root;
 mod seccomp;
 mod supervise;

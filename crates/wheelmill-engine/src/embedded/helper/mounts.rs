@@ -10,8 +10,10 @@ use nix::mount::{MsFlags, mount};
 
 use super::bind::{Rights, bind, limit, name_of};
 use super::network;
+use super::read_only;
 use super::root::Stage;
 use super::target::{Kind, find, find_or_make};
+use crate::Isolation;
 use crate::embedded::spec::{During as _, Failure, Operation, RunRequest};
 
 /// Devices that every program may expect.
@@ -90,6 +92,9 @@ impl<'a> Mounter<'a> {
         for (folder, place) in request.temporary.iter().zip(["/tmp", "/var/tmp"]) {
             self.show(folder, place.into(), true)?;
         }
+        if request.isolation == Isolation::ReadOnly {
+            self.show(&request.root.upper, "/root".into(), true)?;
+        }
         // Packages may bring their own settings and accounts.
         let private = if request.root.host && !request.packages { &PRIVATE[..] } else { &[] };
         let private = private.iter().map(|place| Utf8Path::new(*place));
@@ -109,6 +114,9 @@ impl<'a> Mounter<'a> {
         }
         for place in READ_ONLY {
             self.protect(place.into())?;
+        }
+        if request.isolation == Isolation::ReadOnly {
+            read_only::close(&self.stage.root())?;
         }
         Ok(self.made)
     }

@@ -12,12 +12,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 
-use super::bind::{Rights, bind, limit, open_mounted};
 use super::mounts::kind_of;
 use super::overlay::Overlay;
+use super::read_only;
 use super::target::find_or_make;
-use crate::Mount;
 use crate::embedded::spec::{During as _, Failure, Operation, RunRequest};
+use crate::{Isolation, Mount};
 
 /// Folders of the host's root that belong to its system, beside those that begin with `lib`. All
 /// others (homes, data, what is mounted) are not shown.
@@ -66,6 +66,9 @@ impl Stage {
 
     /// Mounts the root.
     pub(super) fn build(&self, request: &RunRequest) -> Result<(), Failure> {
+        if request.isolation == Isolation::ReadOnly {
+            return self.build_read_only(request);
+        }
         let stubs = self.path("stubs");
         fs_err::create_dir(&stubs).during(|| Operation::Stage)?;
         let folders = if request.root.host {
@@ -78,6 +81,20 @@ impl Stage {
         for folder in folders {
             let host = Utf8Path::new("/").join(&folder);
             self.overlay(request, &folder, &stubs.join(&folder), Some(host))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the root together without overlays.
+    fn build_read_only(&self, request: &RunRequest) -> Result<(), Failure> {
+        let root = self.root();
+        read_only::make_mount(&root)?;
+        let folders = skeleton(&root).during(|| Operation::Stage)?;
+        let made_here = ["/etc/hosts", "/etc/resolv.conf"].map(Utf8Path::new);
+        let targets = request.mounts.iter().map(|mount| mount.target.as_path());
+        let wanted: Vec<&Utf8Path> = targets.chain(made_here).collect();
+        for folder in folders {
+            read_only::show(&Utf8Path::new("/").join(&folder), &root.join(&folder), &wanted)?;
         }
         Ok(())
     }
@@ -115,7 +132,7 @@ impl Stage {
             // In a user namespace, a folder with mounts below it cannot be a layer; it is shown as
             // it is, and cannot be changed.
             (Err(failure), Some(host)) if failure.errno == Errno::EINVAL as i32 => {
-                show_read_only(&host, &place).during(|| failure.operation)
+                read_only::show(&host, &place, &[])
             }
             (result, _) => result,
         }
@@ -126,15 +143,11 @@ impl Stage {
 /// to be seen with their content.
 fn skeleton(root: &Utf8Path) -> std::io::Result<Vec<String>> {
     let mut shown = Vec::new();
-    for entry in fs_err::read_dir("/")? {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if !SYSTEM_FOLDERS.contains(&name.as_str()) && !name.starts_with("lib") {
-            continue;
-        }
-        let kind = entry.file_type()?;
+    for name in system_folders()? {
+        let host = Utf8Path::new("/").join(&name);
+        let kind = host.symlink_metadata()?.file_type();
         if kind.is_symlink() {
-            symlink(fs_err::read_link(entry.path())?, root.join(&name))?;
+            symlink(fs_err::read_link(&host)?, root.join(&name))?;
         } else if kind.is_dir() {
             fs_err::create_dir(root.join(&name))?;
             shown.push(name);
@@ -148,10 +161,16 @@ fn skeleton(root: &Utf8Path) -> std::io::Result<Vec<String>> {
     Ok(shown)
 }
 
-/// Shows a folder of the host as it is.
-fn show_read_only(host: &Utf8Path, place: &Utf8Path) -> nix::Result<()> {
-    bind(host.as_std_path(), &open_mounted(place.as_std_path())?)?;
-    limit(&open_mounted(place.as_std_path())?, Rights { write: false, devices: false })
+/// The names of what lies in the host's root and belongs to its system.
+pub(super) fn system_folders() -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs_err::read_dir("/")? {
+        let Ok(name) = entry?.file_name().into_string() else { continue };
+        if SYSTEM_FOLDERS.contains(&name.as_str()) || name.starts_with("lib") {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Makes empty files and folders to mount things on, in a folder that goes below all layers. What

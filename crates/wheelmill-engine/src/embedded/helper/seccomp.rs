@@ -12,7 +12,7 @@ use nix::libc::{self, c_long, sock_filter};
 
 use super::sys;
 use crate::embedded::mode::Mode;
-use crate::embedded::spec::{During as _, Failure, Operation};
+use crate::embedded::spec::{During as _, Failure, Operation, RunRequest};
 
 /// `AUDIT_ARCH_*` of `linux/audit.h`: calls of another architecture have other numbers.
 #[cfg(target_arch = "x86_64")]
@@ -25,6 +25,9 @@ const ARCHITECTURE: u32 = 0xC000_00B7;
 const NUMBER: u32 = 0;
 const ARCHITECTURE_AT: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
+
+/// Numbers of calls from here on belong to the x32 interface, `asm/unistd.h`.
+const X32: u32 = 0x4000_0000;
 
 /// Refused. Docker refuses the same by default, and more.
 const REFUSED: [c_long; 15] = [
@@ -74,27 +77,63 @@ const LINKS: &[c_long] = &[libc::SYS_link, libc::SYS_linkat];
 #[cfg(not(target_arch = "x86_64"))]
 const LINKS: &[c_long] = &[libc::SYS_linkat];
 
+/// What a filter does, beside refusing.
+#[derive(Clone, Copy)]
+struct Wishes {
+    /// Changes of owners and identities seem to work.
+    fake_owners: bool,
+    /// Hard links are passed on.
+    links: bool,
+    /// There are no sockets but those between processes of this machine.
+    no_network: bool,
+}
+
 /// Filters the calls of this process and its children from now on. It must have given up the right
-/// to gain privileges. With `links`, hard links are made only when the descriptor that comes back
-/// is served; this process must make none.
-pub(super) fn filter(mode: Mode, links: bool) -> Result<Option<OwnedFd>, Failure> {
-    match sys::set_filter(&program(mode == Mode::Single, links), links) {
+/// to gain privileges. Where a descriptor comes back, hard links are made only when it is served;
+/// this process must make none.
+pub(super) fn filter(request: &RunRequest) -> Result<Option<OwnedFd>, Failure> {
+    let namespaces = request.isolation.has_namespaces();
+    let wishes = Wishes {
+        fake_owners: namespaces && request.mode == Mode::Single,
+        links: request.packages && request.mode.user_attributes() && request.root.host,
+        no_network: !namespaces && !request.network,
+    };
+    let install = |wishes| sys::set_filter(&program(wishes), wishes.links);
+    match install(wishes) {
         // A kernel that cannot ask us; all but the replacement of packages works without.
-        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EBUSY) if links => filter(mode, false),
-        // A kernel without filters; what keeps the container in does not depend on them.
-        Err(Errno::EINVAL | Errno::ENOSYS) => Ok(None),
-        result => result.during(|| Operation::Capabilities),
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EBUSY) if wishes.links => {
+            install(Wishes { links: false, ..wishes })
+        }
+        result => result,
     }
+    .or_else(|errno| match errno {
+        // A kernel without filters; what keeps a container in does not depend on them, but for the
+        // network where there is no namespace.
+        Errno::EINVAL | Errno::ENOSYS if !wishes.no_network => Ok(None),
+        _ => Err(errno),
+    })
+    .during(|| Operation::Capabilities)
 }
 
 /// The filter, in the kernel's own language: seccomp(2), `linux/filter.h`.
-fn program(single: bool, links: bool) -> Vec<sock_filter> {
-    let mut program = vec![
-        load(ARCHITECTURE_AT),
-        jump_if(ARCHITECTURE, 1, 0),
-        result(libc::SECCOMP_RET_ALLOW),
-        load(NUMBER),
-    ];
+fn program(wishes: Wishes) -> Vec<sock_filter> {
+    let Wishes { fake_owners, links, no_network } = wishes;
+    // Another architecture's calls, and those of x32, would be a way around the ban on sockets.
+    let others = if no_network { error(libc::ENOSYS) } else { libc::SECCOMP_RET_ALLOW };
+    let mut program =
+        vec![load(ARCHITECTURE_AT), jump_if(ARCHITECTURE, 1, 0), result(others), load(NUMBER)];
+    if no_network {
+        let local = u32::try_from(libc::AF_UNIX).expect("a small number");
+        program.extend([
+            instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, X32, 0, 1),
+            result(error(libc::ENOSYS)),
+            skip_unless(libc::SYS_socket, 4),
+            load(FIRST_ARGUMENT),
+            jump_if(local, 1, 0),
+            result(error(libc::EAFNOSUPPORT)),
+            result(libc::SECCOMP_RET_ALLOW),
+        ]);
+    }
     for number in REFUSED {
         program.extend([skip_unless(number, 1), result(error(libc::EPERM))]);
     }
@@ -110,7 +149,7 @@ fn program(single: bool, links: bool) -> Vec<sock_filter> {
             result(libc::SECCOMP_RET_ALLOW),
         ]);
     }
-    if single {
+    if fake_owners {
         for number in FAKED.into_iter().chain(FAKED_OLD) {
             program.extend([skip_unless(number, 1), result(error(0))]);
         }

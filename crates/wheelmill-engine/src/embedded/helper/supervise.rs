@@ -11,12 +11,13 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
+use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
 use super::cgroup::ControlGroup;
 use super::memory::Sampler;
-use super::{entry, init, namespace, processors, sys};
+use super::{descendants, entry, init, namespace, processors, sys};
 use crate::embedded::spec::{During as _, Ended, Event, Failure, Operation, RunRequest};
 use crate::{Limits, MemoryWatch};
 
@@ -95,13 +96,19 @@ struct Container {
 fn start(request: &RunRequest) -> Result<Side, Failure> {
     let pipe = || pipe2(OFlag::O_CLOEXEC).during(|| Operation::Namespaces);
     let (go, report, alive) = (pipe()?, pipe()?, pipe()?);
+    if !request.isolation.has_namespaces() {
+        // What outlives its parents comes to this process, which ends it.
+        prctl::set_child_subreaper(true).during(|| Operation::Namespaces)?;
+    }
     let init = match sys::fork_into(namespaces(request)).during(|| Operation::Namespaces)? {
         ForkResult::Child => {
             return Ok(Side::Init { go: go.0, report: report.1, alive: alive.1 });
         }
         ForkResult::Parent { child } => Init(child),
     };
-    namespace::map_ids(request.mode, init.0)?;
+    if request.isolation.has_namespaces() {
+        namespace::map_ids(request.mode, init.0)?;
+    }
     // Before the byte, it has no children: nothing escapes the limits.
     let memory = Memory::new(&request.limits, init.0).during(|| Operation::Limits)?;
     File::from(go.1).write_all(b"g").during(|| Operation::Namespaces)?;
@@ -150,6 +157,9 @@ fn read_some(file: Option<&mut File>, into: &mut Vec<u8>) -> usize {
 }
 
 fn namespaces(request: &RunRequest) -> CloneFlags {
+    if !request.isolation.has_namespaces() {
+        return CloneFlags::empty();
+    }
     let mut flags = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
@@ -237,7 +247,10 @@ impl Init {
 
     /// Waits until every process of the container is gone.
     fn wait(self) -> nix::Result<i32> {
-        namespace::wait_for(self.0)
+        let code = namespace::wait_for(self.0)?;
+        // Nobody is left where the first process had a namespace.
+        descendants::kill_all();
+        Ok(code)
     }
 }
 
@@ -245,5 +258,6 @@ impl Drop for Init {
     /// However the helper leaves, it leaves nothing behind.
     fn drop(&mut self) {
         self.kill();
+        descendants::kill_all();
     }
 }
