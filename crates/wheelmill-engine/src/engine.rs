@@ -15,6 +15,10 @@ use crate::{Base, Cancel, Container, EngineError, Environment, Exit, Isolation, 
 pub enum EngineKind {
     /// Our own, with no daemon and no root.
     Embedded,
+    /// Docker's daemon.
+    Docker,
+    /// Podman, by its service.
+    Podman,
 }
 
 impl EngineKind {
@@ -23,6 +27,8 @@ impl EngineKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
+            Self::Docker => "docker",
+            Self::Podman => "podman",
         }
     }
 }
@@ -37,10 +43,10 @@ impl FromStr for EngineKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "embedded" => Ok(Self::Embedded),
-            _ => Err(format!("`{text}` is not an engine; there is `embedded`")),
-        }
+        [Self::Embedded, Self::Docker, Self::Podman]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is not an engine; there are `embedded`, `docker` and `podman`"))
     }
 }
 

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use wheelmill_model::{Digest, DigestBuilder};
 
-use crate::Mount;
+use crate::{EngineError, Mount};
 
 /// What a container starts from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,39 @@ pub enum Base {
         /// Its content, once it is pinned: of the file, or of an OCI layout's `index.json`.
         digest: Option<Digest>,
     },
+}
+
+impl Base {
+    /// The digest of the base, the parent of the first step: equal for all engines.
+    ///
+    /// # Errors
+    /// The base is not pinned.
+    pub fn digest(&self) -> Result<Digest, EngineError> {
+        let not_pinned = || EngineError::NotPinned(self.to_string());
+        let (kind, content) = match self {
+            Self::Host { identity } => ("host", identity.clone()),
+            Self::Image(reference) => {
+                // In a registry, or in a daemon's own store.
+                let digest = reference.split_once("@sha256:").map(|(_, digest)| digest);
+                let digest = digest.or_else(|| reference.strip_prefix("sha256:"));
+                ("image", digest.ok_or_else(not_pinned)?.to_owned())
+            }
+            Self::Archive { digest: Some(digest), .. } => ("archive", digest.to_string()),
+            Self::Archive { digest: None, .. } => return Err(not_pinned()),
+        };
+        Ok(DigestBuilder::new("base/1").field(kind, content).finish())
+    }
+}
+
+impl Environment {
+    /// The digest of the whole: equal digests, equal environments, whichever engine makes them.
+    ///
+    /// # Errors
+    /// The base is not pinned.
+    pub fn digest(&self) -> Result<Digest, EngineError> {
+        let base = self.base.digest()?;
+        Ok(self.steps.iter().fold(base, |parent, step| step.key(&parent)))
+    }
 }
 
 impl fmt::Display for Base {

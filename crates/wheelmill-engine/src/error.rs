@@ -45,6 +45,14 @@ pub enum EngineError {
         /// What to do about it.
         fix: String,
     },
+    /// The daemon refused something.
+    #[error("{kind} refused: {message}")]
+    Daemon {
+        /// Which daemon.
+        kind: crate::EngineKind,
+        /// In its own words.
+        message: String,
+    },
     /// A base has no pinned content.
     #[error("the base `{0}` is not pinned to its content")]
     NotPinned(String),

@@ -7,6 +7,7 @@
 
 mod cancel;
 mod container;
+mod daemon;
 mod embedded;
 mod engine;
 mod environment;
@@ -16,6 +17,7 @@ mod isolation;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
+pub use daemon::{DaemonEngine, DaemonSettings};
 pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};
 pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};
 pub use environment::{Base, Environment, Step, StepInput};

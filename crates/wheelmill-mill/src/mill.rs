@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use wheelmill_engine::{Base, EmbeddedEngine, EmbeddedSettings, Engine};
+use wheelmill_engine::{
+    Base, DaemonEngine, DaemonSettings, EmbeddedEngine, EmbeddedSettings, Engine, EngineKind,
+};
 use wheelmill_model::{CudaVersion, Digest, DigestBuilder, PackageName, PythonVersion, Version};
 use wheelmill_recipe::{
     ArchWish, Axes, Cell, MatrixSection, PackageWish, Project, Recipe, Recipes, Source, expand,
@@ -17,6 +19,25 @@ use crate::plan::{Ground, Plan};
 use crate::planner::Planner;
 use crate::preflight::{self, Check, CheckState};
 use crate::settings::MillSettings;
+
+/// The engine of the settings.
+fn engine(settings: &MillSettings) -> Box<dyn Engine> {
+    let (scratch, network) = (settings.cache.join("scratch"), settings.network.clone());
+    match settings.engine {
+        EngineKind::Embedded => Box::new(EmbeddedEngine::new(EmbeddedSettings {
+            program: settings.program.clone(),
+            layers: settings.cache.join("layers"),
+            scratch,
+            isolation: settings.isolation,
+            hidden: settings.hidden.clone(),
+            network,
+        })),
+        kind @ (EngineKind::Docker | EngineKind::Podman) => {
+            let sockets = settings.sockets.clone();
+            Box::new(DaemonEngine::new(DaemonSettings { kind, sockets, network }))
+        }
+    }
+}
 
 /// Plans and builds, with the settings of one invocation.
 pub struct Mill {
@@ -39,18 +60,11 @@ impl Mill {
         recipes: Recipes,
         project: Option<&Project>,
     ) -> Result<Self, MillError> {
-        let engine = EmbeddedEngine::new(EmbeddedSettings {
-            program: settings.program.clone(),
-            layers: settings.cache.join("layers"),
-            scratch: settings.cache.join("scratch"),
-            isolation: settings.isolation,
-            hidden: settings.hidden.clone(),
-            network: settings.network.clone(),
-        });
+        let engine = engine(&settings);
         let matrix = project.map(|project| project.matrix.clone());
         Ok(Self {
             settings,
-            engine: Box::new(engine),
+            engine,
             host: Host::measure(),
             recipes,
             matrix,

@@ -27,6 +27,8 @@ pub struct MillSettings {
     pub network: NetworkSettings,
     /// What runs containers.
     pub engine: EngineKind,
+    /// Where the daemon of that engine may answer, if it is one of a daemon.
+    pub sockets: Vec<Utf8PathBuf>,
     /// How far builds are kept from the machine; as far as it allows when not given.
     pub isolation: Option<Isolation>,
     /// What containers start from, when not from this machine's own root.

@@ -11,6 +11,7 @@ mod output;
 mod reference;
 mod settings;
 mod signals;
+mod sockets;
 
 use std::env;
 use std::process::ExitCode;

@@ -135,8 +135,7 @@ impl Engine for EmbeddedEngine {
     }
 
     fn digest(&self, environment: &Environment) -> Result<Digest, EngineError> {
-        let base = Self::base_digest(&environment.base)?;
-        Ok(environment.steps.iter().fold(base, |parent, step| step.key(&parent)))
+        environment.digest()
     }
 
     fn prepare(

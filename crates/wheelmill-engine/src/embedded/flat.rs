@@ -1,8 +1,6 @@
 //! Environments where no layer can lie over the machine's root: one folder that all steps fill, one
 //! after the other.
 
-use wheelmill_model::Digest;
-
 use super::engine::EmbeddedEngine;
 use super::layers::Place;
 use super::way::Way;
@@ -20,15 +18,14 @@ impl EmbeddedEngine {
         if let Some(what) = beyond(environment) {
             return Err(unable(way, what));
         }
-        let base = Self::base_digest(&environment.base)?;
         let mut prepared = Prepared {
-            digest: base,
+            digest: environment.base.digest()?,
             layers: vec!["/".into()],
             folder: environment.folder.clone(),
             environment: Vec::new(),
         };
         let steps = &environment.steps;
-        let key: Digest = steps.iter().fold(base, |parent, step| step.key(&parent));
+        let key = environment.digest()?;
         if steps.is_empty() {
             return Ok(prepared);
         }

@@ -29,7 +29,7 @@ impl EmbeddedEngine {
         if !way.isolation.has_layers() {
             return self.make_flat(way, environment, listener, cancel);
         }
-        let base = Self::base_digest(&environment.base)?;
+        let base = environment.base.digest()?;
         let layers = self.base_layers(&environment.base, listener, cancel)?;
         let variables = self.base_environment(&environment.base, cancel)?;
         let folder = environment.folder.clone();
@@ -62,22 +62,6 @@ impl EmbeddedEngine {
             prepared.layers.push(way.layers.root(&key));
         }
         Ok(prepared)
-    }
-
-    /// The digest of a base, the parent of the first step.
-    pub(super) fn base_digest(base: &Base) -> Result<Digest, EngineError> {
-        let (kind, content) = match base {
-            Base::Host { identity } => ("host", identity.clone()),
-            Base::Image(reference) => match reference.split_once("@sha256:") {
-                Some((_, digest)) => ("image", digest.to_owned()),
-                None => return Err(EngineError::NotPinned(base.to_string())),
-            },
-            Base::Archive { digest: Some(digest), .. } => ("archive", digest.to_string()),
-            Base::Archive { digest: None, .. } => {
-                return Err(EngineError::NotPinned(base.to_string()));
-            }
-        };
-        Ok(DigestBuilder::new("base/1").field(kind, content).finish())
     }
 
     /// The folders of a base, lowest first; the host's is `/`.

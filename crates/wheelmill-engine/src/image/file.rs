@@ -51,6 +51,26 @@ pub(super) fn digest(path: &Utf8Path, cancel: &Cancel) -> Result<Digest, ImageEr
     hash().map_err(ImageError::files("read", &path))?.ok_or(ImageError::Cancelled)
 }
 
+/// What kind of image lies in a file or folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The tar of a root.
+    Root,
+    /// What `docker save` writes, or an OCI archive.
+    Saved,
+    /// A folder with an OCI layout.
+    Layout,
+}
+
+/// Tells what kind of image a file is, by its first bytes.
+pub(crate) fn form_of(path: &Utf8Path) -> io::Result<Form> {
+    if path.is_dir() {
+        return Ok(Form::Layout);
+    }
+    let reader = BufReader::new(File::open(path)?);
+    Ok(if holds_images(reader)? { Form::Saved } else { Form::Root })
+}
+
 impl ImageFile {
     /// Looks into an image file. A compressed archive of layers is uncompressed to `scratch`, since
     /// its members are needed in another order than they come in; the caller removes it.

@@ -23,6 +23,7 @@ mod store;
 mod transport;
 mod unpack;
 
+pub(crate) use file::{Form, form_of};
 pub use layers::{LayerRequest, Unpacker, config, layers, layers_with, pin};
 pub use manifest::ImageConfig;
 pub use registry::REGISTRY_CREDENTIALS;

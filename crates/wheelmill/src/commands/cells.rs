@@ -14,6 +14,7 @@ use crate::base::{BaseWish, bases};
 use crate::environment;
 use crate::error::{CliError, Ending};
 use crate::settings::Session;
+use crate::sockets::sockets;
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -112,6 +113,7 @@ fn mill_settings(
     let cpus = session.setting(args.cpus, environment::CPUS, |build| {
         build.cpus.map(|cpus| CpuCount(f64::from(cpus.get())))
     })?;
+    let engine = engine(args, session)?;
     let offline = args.offline || session.switch(environment::OFFLINE)?;
     Ok(MillSettings {
         home: session.home()?,
@@ -122,7 +124,8 @@ fn mill_settings(
         command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         project: project.map(|project| project.file.clone()),
         network: session.environment.network(offline),
-        engine: engine(args, session)?,
+        engine,
+        sockets: sockets(engine, &session.environment)?,
         isolation: session.setting(args.isolation, environment::ISOLATION, |_| None)?,
         bases: bases(args.base.as_ref(), session)?,
         memory: session.setting(args.memory, environment::MEMORY, |build| build.memory)?,
@@ -136,8 +139,8 @@ fn engine(args: &CellArgs, session: &Session) -> Result<EngineKind, CliError> {
         session.setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?;
     match wish.map_or_else(EngineWish::default, |EngineArg(wish)| wish) {
         EngineWish::Auto | EngineWish::Embedded => Ok(EngineKind::Embedded),
-        other => Err(CliError::usage(format!("this wheelmill cannot drive {}", other.as_str()))
-            .hint("use its own engine: `--engine embedded`")),
+        EngineWish::Docker => Ok(EngineKind::Docker),
+        EngineWish::Podman => Ok(EngineKind::Podman),
     }
 }
 

@@ -1,0 +1,197 @@
+//! Runs one command in a container of a daemon, to its end.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bollard::Docker;
+use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::models::{
+    ContainerCreateBody, ContainerState, HostConfig, Mount as DaemonMount, MountType,
+};
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
+};
+use futures_util::StreamExt as _;
+use nix::unistd::{Gid, Uid};
+use wheelmill_model::ByteSize;
+
+use super::connection::{Connection, cancelled};
+use super::failure::gone;
+use super::memory::PeakFile;
+use super::owner::{self, OWNER};
+use super::traits::Traits;
+use crate::{
+    Cancel, Container, EngineError, Exit, MemoryWatch, OutputSink, Prepared, Stream,
+};
+
+/// How often the peak of memory is read.
+const SAMPLE: Duration = Duration::from_millis(500);
+
+/// Capabilities that a container's root keeps where it stands for the caller: what unpacking files
+/// takes. Where the caller has a number of his own in the container, none is needed.
+const ROOT_KEEPS: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
+
+/// A container that is to run.
+pub(super) struct Run<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) traits: &'a Traits,
+    pub(super) prepared: &'a Prepared,
+    pub(super) container: &'a Container,
+}
+
+impl Run<'_> {
+    /// Runs it. Whatever happens, the container is gone afterwards.
+    pub(super) fn run(
+        &self,
+        output: &mut dyn OutputSink,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError> {
+        let started = Instant::now();
+        let wish = self.wish();
+        let made = self.connection.ask(async |docker| docker.create_container(None, wish).await)?;
+        let _removed = Removed { connection: self.connection, id: &made.id };
+        let mut peak = None;
+        let followed = self.connection.with(async |docker| {
+            tokio::select! {
+                state = self.follow(&docker, &made.id, output, &mut peak) => state.map(Some),
+                () = cancelled(cancel) => Ok(None),
+            }
+        })?;
+        let state = followed?;
+        let is_cancelled = state.is_none();
+        let state = state.unwrap_or_default();
+        let code = state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or(137);
+        Ok(Exit {
+            code,
+            peak_memory: peak.map(ByteSize),
+            oom_kills: u64::from(state.oom_killed.unwrap_or(false)),
+            watch: if peak.is_some() { MemoryWatch::Cgroup } else { MemoryWatch::None },
+            wall: started.elapsed(),
+            cancelled: is_cancelled,
+        })
+    }
+
+    /// Starts the container and passes its output on until it has ended.
+    async fn follow(
+        &self,
+        docker: &Docker,
+        id: &str,
+        output: &mut dyn OutputSink,
+        peak: &mut Option<u64>,
+    ) -> Result<ContainerState, EngineError> {
+        let gone = |error| gone(self.connection, error);
+        let streams = AttachContainerOptionsBuilder::default();
+        let streams = streams.stdout(true).stderr(true).stream(true).build();
+        let AttachContainerResults { output: mut said, input: _open } =
+            docker.attach_container(id, Some(streams)).await.map_err(gone)?;
+        docker.start_container(id, None::<StartContainerOptions>).await.map_err(gone)?;
+        let pid = self.state(docker, id).await?.pid;
+        let file = pid.filter(|pid| *pid > 0).and_then(PeakFile::of);
+        let mut sample = || {
+            if let Some(seen) = file.as_ref().and_then(PeakFile::read) {
+                *peak = (*peak).max(Some(seen));
+            }
+        };
+        let mut clock = tokio::time::interval(SAMPLE);
+        loop {
+            tokio::select! {
+                piece = said.next() => match piece {
+                    Some(Ok(LogOutput::StdErr { message })) => {
+                        output.output(Stream::Stderr, &message);
+                    }
+                    Some(Ok(piece)) => output.output(Stream::Stdout, piece.as_ref()),
+                    Some(Err(_)) | None => break,
+                },
+                _ = clock.tick() => sample(),
+            }
+        }
+        // The streams end with the container, or with the daemon.
+        loop {
+            let state = self.state(docker, id).await?;
+            if state.running != Some(true) {
+                return Ok(state);
+            }
+            clock.tick().await;
+            sample();
+        }
+    }
+
+    async fn state(&self, docker: &Docker, id: &str) -> Result<ContainerState, EngineError> {
+        let found = docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        let found = found.map_err(|error| gone(self.connection, error))?;
+        Ok(found.state.unwrap_or_default())
+    }
+
+    /// What the daemon is asked for.
+    fn wish(&self) -> ContainerCreateBody {
+        let Container { command, environment, directory, mounts, network, limits } = self.container;
+        let mut variables: Vec<String> =
+            environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        for (name, value) in [("HOME", "/tmp"), ("TMPDIR", "/tmp")] {
+            if !environment.iter().any(|(set, _)| set == name) {
+                variables.push(format!("{name}={value}"));
+            }
+        }
+        let mounts = mounts.iter().map(|mount| DaemonMount {
+            source: Some(mount.source.to_string()),
+            target: Some(mount.target.to_string()),
+            typ: Some(MountType::BIND),
+            read_only: Some(!mount.writable),
+            ..DaemonMount::default()
+        });
+        let memory = limits.memory.filter(|_| self.traits.memory_limit);
+        let memory = memory.map(|size| i64::try_from(size.0).unwrap_or(i64::MAX));
+        let mut security = vec!["no-new-privileges".to_owned()];
+        if self.traits.selinux {
+            // Relabelling the user's folders, the other way, would outlive the container.
+            security.push("label=disable".to_owned());
+        }
+        let user = self.user();
+        let kept = if user.starts_with("0:") { &ROOT_KEEPS[..] } else { &[] };
+        ContainerCreateBody {
+            image: self.prepared.layers.first().map(ToString::to_string),
+            entrypoint: Some(command.iter().take(1).cloned().collect()),
+            cmd: Some(command.iter().skip(1).cloned().collect()),
+            env: Some(variables),
+            working_dir: Some(if directory.as_str().is_empty() { "/" } else { directory.as_str() }.to_owned()),
+            user: Some(user),
+            labels: Some(HashMap::from([(OWNER.to_owned(), owner::this_process())])),
+            host_config: Some(HostConfig {
+                mounts: Some(mounts.collect()),
+                network_mode: Some(if *network { self.traits.network } else { "none" }.to_owned()),
+                memory,
+                // As much as memory alone: a build that swaps does not end.
+                memory_swap: memory,
+                nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
+                pids_limit: limits.processes.and_then(|count| i64::try_from(count).ok()),
+                cap_drop: Some(vec!["ALL".to_owned()]),
+                cap_add: Some(kept.iter().map(|name| (*name).to_owned()).collect()),
+                security_opt: Some(security),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        }
+    }
+
+    /// Whom the container's processes run as, so that what they write belongs to the caller.
+    fn user(&self) -> String {
+        if self.traits.rootless {
+            return "0:0".to_owned();
+        }
+        format!("{}:{}", Uid::effective(), Gid::effective())
+    }
+}
+
+/// A container that is removed when this is dropped, running or not.
+struct Removed<'a> {
+    connection: &'a Connection,
+    id: &'a str,
+}
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = owner::remove(self.connection, self.id) {
+            tracing::warn!(container = self.id, %error, "could not remove a container");
+        }
+    }
+}

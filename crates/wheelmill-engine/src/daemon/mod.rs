@@ -1,0 +1,20 @@
+//! The `docker` and `podman` engines: containers that a daemon runs for us, asked over its API.
+//!
+//! An [`Environment`](crate::Environment) becomes a Dockerfile and an image; a
+//! [`Container`](crate::Container) a container that is removed when it has ended. Both kinds of
+//! daemon speak Docker's API; in what they differ is asked once and kept in `traits`.
+
+mod base;
+mod build;
+mod connection;
+mod container;
+mod dockerfile;
+mod engine;
+mod failure;
+mod memory;
+mod owner;
+mod settings;
+mod traits;
+
+pub use engine::DaemonEngine;
+pub use settings::DaemonSettings;

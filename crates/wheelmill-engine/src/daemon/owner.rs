@@ -1,0 +1,82 @@
+//! Whose a container is: containers of programs that are gone are removed by the next one.
+
+use std::collections::HashMap;
+
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+
+use super::connection::Connection;
+use super::failure::is_missing;
+use crate::EngineError;
+
+/// The label that names the process that a container belongs to.
+pub(super) const OWNER: &str = "dev.wheelmill.owner";
+
+/// This process, by a name that no other ever has: the boot, the number, and the moment of its
+/// start.
+pub(super) fn this_process() -> String {
+    let pid = std::process::id();
+    format!("{} {pid} {}", boot(), started(pid).unwrap_or_default())
+}
+
+/// Removes containers of processes that are gone.
+pub(super) fn sweep(connection: &Connection) -> Result<(), EngineError> {
+    let filters = HashMap::from([("label", vec![OWNER])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let found = connection.ask(async |docker| docker.list_containers(Some(options)).await)?;
+    for container in found {
+        let owner = container.labels.as_ref().and_then(|labels| labels.get(OWNER));
+        if let (Some(id), Some(owner)) = (&container.id, owner)
+            && is_gone(owner)
+        {
+            tracing::info!(container = %id, "removing what a program that is gone has left");
+            remove(connection, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a container, running or not, and the volumes without a name that it made.
+pub(super) fn remove(connection: &Connection, container: &str) -> Result<(), EngineError> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    connection.ask(async |docker| match docker.remove_container(container, Some(options)).await {
+        Err(error) if is_missing(&error) => Ok(()),
+        result => result,
+    })
+}
+
+/// Whether a process that made a container on this machine, in this boot, has ended. Of others
+/// nothing is known.
+fn is_gone(owner: &str) -> bool {
+    let mut words = owner.split(' ');
+    let (Some(boot_then), Some(pid), Some(started_then)) =
+        (words.next(), words.next().and_then(|pid| pid.parse().ok()), words.next())
+    else {
+        return false;
+    };
+    boot_then == boot() && started(pid).as_deref() != Some(started_then)
+}
+
+fn boot() -> String {
+    let id = fs_err::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+/// When a process started, proc_pid_stat(5); none when there is no such process.
+fn started(pid: u32) -> Option<String> {
+    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(22 - 3).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_process_that_has_ended_is_gone() {
+        assert!(!is_gone(&this_process()));
+        assert!(is_gone(&format!("{} {} 1", boot(), std::process::id())));
+        assert!(!is_gone("another-boot 1 1"));
+        assert!(!is_gone("nonsense"));
+    }
+}
