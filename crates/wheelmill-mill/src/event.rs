@@ -57,14 +57,19 @@ pub enum Event {
         /// Bytes in all, when known.
         total: Option<u64>,
     },
-    /// The build says how far it is.
+    /// The tools that work for a cell say how far they are, or that what they told is over.
     Progress {
         /// The cell's identifier.
         cell: String,
-        /// Steps done.
-        done: u64,
-        /// Steps in all.
-        total: u64,
+        /// How far; none when nobody says.
+        progress: Option<Progress>,
+    },
+    /// A line of the cell's log.
+    Output {
+        /// The cell's identifier.
+        cell: String,
+        /// The line, without control characters.
+        line: String,
     },
     /// Something that the user should read once, and that stops nothing.
     Warning {
@@ -84,6 +89,36 @@ pub enum Event {
         /// From start to end.
         #[serde(serialize_with = "seconds")]
         wall: Duration,
+    },
+}
+
+/// How far the tools are that work for a cell, in what they count themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "of", rename_all = "kebab-case")]
+pub enum Progress {
+    /// ninja: most of its steps compile one file. When all are done another ninja may follow.
+    Steps {
+        /// Finished steps.
+        done: u64,
+        /// All steps that are known by now.
+        total: u64,
+    },
+    /// A makefile: hundredths of the work.
+    Percent {
+        /// Those that are done.
+        done: u64,
+    },
+    /// uv fetches packages.
+    Downloads {
+        /// Those on their way, the largest first. It tells only of files above 1 MiB.
+        packages: Vec<String>,
+        /// What they weigh together; how much of it is there already, it does not tell.
+        size: ByteSize,
+    },
+    /// uv has fetched and unpacked packages, and puts them into their place.
+    Installing {
+        /// How many.
+        packages: u64,
     },
 }
 

@@ -22,7 +22,7 @@ mod settings;
 pub use build::RunResult;
 pub use diagnose::{Cause, Failure};
 pub use error::{ErrorKind, MillError};
-pub use event::{CellOutcome, CellResult, Event, Reporter};
+pub use event::{CellOutcome, CellResult, Event, Progress, Reporter};
 pub use fetch::{FetchError, PinError};
 pub use mill::Mill;
 pub use plan::{CellState, Plan, PlannedCell};

@@ -8,7 +8,7 @@ use wheelmill_store::{AttemptEnd, Outcome, StoredWheel};
 
 use super::context::AttemptContext;
 use super::failure::failure;
-use super::log::CellLog;
+use super::log::{CellLog, LogNews};
 use super::new_cell;
 use super::work::{Done, Pinned, Stop, Work};
 use crate::diagnose::Failure;
@@ -31,9 +31,14 @@ pub(super) fn attempt(
         expected: cell.expected,
     });
     let (reporter, id) = (context.reporter, cell.id.clone());
-    let mut on_progress =
-        move |done, total| reporter.report(&Event::Progress { cell: id.clone(), done, total });
-    let mut log = CellLog::create(&begun.log, &mut on_progress)
+    let mut on_news = move |news: LogNews<'_>| {
+        let cell = id.clone();
+        reporter.report(&match news {
+            LogNews::Line(line) => Event::Output { cell, line: line.to_owned() },
+            LogNews::Progress(progress) => Event::Progress { cell, progress },
+        });
+    };
+    let mut log = CellLog::create(&begun.log, &mut on_news)
         .map_err(|source| MillError::Files { path: begun.log.clone(), source })?;
     let mut work = Work::new(context, run, cell, begun.id);
     let done = work.run(pinned, &mut log);

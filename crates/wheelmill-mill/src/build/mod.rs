@@ -8,6 +8,7 @@ mod folder;
 mod judge;
 mod listener;
 mod log;
+mod progress;
 mod source;
 mod tree;
 mod work;

@@ -62,10 +62,10 @@ fn reporter(session: &Session) -> Box<dyn Reporter> {
                 printer.warn(message, hint.as_deref());
             }
         })
-    } else if stderr_moves(session.environment.get("TERM")) {
+    } else if !printer.verbose && stderr_moves(session.environment.get("TERM")) {
         Box::new(LiveView::start())
     } else {
-        Box::new(PlainView::start())
+        Box::new(PlainView::start(printer.verbose))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything that reaches a person's eyes, or another program's: colours, tables, the views of a
 //! run.
 
+mod doing;
 mod echo;
 pub(crate) mod human;
 pub(crate) mod live;
@@ -11,6 +12,8 @@ pub(crate) mod report;
 mod safe;
 pub(crate) mod style;
 mod table;
+pub(crate) mod width;
+mod wrap;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
