@@ -12,10 +12,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::commands::{
     build, completions, generate_docs, inspect, man, plan, recipes, runs, verify, wheels,
 };
-use crate::environment::Environment;
+use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
 use crate::logging;
-use crate::output::{Color, Printer, talk};
+use crate::output::{Color, Printer, talk, width};
 use crate::settings::Session;
 
 const STYLES: Styles = Styles::styled()
@@ -132,6 +132,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Ending {
 
 fn execute(cli: &Cli, printer: Printer) -> Result<Ending, CliError> {
     let environment = Environment::of_process();
+    width::begin(environment.get(environment::COLUMNS));
     logging::start(&environment, cli.global.verbose, ColorChoice::global())?;
     let session = Session::new(&cli.global, environment, printer);
     match &cli.command {

@@ -45,7 +45,7 @@ pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending, C
         printer.document(json!({ "wheels": inspections }))?;
     } else {
         let pages: Vec<String> = inspections.iter().map(page).collect();
-        printer.data(&pages.join("\n"))?;
+        printer.page(&pages.join("\n"))?;
     }
     Ok(ending)
 }

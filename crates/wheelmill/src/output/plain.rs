@@ -36,7 +36,7 @@ impl PlainView {
             let second = Duration::from_secs(1);
             while ended.recv_timeout(second) == Err(RecvTimeoutError::Timeout) {
                 let line = lock(&heard).pulse(Instant::now());
-                line.into_iter().for_each(printer::talk);
+                line.as_deref().into_iter().for_each(printer::put);
             }
         });
         // A machine that has no room for a thread goes without the lines.
@@ -49,7 +49,7 @@ impl Reporter for PlainView {
         let mut told = lock(&self.told);
         // Said while it is locked, so that lines come in the order of their times.
         if let Some(line) = told.take(event, Instant::now()) {
-            printer::talk(line);
+            printer::put(&line);
         }
     }
 }

@@ -39,7 +39,7 @@ fn time(result: &CellResult) -> Option<String> {
 
 /// The table of all cells, and below it where each wheel lies.
 pub(crate) fn summary(cells: &[CellResult]) -> String {
-    let mut table = Table::new(["CELL", "RESULT", ">TIME", ">SIZE", ">PEAK MEMORY"]);
+    let mut table = Table::new(["CELL", "RESULT", "?>TIME", "?>SIZE", "?>PEAK MEMORY"]);
     for cell in cells {
         let size = cell.wheel.as_ref().map(|wheel| ByteSize(wheel.size).to_string());
         let memory = cell.peak_memory.map(|peak| peak.to_string());

@@ -44,7 +44,7 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Ending, CliErro
 }
 
 fn table(runs: &[RunSummary], now: Timestamp) -> String {
-    let mut table = Table::new(["RUN", "STARTED", "STATE", ">TIME", "CELLS", "COMMAND"]);
+    let mut table = Table::new(["RUN", "?STARTED", "STATE", "?>TIME", "CELLS", "?COMMAND"]);
     for run in runs {
         let (word, style) = state(run.outcome);
         table.row([

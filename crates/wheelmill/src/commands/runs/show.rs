@@ -34,7 +34,7 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Ending, CliErro
         printer.document(json!({ "run": run }))?;
     } else {
         let wheels = wheel_paths(&store, &run)?;
-        printer.data(&page(&run, &wheels, printer.verbose, Timestamp::now()))?;
+        printer.page(&page(&run, &wheels, printer.verbose, Timestamp::now()))?;
     }
     Ok(Ending::Done)
 }

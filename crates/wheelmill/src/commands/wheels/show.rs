@@ -33,7 +33,7 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Ending, CliErro
     if session.printer.json {
         session.printer.document(json!({ "wheel": wheel }))?;
     } else {
-        session.printer.data(&page(&wheel))?;
+        session.printer.page(&page(&wheel))?;
     }
     Ok(Ending::Done)
 }
