@@ -6,6 +6,7 @@
 //! [`Failure`] with a [`Cause`].
 
 mod build;
+mod cancellation;
 mod diagnose;
 mod environment;
 mod error;
@@ -20,6 +21,7 @@ mod preflight;
 mod settings;
 
 pub use build::RunResult;
+pub use cancellation::Cancellation;
 pub use diagnose::{Cause, Failure};
 pub use error::{ErrorKind, MillError};
 pub use event::{CellOutcome, CellResult, Event, Progress, Reporter};

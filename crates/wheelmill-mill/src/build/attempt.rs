@@ -48,7 +48,7 @@ pub(super) fn attempt(
         &AttemptEnd {
             outcome: match end.outcome {
                 CellOutcome::Built => Outcome::Built,
-                CellOutcome::Stored => Outcome::Cached,
+                CellOutcome::Stored => Outcome::Stored,
                 CellOutcome::Cancelled => Outcome::Cancelled,
                 CellOutcome::Failed | CellOutcome::Impossible => Outcome::Failed,
             },

@@ -16,10 +16,10 @@ mod work;
 use std::time::Instant;
 
 use serde_json::json;
-use wheelmill_engine::Cancel;
 use wheelmill_model::RunId;
 use wheelmill_store::{AttemptEnd, NewCell, NewRun, Outcome, Owner, RunOutcome, Store};
 
+use crate::cancellation::Cancellation;
 use crate::error::MillError;
 use crate::event::{CellOutcome, CellResult, Event, Reporter};
 use crate::fetch::{Client, Index};
@@ -53,7 +53,7 @@ impl Mill {
         &self,
         plan: &Plan,
         reporter: &dyn Reporter,
-        cancel: &Cancel,
+        cancel: &Cancellation,
     ) -> Result<RunResult, MillError> {
         let started = Instant::now();
         if plan.wanted().next().is_none() {
@@ -86,7 +86,7 @@ impl Mill {
                         client: &client,
                         index: &index,
                         reporter,
-                        cancel,
+                        cancel: cancel.flag(),
                         checks: &checks,
                     };
                     attempt::attempt(&context, &run, cell, source)?
@@ -114,6 +114,9 @@ impl Mill {
             (_, true) => RunOutcome::Failed,
             _ => RunOutcome::Done,
         };
+        if let Some(by) = cancel.by() {
+            store.note_cancelled_by(&run, by)?;
+        }
         store.finish_run(&run, outcome)?;
         let wall = started.elapsed();
         reporter.report(&Event::RunFinished { run: run.clone(), wall });
@@ -190,7 +193,7 @@ fn record(store: &Store, run: &RunId, cell: &PlannedCell) -> Result<(), MillErro
     let attempt = store.begin_attempt(run, &new_cell(cell))?;
     let end = match &cell.state {
         CellState::Stored(wheel) => {
-            AttemptEnd { wheel: Some(wheel.digest), ..AttemptEnd::new(Outcome::Cached) }
+            AttemptEnd { wheel: Some(wheel.digest), ..AttemptEnd::new(Outcome::Stored) }
         }
         CellState::Impossible(reasons) => AttemptEnd {
             cause: Some(json!({ "cause": "impossible", "reasons": reasons })),

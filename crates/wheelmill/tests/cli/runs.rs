@@ -7,7 +7,9 @@ use fs_err::OpenOptions;
 use insta::{Settings, assert_snapshot};
 use serde_json::json;
 use wheelmill_model::{ByteSize, Phase, RunId};
-use wheelmill_store::{Attempt, AttemptEnd, NewCell, NewRun, Outcome, Owner, RunOutcome, Store};
+use wheelmill_store::{
+    Attempt, AttemptEnd, CancelledBy, NewCell, NewRun, Outcome, Owner, RunOutcome, Store,
+};
 
 use crate::fixture::Place;
 
@@ -80,7 +82,7 @@ fn a_failed_run_is_listed_and_told_with_its_cause() {
     let store = place.store();
     let (run, attempts) = begin(&store, &["cell-a", "cell-b"]);
     fail(&store, &attempts[0]);
-    store.finish_attempt(attempts[1].id, &AttemptEnd::new(Outcome::Cached)).unwrap();
+    store.finish_attempt(attempts[1].id, &AttemptEnd::new(Outcome::Stored)).unwrap();
     with_filters(|| {
         assert_snapshot!(place.run("runs ls"), @r"
         exit: 0
@@ -118,6 +120,50 @@ fn a_failed_run_is_listed_and_told_with_its_cause() {
         exit: 2
         ----- stderr
         error: no run goes on
+        ");
+    });
+}
+
+#[test]
+fn what_stopped_a_run_is_told() {
+    let place = Place::new();
+    let store = place.store();
+    let (run, _) = begin(&store, &["cell-a"]);
+    store.note_cancelled_by(&run, CancelledBy::RunsCancel).unwrap();
+    store.finish_run(&run, RunOutcome::Cancelled).unwrap();
+    with_filters(|| {
+        assert_snapshot!(place.run("runs show"), @r"
+        exit: 0
+        ----- stdout
+        run [RUN]  cancelled after [TIME]
+          started      [MOMENT] ([AGO])
+          ended by     `wheelmill runs cancel`
+          command      wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+          version      0.1.0
+
+        cell-a  cancelled
+          log          [HERE]/store/logs/[RUN]/cell-a/1.log
+        ");
+    });
+    // Its process died before it wrote anything.
+    begin(&store, &[]);
+    drop(store);
+    with_filters(|| {
+        assert_snapshot!(place.run("runs show"), @r"
+        exit: 0
+        ----- stdout
+        run [RUN]  interrupted
+          started      [MOMENT] ([AGO])
+          ended by     the death of its process; the times are those of its last sign of life
+          command      wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+          version      0.1.0
+        ");
+        assert_snapshot!(place.run("runs"), @r"
+        exit: 0
+        ----- stdout
+        RUN                   STARTED   STATE        TIME  CELLS        COMMAND
+        [RUN]  [AGO]  interrupted     -               wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+        [RUN]  [AGO]  cancelled    [TIME]  1 cancelled  wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
         ");
     });
 }

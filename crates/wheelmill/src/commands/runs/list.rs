@@ -2,10 +2,10 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use owo_colors::Style;
 use serde_json::json;
-use wheelmill_store::{RunOutcome, RunSummary};
+use wheelmill_store::RunSummary;
 
+use super::state;
 use crate::error::{CliError, Ending};
 use crate::output::{Field, Table, human, style};
 use crate::settings::Session;
@@ -46,15 +46,12 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Ending, CliErro
 fn table(runs: &[RunSummary], now: Timestamp) -> String {
     let mut table = Table::new(["RUN", "?STARTED", "STATE", "?>TIME", "CELLS", "?COMMAND"]);
     for run in runs {
-        let (word, style) = state(run.outcome);
+        let (word, style) = state::run(run.outcome);
         table.row([
             Field::styled(run.id.as_str(), style::strong()),
             Field::plain(human::ago(run.started_at, now)),
             Field::styled(word, style),
-            Field::plain(human::duration(human::between(
-                run.started_at,
-                run.ended_at.unwrap_or(now),
-            ))),
+            Field::plain(state::time(run, now).as_deref().unwrap_or("-")),
             Field::plain(cells(run)),
             Field::styled(human::command(&run.command_line), style::dim()),
         ]);
@@ -62,23 +59,13 @@ fn table(runs: &[RunSummary], now: Timestamp) -> String {
     table.render()
 }
 
-/// The word for how a run stands, and its colour.
-pub(super) const fn state(outcome: Option<RunOutcome>) -> (&'static str, Style) {
-    match outcome {
-        None => ("running", style::active()),
-        Some(RunOutcome::Done) => (RunOutcome::Done.as_str(), style::good()),
-        Some(RunOutcome::Failed) => (RunOutcome::Failed.as_str(), style::bad()),
-        Some(outcome) => (outcome.as_str(), style::warning()),
-    }
-}
-
 /// `2 built, 1 failed`.
-pub(super) fn cells(run: &RunSummary) -> String {
+fn cells(run: &RunSummary) -> String {
     let counts = run.cells;
     let named = [
         (counts.running, "running"),
         (counts.built, "built"),
-        (counts.cached, "stored"),
+        (counts.stored, "stored"),
         (counts.failed, "failed"),
         (counts.impossible, "impossible"),
         (counts.cancelled, "cancelled"),

@@ -4,6 +4,7 @@ mod cancel;
 mod list;
 mod logs;
 mod show;
+mod state;
 
 use clap::{Args, Subcommand};
 use wheelmill_store::Store;

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use jiff::Timestamp;
-use owo_colors::{OwoColorize as _, Style};
+use owo_colors::OwoColorize as _;
 use serde::Deserialize as _;
 use serde_json::json;
 use wheelmill_mill::Failure;
 use wheelmill_model::Digest;
-use wheelmill_store::{AttemptDetail, Outcome, RunDetail, Store};
+use wheelmill_store::{AttemptDetail, RunDetail, Store};
 
-use super::list::state;
+use super::state;
 use crate::error::{CliError, Ending};
 use crate::output::{Page, human, report, safe, style};
 use crate::settings::Session;
@@ -56,19 +56,19 @@ fn page(
     now: Timestamp,
 ) -> String {
     let summary = &run.summary;
-    let (word, word_style) = state(summary.outcome);
-    let time = human::between(summary.started_at, summary.ended_at.unwrap_or(now));
+    let (word, word_style) = state::run(summary.outcome);
+    let time = state::time(summary, now).map(|time| format!(" after {time}")).unwrap_or_default();
     let ago = human::ago(summary.started_at, now);
     let project = summary.project.as_deref().map(Utf8Path::as_str);
     let mut page = Page::new();
     page.line(format_args!(
-        "run {}  {} after {}",
+        "run {}  {}{time}",
         safe(summary.id.as_str()).style(style::strong()),
-        word.style(word_style),
-        human::duration(time)
+        word.style(word_style)
     ));
     let mut field = |name: &str, value: &str| page.field("  ", WIDTH, name, value);
     field("started", &format!("{} ({ago})", human::moment(summary.started_at)));
+    field("ended by", state::end(summary).unwrap_or_default());
     field("command", &human::command(&summary.command_line));
     field("project", project.unwrap_or_default());
     field("version", &summary.version);
@@ -93,7 +93,7 @@ fn add_attempt(
     events: bool,
     now: Timestamp,
 ) {
-    let (word, word_style) = outcome(attempt.outcome);
+    let (word, word_style) = state::attempt(attempt.outcome);
     let cell = safe(&attempt.cell);
     page.line(format_args!("{}  {}", cell.style(style::strong()), word.style(word_style)));
     let mut field = |name: &str, value: &str| page.field("  ", WIDTH, name, value);
@@ -103,10 +103,11 @@ fn add_attempt(
         field(span.phase.as_str(), &format!("{time}{so_far}"));
     }
     field("peak memory", &attempt.peak_memory.map(|peak| peak.to_string()).unwrap_or_default());
-    field("compiles", &attempt.compiles.map(|count| count.to_string()).unwrap_or_default());
+    let steps = attempt.compiles.map(|count| format!("{count}, as the build counts them"));
+    field("build steps", &steps.unwrap_or_default());
     field("wheel", wheel);
     if attempt.number > 1 {
-        field("attempt", &attempt.number.to_string());
+        field("attempt", &format!("number {} at this cell, over all runs", attempt.number));
     }
     field("log", attempt.log.as_str());
     if events {
@@ -124,15 +125,5 @@ fn add_attempt(
             // Written by another version: better raw than not at all.
             Err(_) => page.field("  ", WIDTH, "cause", cause.to_string()),
         }
-    }
-}
-
-fn outcome(outcome: Option<Outcome>) -> (&'static str, Style) {
-    match outcome {
-        None => ("running", style::active()),
-        Some(Outcome::Built) => ("built", style::good()),
-        Some(Outcome::Cached) => ("stored", style::good()),
-        Some(Outcome::Failed) => ("failed", style::bad()),
-        Some(outcome) => (outcome.as_str(), style::warning()),
     }
 }
