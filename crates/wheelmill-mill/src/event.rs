@@ -9,6 +9,7 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 use wheelmill_model::{ByteSize, Phase, RunId};
 use wheelmill_store::StoredWheel;
+use wheelmill_wheel::NotChecked;
 
 use crate::diagnose::Failure;
 
@@ -87,7 +88,7 @@ pub enum Event {
         /// Its identifier.
         run: RunId,
         /// From start to end.
-        #[serde(serialize_with = "seconds")]
+        #[serde(rename = "wall-seconds", serialize_with = "seconds")]
         wall: Duration,
     },
 }
@@ -134,10 +135,13 @@ pub struct CellResult {
     pub wheel: Option<StoredWheel>,
     /// What the verdict says in one sentence: `sm_90 natively`.
     pub verdict: Option<String>,
+    /// What could not be checked about the wheel. Never counted as passed.
+    pub not_checked: Vec<NotChecked>,
     /// From start to end.
-    #[serde(serialize_with = "seconds")]
+    #[serde(rename = "wall-seconds", serialize_with = "seconds")]
     pub wall: Duration,
     /// The most memory that the build held.
+    #[serde(rename = "peak-memory-bytes", serialize_with = "bytes")]
     pub peak_memory: Option<ByteSize>,
     /// Why it failed, when it did.
     pub failure: Option<Failure>,
@@ -185,6 +189,10 @@ impl<F: Fn(&Event) + Send + Sync> Reporter for F {
     fn report(&self, event: &Event) {
         self(event);
     }
+}
+
+fn bytes<S: serde::Serializer>(size: &Option<ByteSize>, serializer: S) -> Result<S::Ok, S::Error> {
+    size.map(|size| size.0).serialize(serializer)
 }
 
 pub(crate) fn seconds<S: serde::Serializer>(

@@ -19,6 +19,7 @@ mod plan;
 mod planner;
 mod preflight;
 mod settings;
+mod unchecked;
 
 pub use build::RunResult;
 pub use cancellation::Cancellation;
@@ -30,3 +31,4 @@ pub use mill::Mill;
 pub use plan::{CellState, Plan, PlannedCell};
 pub use preflight::{Check, CheckState};
 pub use settings::{Bases, MillSettings};
+pub use unchecked::not_checked;

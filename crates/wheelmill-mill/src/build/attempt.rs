@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 use wheelmill_model::RunId;
 use wheelmill_store::{AttemptEnd, Outcome, StoredWheel};
+use wheelmill_wheel::NotChecked;
 
 use super::context::AttemptContext;
 use super::failure::failure;
@@ -15,6 +16,7 @@ use crate::diagnose::Failure;
 use crate::error::MillError;
 use crate::event::{CellOutcome, CellResult, Event};
 use crate::plan::PlannedCell;
+use crate::unchecked::not_checked;
 
 /// Tries a cell.
 pub(super) fn attempt(
@@ -65,6 +67,7 @@ pub(super) fn attempt(
         outcome: end.outcome,
         wheel: end.wheel,
         verdict: end.verdict,
+        not_checked: end.not_checked,
         wall: started.elapsed(),
         peak_memory: work.measured.peak,
         failure: end.failure,
@@ -76,21 +79,32 @@ struct End {
     outcome: CellOutcome,
     wheel: Option<StoredWheel>,
     verdict: Option<String>,
+    not_checked: Vec<NotChecked>,
     failure: Option<Failure>,
 }
 
 fn end(done: Result<Done, Stop>, work: &Work<'_>, log: &mut CellLog<'_>) -> Result<End, MillError> {
-    let none = End { outcome: CellOutcome::Cancelled, wheel: None, verdict: None, failure: None };
+    let none = End {
+        outcome: CellOutcome::Cancelled,
+        wheel: None,
+        verdict: None,
+        not_checked: Vec::new(),
+        failure: None,
+    };
     Ok(match done {
         Ok(Done::Built(wheel, verdict)) => End {
             outcome: CellOutcome::Built,
             wheel: Some(*wheel),
-            verdict: Some(verdict.summary.clone()),
+            verdict: Some(verdict.summary),
+            not_checked: verdict.not_checked,
             failure: None,
         },
-        Ok(Done::Stored(wheel)) => {
-            End { outcome: CellOutcome::Stored, wheel: Some(*wheel), ..none }
-        }
+        Ok(Done::Stored(wheel)) => End {
+            outcome: CellOutcome::Stored,
+            not_checked: not_checked(&wheel.verdict),
+            wheel: Some(*wheel),
+            ..none
+        },
         Err(Stop::Cell(error)) if error.is_cancelled() => none,
         Err(Stop::Cell(error)) => {
             let failure = failure(&error, work.evidence(), log);

@@ -27,6 +27,7 @@ use crate::mill::Mill;
 use crate::plan::{CellState, Plan, PlannedCell};
 use crate::planner::spec;
 use crate::preflight::{Check, CheckState};
+use crate::unchecked::not_checked;
 use context::AttemptContext;
 use work::Pinned;
 
@@ -176,11 +177,13 @@ fn settled(cell: &PlannedCell) -> CellResult {
     };
     let verdict =
         wheel.as_ref().and_then(|wheel| wheel.verdict.get("summary")?.as_str().map(str::to_owned));
+    let not_checked = wheel.as_ref().map(|wheel| not_checked(&wheel.verdict)).unwrap_or_default();
     CellResult {
         cell: cell.id.clone(),
         outcome,
         wheel,
         verdict,
+        not_checked,
         wall: std::time::Duration::ZERO,
         peak_memory: None,
         failure: None,

@@ -125,6 +125,53 @@ fn a_failed_run_is_listed_and_told_with_its_cause() {
 }
 
 #[test]
+fn what_was_not_checked_and_what_happened_is_told() {
+    let place = Place::new();
+    let store = place.store();
+    let (run, attempts) = begin(&store, &["cell-a"]);
+    let check = json!({ "code": "disk", "state": "ok", "message": "31 GiB are free", "fix": null });
+    store.record(attempts[0].id, "checks", &json!([check])).unwrap();
+    let command = json!({ "command": ["sh", "-euc", "\"$@\"\n", "uv build"], "jobs": 2 });
+    store.record(attempts[0].id, "command", &command).unwrap();
+    let unchecked = json!({ "what": "run on a GPU", "why": "there is none" });
+    let verdict =
+        json!({ "passed": true, "summary": "sm_90 natively", "not-checked": [unchecked] });
+    store.record(attempts[0].id, "verdict", &verdict).unwrap();
+    let end = AttemptEnd { compiles: Some(2), ..AttemptEnd::new(Outcome::Built) };
+    store.finish_attempt(attempts[0].id, &end).unwrap();
+    store.finish_run(&run, RunOutcome::Done).unwrap();
+    with_filters(|| {
+        assert_snapshot!(place.run("runs show --verbose"), @r#"
+        exit: 0
+        ----- stdout
+        run [RUN]  done after [TIME]
+          started      [MOMENT] ([AGO])
+          command      wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+          version      0.1.0
+
+        cell-a  built
+          build steps  2, as the build counts them
+          not checked  run on a GPU (there is none)
+          log          [HERE]/store/logs/[RUN]/cell-a/1.log
+            checks after [TIME]
+              code disk, state ok, message 31 GiB are free
+            command after [TIME]
+              command: sh -euc '"$@"
+                ' 'uv build'
+              jobs: 2
+            verdict after [TIME]
+              passed: true
+              summary: sm_90 natively
+              not-checked: what run on a GPU, why there is none
+        "#);
+    });
+    let output = place.command("runs show --json").output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["run"]["attempts"][0]["not-checked"], json!([unchecked]));
+    assert_eq!(document["run"]["cells"]["built"], 1);
+}
+
+#[test]
 fn what_stopped_a_run_is_told() {
     let place = Place::new();
     let store = place.store();
@@ -185,6 +232,19 @@ fn logs_are_safe_to_look_at_and_the_failed_one_is_meant() {
         ----- stderr
         [HERE]/store/logs/[RUN]/cell-b/1.log
         ");
+        assert_snapshot!(place.run("runs logs --json"), @r#"
+        exit: 0
+        ----- stdout
+        {
+          "schema": 1,
+          "run": "[RUN]",
+          "cell": "cell-b",
+          "attempt": 1,
+          "outcome": "failed",
+          "path": "[HERE]/store/logs/[RUN]/cell-b/1.log",
+          "present": true
+        }
+        "#);
         assert_snapshot!(place.run("runs logs last cell-d"), @r"
         exit: 2
         ----- stderr

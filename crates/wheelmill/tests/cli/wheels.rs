@@ -17,7 +17,10 @@ fn add(place: &Place, python: &str, content: &str) -> StoredWheel {
         key: CellKey(Digest::of(python.as_bytes())),
         cell: format!("torchsort-0.1.10-cu130-torch2.11-{tag}-sm90"),
         spec: json!({ "cuda": "13.0", "torch": "2.11", "python": python, "architectures": "9.0" }),
-        verdict: json!({ "summary": "sm_90 natively; no PTX for newer GPUs" }),
+        verdict: json!({
+            "summary": "sm_90 natively; no PTX for newer GPUs",
+            "not-checked": [{ "what": "run on a GPU", "why": "there is none" }],
+        }),
         passed: true,
         run: RunId::from_text("20261122-104637-003f"),
     };
@@ -67,6 +70,7 @@ fn wheels_are_listed_shown_and_found() {
           run           20261122-104637-003f
           verdict       good
           runs on       sm_90 natively; no PTX for newer GPUs
+          not checked   run on a GPU (there is none)
         ----- stderr
         the file is what its digest says
         ");
