@@ -7,6 +7,7 @@ mod commands;
 mod environment;
 mod error;
 mod logging;
+mod manual;
 mod output;
 mod reference;
 mod settings;
