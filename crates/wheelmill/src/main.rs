@@ -12,6 +12,7 @@ mod output;
 mod reference;
 mod settings;
 mod signals;
+mod suggestion;
 
 use std::env;
 use std::process::ExitCode;

@@ -110,6 +110,20 @@ fn a_failed_run_is_listed_and_told_with_its_cause() {
         cell-b  stored
           log          [HERE]/store/logs/[RUN]/cell-b/1.log
         "#);
+        assert!(place.run("runs -n 1").contains("1 stored, 1 failed"));
+        assert_snapshot!(place.run("runs -n 1 show"), @r"
+        exit: 2
+        ----- stderr
+        error: `--limit` before a command limits nothing
+          hint: write it behind the command: `wheelmill runs ls -n 5`
+        ");
+        assert_snapshot!(place.run("runs ls -n 0"), @r"
+        exit: 2
+        ----- stderr
+        error: invalid value '0' for '--limit <N>': `0` is not a number of runs: write 1 or more
+
+        For more information, try '--help'.
+        ");
         assert_snapshot!(place.run("runs show 1999"), @r"
         exit: 2
         ----- stderr

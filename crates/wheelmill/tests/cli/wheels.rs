@@ -80,6 +80,14 @@ fn wheels_are_listed_shown_and_found() {
         error: no wheel in the store is called `nothing`
           hint: see what there is: `wheelmill wheels ls`
         ");
+        assert_snapshot!(place.run("wheels show torch"), @r"
+        exit: 2
+        ----- stderr
+        error: no wheel in the store is called `torch`
+          hint: name one of these in full:
+            3fc4ccfe7458  torchsort-0.1.10-cu130-torch2.11-cp312-sm90
+            7692c3ad3540  torchsort-0.1.10-cu130-torch2.11-cp311-sm90
+        ");
         assert_snapshot!(place.run("wheels where torchsort==0.1.10"), @r"
         exit: 2
         ----- stderr

@@ -1,5 +1,7 @@
 //! `wheelmill runs ls`.
 
+use std::num::NonZeroUsize;
+
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
@@ -13,21 +15,21 @@ use crate::settings::Session;
 /// List the newest runs
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// How many
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
-    limit: usize,
+    /// How many [default: 20]
+    #[arg(long, short = 'n', value_name = "N", value_parser = limit)]
+    pub(super) limit: Option<NonZeroUsize>,
 }
 
-impl Default for ListArgs {
-    fn default() -> Self {
-        Self { limit: 20 }
-    }
+const LIMIT: usize = 20;
+
+fn limit(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number of runs: write 1 or more"))
 }
 
 /// Prints them, newest first.
 pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Ending, CliError> {
     let runs = match session.store()? {
-        Some(store) => store.runs(args.limit)?,
+        Some(store) => store.runs(args.limit.map_or(LIMIT, NonZeroUsize::get))?,
         None => Vec::new(),
     };
     let printer = session.printer;
