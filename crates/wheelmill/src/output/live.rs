@@ -1,5 +1,5 @@
-//! The live view of a run on a terminal: two moving lines for each cell that is worked on, and a
-//! line that stays for each that is done.
+//! The live view of a run on a terminal: moving lines for each cell that is worked on, and a line
+//! that stays for each that is done.
 
 use std::collections::HashMap;
 use std::fmt::{Display, Write};
@@ -12,7 +12,7 @@ use wheelmill_mill::{CellResult, Event, Reporter};
 
 use super::doing::Doing;
 use super::report::cell_line;
-use super::wrap::cut;
+use super::wrap::{break_line, cut};
 use super::{echo, human, lock, printer, safe, style, width};
 
 /// The view that now owns the lines at the bottom of the terminal, so that others can write above
@@ -177,12 +177,15 @@ fn head(cell: &str, doing: &Doing, now: Instant, width: usize) -> String {
     format!("{}{gap}{clock}", paint(&name, style::strong()))
 }
 
-/// The second line: the phase, how long its step goes on, what happens in it.
+/// The lines below it: the phase, how long its step goes on, what happens in it.
 fn body(doing: &Doing, now: Instant, width: usize) -> String {
     let (phase, time) = (doing.phase(), human::clock(doing.time(now)));
-    let room = width.saturating_sub(MARGIN + phase.len() + time.len() + 3);
-    let details = cut(&doing.details(), room);
-    format!("{} {time}  {details}", paint(phase, style::active()))
+    let text = format!("{phase} {time}  {}", doing.details());
+    let room = width.saturating_sub(MARGIN);
+    let lines = break_line(text.trim_end(), room, MARGIN);
+    let fitting: Vec<String> = lines.lines().map(|line| cut(line, room)).collect();
+    let text = fitting.join(&format!("\n{}", " ".repeat(MARGIN)));
+    text.replacen(phase, &paint(phase, style::active()), 1)
 }
 
 fn template(text: &str) -> ProgressStyle {
@@ -229,7 +232,10 @@ mod tests {
         );
         assert_eq!(
             lines(40),
-            ["torchsort-0.1.10-cu130-torch2.11… 1:23", "environment 1:23  [1/2] CUDA 13.0 and…"]
+            [
+                "torchsort-0.1.10-cu130-torch2.11… 1:23",
+                "environment 1:23  [1/2] CUDA 13.0 and\n    torch 2.11",
+            ]
         );
         assert!(lines(1)[0].starts_with('…'));
     }

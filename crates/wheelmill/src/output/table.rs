@@ -2,7 +2,7 @@
 
 use owo_colors::{OwoColorize as _, Style};
 
-use super::wrap::{wrap, wrap_flat};
+use super::wrap::{break_line, wrap};
 use super::{Page, safe, width};
 
 /// One field of a table.
@@ -122,7 +122,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         let Self { heading, right, optional, .. } = *self;
         let mut table = Self { heading, right, optional, rows: Vec::new() };
         for row in &self.rows {
-            let text = wrap_flat(&row[column].text, room);
+            let text = break_line(&row[column].text, room, 0);
             for (index, line) in text.lines().enumerate() {
                 let mut fields = match index {
                     0 => row.clone(),

@@ -15,11 +15,6 @@ pub(crate) fn wrap(text: &str, width: Option<usize>) -> String {
     text.split_inclusive('\n').map(|line| wrap_line(line, width)).collect()
 }
 
-/// The words of one field of a table, broken into lines that all begin at its left margin.
-pub(crate) fn wrap_flat(text: &str, width: usize) -> String {
-    break_line(text, width, 0)
-}
-
 fn wrap_line(line: &str, width: usize) -> String {
     let is_drawn = line.contains(|character| matches!(character, '\u{2500}'..='\u{257f}'));
     if is_drawn || visible(line.trim_end()) <= width {
@@ -28,7 +23,8 @@ fn wrap_line(line: &str, width: usize) -> String {
     break_line(line, width, hang(line, width))
 }
 
-fn break_line(line: &str, width: usize, hang: usize) -> String {
+/// One line, broken between words; those after the first begin `hang` characters to the right.
+pub(super) fn break_line(line: &str, width: usize, hang: usize) -> String {
     let mut out = String::with_capacity(line.len() + 16);
     let mut used = 0;
     for word in words(line) {
