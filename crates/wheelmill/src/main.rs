@@ -7,10 +7,12 @@ mod commands;
 mod environment;
 mod error;
 mod logging;
+mod manual;
 mod output;
 mod reference;
 mod settings;
 mod signals;
+mod suggestion;
 
 use std::env;
 use std::process::ExitCode;
