@@ -9,6 +9,7 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 use wheelmill_model::{ByteSize, Phase, RunId};
 use wheelmill_store::StoredWheel;
+use wheelmill_wheel::NotChecked;
 
 use crate::diagnose::Failure;
 
@@ -57,14 +58,19 @@ pub enum Event {
         /// Bytes in all, when known.
         total: Option<u64>,
     },
-    /// The build says how far it is.
+    /// The tools that work for a cell say how far they are, or that what they told is over.
     Progress {
         /// The cell's identifier.
         cell: String,
-        /// Steps done.
-        done: u64,
-        /// Steps in all.
-        total: u64,
+        /// How far; none when nobody says.
+        progress: Option<Progress>,
+    },
+    /// A line of the cell's log.
+    Output {
+        /// The cell's identifier.
+        cell: String,
+        /// The line, without control characters.
+        line: String,
     },
     /// Something that the user should read once, and that stops nothing.
     Warning {
@@ -82,8 +88,38 @@ pub enum Event {
         /// Its identifier.
         run: RunId,
         /// From start to end.
-        #[serde(serialize_with = "seconds")]
+        #[serde(rename = "wall-seconds", serialize_with = "seconds")]
         wall: Duration,
+    },
+}
+
+/// How far the tools are that work for a cell, in what they count themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "of", rename_all = "kebab-case")]
+pub enum Progress {
+    /// ninja: most of its steps compile one file. When all are done another ninja may follow.
+    Steps {
+        /// Finished steps.
+        done: u64,
+        /// All steps that are known by now.
+        total: u64,
+    },
+    /// A makefile: hundredths of the work.
+    Percent {
+        /// Those that are done.
+        done: u64,
+    },
+    /// uv fetches packages.
+    Downloads {
+        /// Those on their way, the largest first. It tells only of files above 1 MiB.
+        packages: Vec<String>,
+        /// What they weigh together; how much of it is there already, it does not tell.
+        size: ByteSize,
+    },
+    /// uv has fetched and unpacked packages, and puts them into their place.
+    Installing {
+        /// How many.
+        packages: u64,
     },
 }
 
@@ -99,10 +135,13 @@ pub struct CellResult {
     pub wheel: Option<StoredWheel>,
     /// What the verdict says in one sentence: `sm_90 natively`.
     pub verdict: Option<String>,
+    /// What could not be checked about the wheel. Never counted as passed.
+    pub not_checked: Vec<NotChecked>,
     /// From start to end.
-    #[serde(serialize_with = "seconds")]
+    #[serde(rename = "wall-seconds", serialize_with = "seconds")]
     pub wall: Duration,
     /// The most memory that the build held.
+    #[serde(rename = "peak-memory-bytes", serialize_with = "bytes")]
     pub peak_memory: Option<ByteSize>,
     /// Why it failed, when it did.
     pub failure: Option<Failure>,
@@ -150,6 +189,10 @@ impl<F: Fn(&Event) + Send + Sync> Reporter for F {
     fn report(&self, event: &Event) {
         self(event);
     }
+}
+
+fn bytes<S: serde::Serializer>(size: &Option<ByteSize>, serializer: S) -> Result<S::Ok, S::Error> {
+    size.map(|size| size.0).serialize(serializer)
 }
 
 pub(crate) fn seconds<S: serde::Serializer>(

@@ -6,6 +6,7 @@
 //! [`Failure`] with a [`Cause`].
 
 mod build;
+mod cancellation;
 mod diagnose;
 mod environment;
 mod error;
@@ -18,13 +19,16 @@ mod plan;
 mod planner;
 mod preflight;
 mod settings;
+mod unchecked;
 
 pub use build::RunResult;
+pub use cancellation::Cancellation;
 pub use diagnose::{Cause, Failure};
 pub use error::{ErrorKind, MillError};
-pub use event::{CellOutcome, CellResult, Event, Reporter};
+pub use event::{CellOutcome, CellResult, Event, Progress, Reporter};
 pub use fetch::{FetchError, PinError};
 pub use mill::Mill;
 pub use plan::{CellState, Plan, PlannedCell};
 pub use preflight::{Check, CheckState};
 pub use settings::{Bases, MillSettings};
+pub use unchecked::not_checked;

@@ -37,7 +37,7 @@ pub struct PlannedCell {
     /// Whether its build may reach the network.
     pub network_while_compiling: bool,
     /// How long it took the last time, in seconds.
-    #[serde(serialize_with = "optional_seconds")]
+    #[serde(rename = "expected-seconds", serialize_with = "optional_seconds")]
     pub expected: Option<Duration>,
     #[serde(skip)]
     pub(crate) recipe: Arc<Recipe>,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use wheelmill_model::{ByteSize, PackageName};
 
 use crate::columns::{Bytes, Json, Span, Text};
-use crate::history::seconds;
+use crate::history::{bytes, seconds};
 use crate::{Store, StoreError};
 
 /// The members of a cell's spec that decide how long it takes, most telling first.
@@ -27,8 +27,9 @@ pub struct Expectation {
     #[serde(rename = "wall-seconds", serialize_with = "seconds")]
     pub wall: Option<Duration>,
     /// How much memory at most.
+    #[serde(rename = "peak-memory-bytes", serialize_with = "bytes")]
     pub peak_memory: Option<ByteSize>,
-    /// How many compiler processes.
+    /// How many steps.
     pub compiles: Option<u32>,
 }
 

@@ -38,8 +38,8 @@ mod wheels;
 pub use error::StoreError;
 pub use expectation::{Expectation, Expectations};
 pub use history::{
-    Attempt, AttemptDetail, AttemptEnd, AttemptId, CellCounts, Event, NewCell, NewRun, Outcome,
-    PhaseSpan, RunDetail, RunOutcome, RunSummary,
+    Attempt, AttemptDetail, AttemptEnd, AttemptId, CancelledBy, CellCounts, Event, NewCell, NewRun,
+    Outcome, PhaseSpan, RunDetail, RunOutcome, RunSummary,
 };
 pub use locks::StoredLock;
 pub use owner::Owner;

@@ -35,6 +35,7 @@ pub struct StoredWheel {
     /// The digest of the file.
     pub digest: Digest,
     /// Its size, in bytes.
+    #[serde(rename = "size-bytes")]
     pub size: u64,
     /// Its name.
     pub file_name: WheelFilename,

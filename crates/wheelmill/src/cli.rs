@@ -12,11 +12,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::commands::{
     build, completions, generate_docs, inspect, man, plan, recipes, runs, verify, wheels,
 };
-use crate::environment::Environment;
+use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
 use crate::logging;
-use crate::output::{Color, Printer, talk};
+use crate::output::{Color, Printer, talk, width};
 use crate::settings::Session;
+use crate::suggestion::suggest;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -32,7 +33,6 @@ const STYLES: Styles = Styles::styled()
     version,
     styles = STYLES,
     max_term_width = 100,
-    disable_help_subcommand = true,
     after_help = EXIT_CODES,
     arg_required_else_help = true
 )]
@@ -56,11 +56,11 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Print only what was asked for: no progress, the shortest form of the data
+    /// Say nothing on stderr but warnings and errors; lists and `build` print names or paths alone
     #[arg(long, short, global = true)]
     pub quiet: bool,
 
-    /// Say more of what is done; twice for still more
+    /// Say more of what is done: `build` shows the build's own output; twice for still more
     #[arg(long, short, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
 
@@ -102,6 +102,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Ending {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = suggest(error);
             // Help and versions come as errors of a kind that succeeds.
             drop(error.print());
             return if error.use_stderr() { Ending::Usage } else { Ending::Done };
@@ -132,6 +133,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Ending {
 
 fn execute(cli: &Cli, printer: Printer) -> Result<Ending, CliError> {
     let environment = Environment::of_process();
+    width::begin(environment.get(environment::COLUMNS));
     logging::start(&environment, cli.global.verbose, ColorChoice::global())?;
     let session = Session::new(&cli.global, environment, printer);
     match &cli.command {

@@ -40,6 +40,7 @@ names! {
     CPUS = "WHEELMILL_CPUS";
     OFFLINE = "WHEELMILL_OFFLINE";
     LOG = "WHEELMILL_LOG";
+    COLUMNS = "COLUMNS";
 }
 
 /// All of them, as the reference shows them.
@@ -111,6 +112,10 @@ pub(crate) const GROUPS: &[Group] = &[
             Variable {
                 name: "CLICOLOR_FORCE",
                 help: "Set to anything but `0`: colour also where there is no terminal.",
+            },
+            Variable {
+                name: COLUMNS,
+                help: "How wide tables, pages and messages may be. Default: the width of the terminal; without one there is no limit.",
             },
             Variable { name: "TERM", help: "`dumb`: neither colour nor a view that moves." },
         ],

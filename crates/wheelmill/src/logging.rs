@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
-use crate::output::live;
+use crate::output::{live, talk, warning};
 
 /// Starts to log. Each `--verbose` is one level more; `WHEELMILL_LOG` says it in detail.
 ///
@@ -22,10 +22,13 @@ pub(crate) fn start(
     color: ColorChoice,
 ) -> Result<(), CliError> {
     let targets = match environment.get(environment::LOG) {
-        Some(text) => Targets::from_str(text).map_err(|source| {
-            CliError::new(Ending::Usage, LogFilterError { text: text.to_owned(), source })
-                .hint("write it as `debug`, or as `info,wheelmill_engine=trace`")
-        })?,
+        Some(text) => {
+            warn_of_unknown(text);
+            Targets::from_str(text).map_err(|source| {
+                CliError::new(Ending::Usage, LogFilterError { text: text.to_owned(), source })
+                    .hint(HOW_TO_WRITE)
+            })?
+        }
         None => {
             // The libraries below ours have nothing to say to a user.
             let ours = match verbose {
@@ -48,6 +51,21 @@ pub(crate) fn start(
         .without_time();
     tracing_subscriber::registry().with(targets).with(layer).init();
     Ok(())
+}
+
+const HOW_TO_WRITE: &str = "write it as `debug`, or as `info,wheelmill_engine=trace`";
+
+/// A word that is no level is taken for a part of the program. Where it cannot be one of ours, it
+/// is a level misspelled.
+fn warn_of_unknown(text: &str) {
+    let unknown = text.split(',').map(str::trim).find(|word| {
+        let is_part = word.contains('=') || word.starts_with("wheelmill");
+        !word.is_empty() && !is_part && word.parse::<LevelFilter>().is_err()
+    });
+    if let Some(word) = unknown {
+        let message = format!("`{word}` in `{}` is neither a level nor a part", environment::LOG);
+        talk(warning(&message, Some(HOW_TO_WRITE)));
+    }
 }
 
 /// One line of the log; written when it is whole, above what moves on the terminal.

@@ -7,11 +7,13 @@ mod commands;
 mod environment;
 mod error;
 mod logging;
+mod manual;
 mod output;
 mod reference;
 mod settings;
 mod signals;
 mod sockets;
+mod suggestion;
 
 use std::env;
 use std::process::ExitCode;

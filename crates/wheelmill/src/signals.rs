@@ -4,28 +4,32 @@ use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use wheelmill_engine::Cancel;
+use wheelmill_mill::Cancellation;
+use wheelmill_store::CancelledBy;
 
 use crate::error::{CliError, Ending};
 use crate::output::live;
 
-/// From here on a signal raises the flag that is returned.
+/// From here on a signal utters the wish that is returned.
 ///
 /// # Errors
 /// The system does not let us listen.
-pub(crate) fn listen() -> Result<Cancel, CliError> {
-    let cancel = Cancel::new();
+pub(crate) fn listen() -> Result<Cancellation, CliError> {
+    let cancel = Cancellation::new();
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|source| CliError::new(Ending::Defect, SignalError { source }))?;
     let raised = cancel.clone();
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            for _ in signals.forever() {
+            for signal in signals.forever() {
                 if raised.is_cancelled() {
                     leave();
                 }
-                raised.cancel();
+                raised.cancel(match signal {
+                    SIGTERM => CancelledBy::Terminate,
+                    _ => CancelledBy::Interrupt,
+                });
                 live::talk("stopping; once more to leave at once");
             }
         })

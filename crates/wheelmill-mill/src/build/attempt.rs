@@ -5,16 +5,18 @@ use std::time::Instant;
 use serde_json::json;
 use wheelmill_model::RunId;
 use wheelmill_store::{AttemptEnd, Outcome, StoredWheel};
+use wheelmill_wheel::NotChecked;
 
 use super::context::AttemptContext;
 use super::failure::failure;
-use super::log::CellLog;
+use super::log::{CellLog, LogNews};
 use super::new_cell;
 use super::work::{Done, Pinned, Stop, Work};
 use crate::diagnose::Failure;
 use crate::error::MillError;
 use crate::event::{CellOutcome, CellResult, Event};
 use crate::plan::PlannedCell;
+use crate::unchecked::not_checked;
 
 /// Tries a cell.
 pub(super) fn attempt(
@@ -31,9 +33,14 @@ pub(super) fn attempt(
         expected: cell.expected,
     });
     let (reporter, id) = (context.reporter, cell.id.clone());
-    let mut on_progress =
-        move |done, total| reporter.report(&Event::Progress { cell: id.clone(), done, total });
-    let mut log = CellLog::create(&begun.log, &mut on_progress)
+    let mut on_news = move |news: LogNews<'_>| {
+        let cell = id.clone();
+        reporter.report(&match news {
+            LogNews::Line(line) => Event::Output { cell, line: line.to_owned() },
+            LogNews::Progress(progress) => Event::Progress { cell, progress },
+        });
+    };
+    let mut log = CellLog::create(&begun.log, &mut on_news)
         .map_err(|source| MillError::Files { path: begun.log.clone(), source })?;
     let mut work = Work::new(context, run, cell, begun.id);
     let done = work.run(pinned, &mut log);
@@ -43,7 +50,7 @@ pub(super) fn attempt(
         &AttemptEnd {
             outcome: match end.outcome {
                 CellOutcome::Built => Outcome::Built,
-                CellOutcome::Stored => Outcome::Cached,
+                CellOutcome::Stored => Outcome::Stored,
                 CellOutcome::Cancelled => Outcome::Cancelled,
                 CellOutcome::Failed | CellOutcome::Impossible => Outcome::Failed,
             },
@@ -60,6 +67,7 @@ pub(super) fn attempt(
         outcome: end.outcome,
         wheel: end.wheel,
         verdict: end.verdict,
+        not_checked: end.not_checked,
         wall: started.elapsed(),
         peak_memory: work.measured.peak,
         failure: end.failure,
@@ -71,21 +79,32 @@ struct End {
     outcome: CellOutcome,
     wheel: Option<StoredWheel>,
     verdict: Option<String>,
+    not_checked: Vec<NotChecked>,
     failure: Option<Failure>,
 }
 
 fn end(done: Result<Done, Stop>, work: &Work<'_>, log: &mut CellLog<'_>) -> Result<End, MillError> {
-    let none = End { outcome: CellOutcome::Cancelled, wheel: None, verdict: None, failure: None };
+    let none = End {
+        outcome: CellOutcome::Cancelled,
+        wheel: None,
+        verdict: None,
+        not_checked: Vec::new(),
+        failure: None,
+    };
     Ok(match done {
         Ok(Done::Built(wheel, verdict)) => End {
             outcome: CellOutcome::Built,
             wheel: Some(*wheel),
-            verdict: Some(verdict.summary.clone()),
+            verdict: Some(verdict.summary),
+            not_checked: verdict.not_checked,
             failure: None,
         },
-        Ok(Done::Stored(wheel)) => {
-            End { outcome: CellOutcome::Stored, wheel: Some(*wheel), ..none }
-        }
+        Ok(Done::Stored(wheel)) => End {
+            outcome: CellOutcome::Stored,
+            not_checked: not_checked(&wheel.verdict),
+            wheel: Some(*wheel),
+            ..none
+        },
         Err(Stop::Cell(error)) if error.is_cancelled() => none,
         Err(Stop::Cell(error)) => {
             let failure = failure(&error, work.evidence(), log);

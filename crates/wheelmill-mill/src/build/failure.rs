@@ -104,6 +104,10 @@ impl CellError {
                 (Cause::DiskFull, disk())
             }
             Self::Engine(EngineError::Unable { fix, .. }) => (Cause::EngineGone, vec![fix.clone()]),
+            Self::Engine(EngineError::Daemon { kind, .. }) => (
+                Cause::EngineGone,
+                vec![format!("see what {kind} says of itself: `{kind} info`")],
+            ),
             Self::Engine(EngineError::Image { .. }) => (
                 Cause::EngineGone,
                 vec!["check the name given with `--base`, and that its registry can be reached".to_owned()],

@@ -1,5 +1,5 @@
-//! A cell's log: everything that its containers print, in one file, with the end of it at hand and
-//! the build's own progress read from it.
+//! A cell's log: everything that its containers print, in one file, with the end of it at hand;
+//! whoever wants to can read along.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -7,10 +7,21 @@ use std::io::{self, Write};
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_engine::{OutputSink, Stream};
 
+use super::progress::ProgressReader;
+use crate::event::Progress;
+
 /// Lines that diagnosis looks at.
 const TAIL: usize = 4000;
 /// A longer line is cut in the tail; the file has it whole.
 const LINE: usize = 4000;
+
+/// What there is to tell about a log that grows.
+pub(super) enum LogNews<'a> {
+    /// The next line, without control characters.
+    Line(&'a str),
+    /// How far the work is now, as far as its tools say.
+    Progress(Option<Progress>),
+}
 
 /// Writes a cell's log and reads along.
 pub(super) struct CellLog<'a> {
@@ -19,14 +30,14 @@ pub(super) struct CellLog<'a> {
     error: Option<io::Error>,
     partial: Vec<u8>,
     tail: VecDeque<String>,
-    progress: Option<(u64, u64)>,
-    on_progress: &'a mut (dyn FnMut(u64, u64) + Send),
+    progress: ProgressReader,
+    on_news: &'a mut (dyn FnMut(LogNews<'_>) + Send),
 }
 
 impl<'a> CellLog<'a> {
     pub(super) fn create(
         path: &Utf8Path,
-        on_progress: &'a mut (dyn FnMut(u64, u64) + Send),
+        on_news: &'a mut (dyn FnMut(LogNews<'_>) + Send),
     ) -> io::Result<Self> {
         let file = fs_err::File::create(path)?;
         Ok(Self {
@@ -35,8 +46,8 @@ impl<'a> CellLog<'a> {
             error: None,
             partial: Vec::new(),
             tail: VecDeque::new(),
-            progress: None,
-            on_progress,
+            progress: ProgressReader::default(),
+            on_news,
         })
     }
 
@@ -61,12 +72,12 @@ impl<'a> CellLog<'a> {
     pub(super) fn begin_section(&mut self) {
         self.partial.clear();
         self.tail.clear();
-        self.progress = None;
+        self.progress = ProgressReader::default();
     }
 
-    /// The last progress that the build told.
-    pub(super) const fn progress(&self) -> Option<(u64, u64)> {
-        self.progress
+    /// The steps that the build counted: finished ones, and all that are known.
+    pub(super) fn progress(&self) -> Option<(u64, u64)> {
+        self.progress.steps()
     }
 
     /// The first failure to write the file, once.
@@ -77,10 +88,9 @@ impl<'a> CellLog<'a> {
     fn end_line(&mut self) {
         let line = plain(&String::from_utf8_lossy(&self.partial));
         self.partial.clear();
-        if let Some(progress) = progress(&line).filter(|progress| Some(*progress) != self.progress)
-        {
-            self.progress = Some(progress);
-            (self.on_progress)(progress.0, progress.1);
+        (self.on_news)(LogNews::Line(&line));
+        if let Some(progress) = self.progress.line(&line) {
+            (self.on_news)(LogNews::Progress(progress));
         }
         if self.tail.len() == TAIL {
             self.tail.pop_front();
@@ -121,41 +131,27 @@ fn plain(line: &str) -> String {
     text
 }
 
-/// How far a build says it is: `[12/345] …` of ninja, `[ 45%] …` of make.
-fn progress(line: &str) -> Option<(u64, u64)> {
-    let (inside, _) = line.strip_prefix('[')?.split_once(']')?;
-    let (done, total) = match inside.split_once('/') {
-        Some((done, total)) => (done.parse().ok()?, total.parse().ok()?),
-        None => (inside.trim().strip_suffix('%')?.parse().ok()?, 100),
-    };
-    (done <= total && total > 0).then_some((done, total))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn ninja_and_make_tell_how_far_they_are() {
-        assert_eq!(progress("[12/345] nvcc -c a.cu"), Some((12, 345)));
-        assert_eq!(progress("[ 45%] Building CUDA object"), Some((45, 100)));
-        for other in ["[1/0] x", "[5/4] x", "[info] x", "1/2", "[notice] A new release"] {
-            assert_eq!(progress(other), None, "{other}");
-        }
-    }
-
-    #[test]
     fn the_log_has_every_byte_and_the_tail_only_text() {
         let folder = tempfile::tempdir().unwrap();
         let path = Utf8PathBuf::from_path_buf(folder.path().join("x.log")).unwrap();
-        let mut seen = Vec::new();
-        let mut on_progress = |done, total| seen.push((done, total));
-        let mut log = CellLog::create(&path, &mut on_progress).unwrap();
+        let (mut lines, mut seen) = (Vec::new(), Vec::new());
+        let mut on_news = |news: LogNews<'_>| match news {
+            LogNews::Line(line) => lines.push(line.to_owned()),
+            LogNews::Progress(progress) => seen.extend(progress),
+        };
+        let mut log = CellLog::create(&path, &mut on_news).unwrap();
         log.output(Stream::Stdout, b"\x1b[31m[1/2]\x1b[0m a\r[1/2] b\n[2");
         log.output(Stream::Stderr, b"/2] c");
         assert_eq!(log.tail(), ["[1/2] a", "[1/2] b", "[2/2] c"]);
         assert_eq!(fs_err::read(&path).unwrap(), b"\x1b[31m[1/2]\x1b[0m a\r[1/2] b\n[2/2] c");
         drop(log);
-        assert_eq!(seen, [(1, 2), (2, 2)], "the same progress is told once");
+        assert_eq!(lines, ["[1/2] a", "[1/2] b", "[2/2] c"]);
+        let steps = |done| Progress::Steps { done, total: 2 };
+        assert_eq!(seen, [steps(1), steps(2)], "the same progress is told once");
     }
 }

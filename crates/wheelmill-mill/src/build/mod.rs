@@ -8,6 +8,7 @@ mod folder;
 mod judge;
 mod listener;
 mod log;
+mod progress;
 mod source;
 mod tree;
 mod work;
@@ -15,10 +16,10 @@ mod work;
 use std::time::Instant;
 
 use serde_json::json;
-use wheelmill_engine::Cancel;
 use wheelmill_model::RunId;
 use wheelmill_store::{AttemptEnd, NewCell, NewRun, Outcome, Owner, RunOutcome, Store};
 
+use crate::cancellation::Cancellation;
 use crate::error::MillError;
 use crate::event::{CellOutcome, CellResult, Event, Reporter};
 use crate::fetch::{Client, Index};
@@ -26,6 +27,7 @@ use crate::mill::Mill;
 use crate::plan::{CellState, Plan, PlannedCell};
 use crate::planner::spec;
 use crate::preflight::{Check, CheckState};
+use crate::unchecked::not_checked;
 use context::AttemptContext;
 use work::Pinned;
 
@@ -52,7 +54,7 @@ impl Mill {
         &self,
         plan: &Plan,
         reporter: &dyn Reporter,
-        cancel: &Cancel,
+        cancel: &Cancellation,
     ) -> Result<RunResult, MillError> {
         let started = Instant::now();
         if plan.wanted().next().is_none() {
@@ -85,7 +87,7 @@ impl Mill {
                         client: &client,
                         index: &index,
                         reporter,
-                        cancel,
+                        cancel: cancel.flag(),
                         checks: &checks,
                     };
                     attempt::attempt(&context, &run, cell, source)?
@@ -113,6 +115,9 @@ impl Mill {
             (_, true) => RunOutcome::Failed,
             _ => RunOutcome::Done,
         };
+        if let Some(by) = cancel.by() {
+            store.note_cancelled_by(&run, by)?;
+        }
         store.finish_run(&run, outcome)?;
         let wall = started.elapsed();
         reporter.report(&Event::RunFinished { run: run.clone(), wall });
@@ -172,11 +177,13 @@ fn settled(cell: &PlannedCell) -> CellResult {
     };
     let verdict =
         wheel.as_ref().and_then(|wheel| wheel.verdict.get("summary")?.as_str().map(str::to_owned));
+    let not_checked = wheel.as_ref().map(|wheel| not_checked(&wheel.verdict)).unwrap_or_default();
     CellResult {
         cell: cell.id.clone(),
         outcome,
         wheel,
         verdict,
+        not_checked,
         wall: std::time::Duration::ZERO,
         peak_memory: None,
         failure: None,
@@ -189,7 +196,7 @@ fn record(store: &Store, run: &RunId, cell: &PlannedCell) -> Result<(), MillErro
     let attempt = store.begin_attempt(run, &new_cell(cell))?;
     let end = match &cell.state {
         CellState::Stored(wheel) => {
-            AttemptEnd { wheel: Some(wheel.digest), ..AttemptEnd::new(Outcome::Cached) }
+            AttemptEnd { wheel: Some(wheel.digest), ..AttemptEnd::new(Outcome::Stored) }
         }
         CellState::Impossible(reasons) => AttemptEnd {
             cause: Some(json!({ "cause": "impossible", "reasons": reasons })),

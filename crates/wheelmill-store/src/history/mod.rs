@@ -6,9 +6,9 @@ mod settle;
 mod types;
 mod write;
 
-pub use outcome::{Outcome, RunOutcome};
-pub(crate) use types::seconds;
+pub use outcome::{CancelledBy, Outcome, RunOutcome};
 pub use types::{
     Attempt, AttemptDetail, AttemptEnd, AttemptId, CellCounts, Event, NewCell, NewRun, PhaseSpan,
     RunDetail, RunSummary,
 };
+pub(crate) use types::{bytes, seconds};

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Gives an enumeration the one word per variant that columns, JSON and people see.
+/// Gives an enumeration the one word per variant that columns, JSON and people see. Words behind it
+/// are of older stores, and only read.
 macro_rules! words {
-    ($type:ident, $what:literal, { $($variant:ident => $word:literal),+ $(,)? }) => {
+    ($type:ident, $what:literal, { $($variant:ident => $word:literal $(| $old:literal)?),+ $(,)? }) => {
         impl $type {
             /// Every outcome.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
@@ -31,11 +32,10 @@ macro_rules! words {
             type Err = String;
 
             fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL
-                    .iter()
-                    .copied()
-                    .find(|outcome| outcome.as_str() == text)
-                    .ok_or_else(|| format!(concat!("`{}` is not the outcome of ", $what), text))
+                match text {
+                    $($word $(| $old)? => Ok(Self::$variant),)+
+                    _ => Err(format!(concat!("`{}` is not ", $what), text)),
+                }
             }
         }
     };
@@ -48,7 +48,7 @@ pub enum Outcome {
     /// A new wheel is in the store.
     Built,
     /// The store had the wheel.
-    Cached,
+    Stored,
     /// It went wrong; the cause says why.
     Failed,
     /// The user stopped it.
@@ -59,9 +59,9 @@ pub enum Outcome {
     Interrupted,
 }
 
-words!(Outcome, "an attempt", {
+words!(Outcome, "the outcome of an attempt", {
     Built => "built",
-    Cached => "cached",
+    Stored => "stored" | "cached",
     Failed => "failed",
     Cancelled => "cancelled",
     Impossible => "impossible",
@@ -82,11 +82,31 @@ pub enum RunOutcome {
     Interrupted,
 }
 
-words!(RunOutcome, "a run", {
+words!(RunOutcome, "the outcome of a run", {
     Done => "done",
     Failed => "failed",
     Cancelled => "cancelled",
     Interrupted => "interrupted",
+});
+
+/// Who stopped a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CancelledBy {
+    /// The user at the terminal: Ctrl-C, or another SIGINT.
+    #[serde(rename = "sigint")]
+    Interrupt,
+    /// The machine, or whoever looks after its processes: SIGTERM.
+    #[serde(rename = "sigterm")]
+    Terminate,
+    /// Somebody in another terminal: `wheelmill runs cancel`.
+    RunsCancel,
+}
+
+words!(CancelledBy, "a way to stop a run", {
+    Interrupt => "sigint",
+    Terminate => "sigterm",
+    RunsCancel => "runs-cancel",
 });
 
 #[cfg(test)]
@@ -103,5 +123,10 @@ mod tests {
             assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
             assert_eq!(outcome.as_str().parse(), Ok(*outcome));
         }
+        for by in CancelledBy::ALL {
+            assert_eq!(serde_json::to_value(by).unwrap(), by.as_str());
+            assert_eq!(by.as_str().parse(), Ok(*by));
+        }
+        assert_eq!("cached".parse(), Ok(Outcome::Stored), "older stores say so");
     }
 }

@@ -9,8 +9,8 @@ use wheelmill_model::{ByteSize, RunId};
 use crate::columns::{Bytes, Json, Moment, Span, Text};
 use crate::database::Stop;
 use crate::{
-    AttemptDetail, AttemptId, CellCounts, Event, PhaseSpan, RunDetail, RunSummary, Store,
-    StoreError,
+    AttemptDetail, AttemptId, CellCounts, Event, PhaseSpan, RunDetail, RunOutcome, RunSummary,
+    Store, StoreError,
 };
 
 /// How many runs an ambiguous beginning names.
@@ -18,6 +18,7 @@ const CANDIDATES: usize = 5;
 
 const RUN_COLUMNS: &str = "
     runs.sequence, runs.id, command_line, project, version, started_at, ended_at, outcome,
+    cancelled_by,
     (SELECT group_concat(coalesce(attempts.outcome, 'running'))
         FROM attempts WHERE attempts.run = runs.sequence)";
 
@@ -129,7 +130,9 @@ fn run_from_row(row: &Row<'_>) -> rusqlite::Result<(i64, RunSummary)> {
     let Json(command_line) = row.get(2)?;
     let words = command_line.as_array().into_iter().flatten();
     let Moment(started_at) = row.get(5)?;
-    let outcomes: Option<String> = row.get(8)?;
+    let outcome = row.get::<_, Option<_>>(7)?.map(|Text(outcome)| outcome);
+    let cancelled_by = row.get::<_, Option<_>>(8)?.map(|Text(by)| by);
+    let outcomes: Option<String> = row.get(9)?;
     let summary = RunSummary {
         id: RunId::from_text(row.get::<_, String>(1)?),
         command_line: words.filter_map(|word| word.as_str().map(str::to_owned)).collect(),
@@ -137,7 +140,9 @@ fn run_from_row(row: &Row<'_>) -> rusqlite::Result<(i64, RunSummary)> {
         version: row.get(4)?,
         started_at,
         ended_at: row.get::<_, Option<_>>(6)?.map(|Moment(at)| at),
-        outcome: row.get::<_, Option<_>>(7)?.map(|Text(outcome)| outcome),
+        outcome,
+        // A run that was over before the wish reached it was not stopped by it.
+        cancelled_by: cancelled_by.filter(|_| outcome == Some(RunOutcome::Cancelled)),
         cells: count(outcomes.as_deref().unwrap_or_default()),
     };
     Ok((row.get(0)?, summary))
@@ -150,7 +155,7 @@ fn count(outcomes: &str) -> CellCounts {
         counts.total += 1;
         let counter = match word {
             "built" => &mut counts.built,
-            "cached" => &mut counts.cached,
+            "stored" | "cached" => &mut counts.stored,
             "failed" => &mut counts.failed,
             "cancelled" => &mut counts.cancelled,
             "impossible" => &mut counts.impossible,

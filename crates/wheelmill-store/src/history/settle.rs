@@ -2,6 +2,7 @@
 
 use std::io;
 
+use camino::Utf8Path;
 use fs_err::File;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -13,8 +14,8 @@ use crate::database::Durability;
 use crate::{Outcome, Owner, RunOutcome, Store, StoreError, files};
 
 impl Store {
-    /// Marks the runs of dead processes as interrupted, with the moment of their last sign of life;
-    /// returns them, oldest first. To be called before the history is shown.
+    /// Marks the runs of dead processes as interrupted, with the moment of their last sign of life,
+    /// in the history or in a log; returns them, oldest first. To be called before the history is shown.
     ///
     /// # Errors
     /// The database cannot be read or written.
@@ -32,12 +33,17 @@ impl Store {
         if dead.is_empty() {
             return Ok(Vec::new());
         }
+        let dead: Vec<_> = dead
+            .into_iter()
+            .map(|(sequence, run)| (sequence, last_line(&self.layout.logs(&run)), run))
+            .collect();
         self.database.write("settle dead runs", Durability::Power, |transaction| {
             let mut settled = Vec::new();
-            for (sequence, run) in dead {
+            for (sequence, last_line, run) in dead {
                 // It may have finished in good order before its process went.
                 if let Some(last) = last_sign_of_life(transaction, sequence)? {
                     let (outcome, left_over) = (RunOutcome::Interrupted, Outcome::Interrupted);
+                    let last = last_line.map_or(last, |line| line.max(last));
                     end_run(transaction, sequence, outcome, left_over, last)?;
                     settled.push(run);
                 }
@@ -85,7 +91,16 @@ impl Store {
     }
 }
 
-/// When a run last wrote something; None when it is over.
+/// When the newest log of a run was last written to, as far as its files tell.
+fn last_line(logs: &Utf8Path) -> Option<Timestamp> {
+    let cells = logs.read_dir_utf8().ok()?.flatten();
+    let logs = cells.filter_map(|cell| cell.path().read_dir_utf8().ok()).flatten().flatten();
+    let written = logs.filter_map(|log| log.metadata().ok()?.modified().ok());
+    let last = written.filter_map(|moment| Timestamp::try_from(moment).ok()).max()?;
+    Some(last.min(Timestamp::now()))
+}
+
+/// When a run last wrote into the history; None when it is over.
 fn last_sign_of_life(
     transaction: &Transaction<'_>,
     sequence: i64,

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use wheelmill_model::{ByteSize, CellKey, Digest, PackageName, Phase, RunId};
 
-use crate::{Outcome, Owner, RunOutcome};
+use crate::{CancelledBy, Outcome, Owner, RunOutcome};
 
 /// A run that begins.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub struct AttemptEnd {
     pub peak_memory: Option<ByteSize>,
     /// How long the attempt took. From beginning to end when it is not given.
     pub wall: Option<Duration>,
-    /// How many compiler processes the build ran, when it told.
+    /// How many steps the build finished, when it counted them: nearly all of them compile one file.
     pub compiles: Option<u32>,
 }
 
@@ -114,6 +114,8 @@ pub struct RunSummary {
     pub ended_at: Option<Timestamp>,
     /// How it ended. None while it runs.
     pub outcome: Option<RunOutcome>,
+    /// Who stopped it, when somebody did and that is known.
+    pub cancelled_by: Option<CancelledBy>,
     /// How its cells fared.
     pub cells: CellCounts,
 }
@@ -129,7 +131,7 @@ pub struct CellCounts {
     /// A new wheel is in the store.
     pub built: u32,
     /// The store had the wheel.
-    pub cached: u32,
+    pub stored: u32,
     /// Went wrong.
     pub failed: u32,
     /// Stopped by the user.
@@ -180,11 +182,12 @@ pub struct AttemptDetail {
     /// The exit code of the build.
     pub exit_code: Option<i32>,
     /// The most memory that the build held.
+    #[serde(rename = "peak-memory-bytes", serialize_with = "bytes")]
     pub peak_memory: Option<ByteSize>,
     /// How long it took.
     #[serde(rename = "wall-seconds", serialize_with = "seconds")]
     pub wall: Option<Duration>,
-    /// How many compiler processes the build ran.
+    /// How many steps the build finished, when it counted them: nearly all of them compile one file.
     pub compiles: Option<u32>,
     /// Where its output is.
     pub log: Utf8PathBuf,
@@ -216,6 +219,14 @@ pub struct Event {
     pub kind: String,
     /// The rest, in the caller's format.
     pub detail: Value,
+}
+
+/// A size as a number of bytes.
+pub(crate) fn bytes<S: Serializer>(
+    size: &Option<ByteSize>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    size.map(|size| size.0).serialize(serializer)
 }
 
 /// A length of time as a number of seconds, which every reader of JSON understands.

@@ -13,7 +13,8 @@ use wheelmill_model::{CellKey, Phase, RunId};
 use crate::columns::{Bytes, Moment, Span, Text};
 use crate::database::{Durability, Stop};
 use crate::{
-    Attempt, AttemptEnd, AttemptId, NewCell, NewRun, Outcome, RunOutcome, Store, StoreError, files,
+    Attempt, AttemptEnd, AttemptId, CancelledBy, NewCell, NewRun, Outcome, RunOutcome, Store,
+    StoreError, files,
 };
 
 impl Store {
@@ -185,6 +186,23 @@ impl Store {
                     end.compiles,
                 ])?;
             known(attempt, changed)
+        })
+    }
+
+    /// Notes who wants a run to stop. Who comes first is kept, but for `runs cancel`, which does its
+    /// work by a signal that the run itself cannot tell from another one.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn note_cancelled_by(&self, run: &RunId, by: CancelledBy) -> Result<(), StoreError> {
+        self.database.write("note who stops a run", Durability::Process, |transaction| {
+            transaction
+                .prepare_cached(
+                    "UPDATE runs SET cancelled_by = ?2
+                     WHERE id = ?1 AND (cancelled_by IS NULL OR ?3)",
+                )?
+                .execute(params![run.as_str(), Text(by), by == CancelledBy::RunsCancel])?;
+            Ok(())
         })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wheelmill_model::{ByteSize, Digest, Phase, RunId};
 use wheelmill_store::{
-    AttemptEnd, CellCounts, NewCell, Outcome, Owner, RunOutcome, Store, StoreError,
+    AttemptEnd, CancelledBy, CellCounts, NewCell, Outcome, Owner, RunOutcome, Store, StoreError,
 };
 
 use crate::fixture::{CELL, Folder, key, new_cell, new_run};
@@ -63,6 +63,7 @@ fn a_run_is_told_again_as_it_went() {
     let json = serde_json::to_value(&detail).unwrap();
     assert_eq!(json["started-at"], detail.summary.started_at.to_string());
     assert_eq!(json["attempts"][0]["wall-seconds"], 62.5);
+    assert_eq!(json["attempts"][0]["peak-memory-bytes"], 3_u64 << 30);
     assert_eq!(json["attempts"][0]["phases"][0]["phase"], "fetch");
 }
 
@@ -165,7 +166,46 @@ fn the_run_of_a_killed_process_is_interrupted_and_that_of_a_living_one_is_not() 
     assert_eq!(attempt.outcome, Some(Outcome::Interrupted));
     // The last that was heard of it is that it began to compile, not that we looked.
     assert_eq!(detail.summary.ended_at, Some(attempt.phases[0].started_at));
+    assert_eq!(detail.summary.cancelled_by, None);
     assert_eq!(attempt.ended_at, detail.summary.ended_at);
+}
+
+#[test]
+fn a_killed_run_lived_until_the_last_line_of_its_log() {
+    let folder = Folder::new();
+    let dead = folder.store();
+    let run = dead.begin_run(&new_run()).unwrap();
+    let attempt = dead.begin_attempt(&run, &new_cell(CELL)).unwrap();
+    dead.begin_phase(attempt.id, Phase::Compile).unwrap();
+    let last = std::time::SystemTime::now();
+    fs_err::File::create(&attempt.log).unwrap().set_modified(last).unwrap();
+    drop(dead);
+    let store = folder.store();
+    store.settle_dead_runs().unwrap();
+    let ended = store.run("last").unwrap().summary.ended_at.unwrap();
+    assert_eq!(ended.as_microsecond(), jiff::Timestamp::try_from(last).unwrap().as_microsecond());
+}
+
+#[test]
+fn a_cancelled_run_tells_who_stopped_it() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let stopped_by = |wishes: &[CancelledBy], outcome| {
+        let run = store.begin_run(&new_run()).unwrap();
+        for by in wishes {
+            store.note_cancelled_by(&run, *by).unwrap();
+        }
+        store.finish_run(&run, outcome).unwrap();
+        store.run("last").unwrap().summary.cancelled_by
+    };
+    let (ctrl_c, term) = (CancelledBy::Interrupt, CancelledBy::Terminate);
+    let command = CancelledBy::RunsCancel;
+    assert_eq!(stopped_by(&[ctrl_c, term], RunOutcome::Cancelled), Some(ctrl_c));
+    // The command stops a run by a signal; whichever of the two writes first.
+    assert_eq!(stopped_by(&[ctrl_c, command], RunOutcome::Cancelled), Some(command));
+    assert_eq!(stopped_by(&[command, ctrl_c], RunOutcome::Cancelled), Some(command));
+    assert_eq!(stopped_by(&[], RunOutcome::Cancelled), None);
+    assert_eq!(stopped_by(&[command], RunOutcome::Done), None, "it was over before");
 }
 
 #[test]
@@ -212,7 +252,7 @@ fn the_most_alike_of_the_newest_builds_foretells_the_next() {
     build(spec("12.9", "2.11"), 300, Outcome::Built);
     build(spec("13.0", "2.10"), 500, Outcome::Built);
     build(spec("13.0", "2.11"), 1, Outcome::Failed);
-    build(spec("13.0", "2.11"), 0, Outcome::Cached);
+    build(spec("13.0", "2.11"), 0, Outcome::Stored);
 
     let package = "torchsort".parse().unwrap();
     let expectations = store.expectations(&package).unwrap();

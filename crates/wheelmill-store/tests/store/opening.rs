@@ -1,9 +1,9 @@
 //! What is opened as a store, what is refused, and that a refusal changes nothing.
 
 use fs_err as fs;
-use wheelmill_store::{Store, StoreError};
+use wheelmill_store::{AttemptEnd, Outcome, RunOutcome, Store, StoreError};
 
-use crate::fixture::{Folder, files_below, good, key};
+use crate::fixture::{CELL, Folder, files_below, good, key, new_cell, new_run};
 
 /// Refuses to open, and leaves the database as it was, byte for byte.
 fn refusal(folder: &Folder) -> StoreError {
@@ -47,6 +47,26 @@ fn a_newer_store_is_left_alone() {
     let error = refusal(&folder);
     assert!(matches!(error, StoreError::Newer { found: 1000, .. }));
     assert!(error.to_string().contains("newer wheelmill"), "{error}");
+}
+
+#[test]
+fn a_store_of_the_first_format_is_read() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let run = store.begin_run(&new_run()).unwrap();
+    let attempt = store.begin_attempt(&run, &new_cell(CELL)).unwrap();
+    store.finish_attempt(attempt.id, &AttemptEnd::new(Outcome::Stored)).unwrap();
+    store.finish_run(&run, RunOutcome::Done).unwrap();
+    drop(store);
+    let connection = rusqlite::Connection::open(folder.home().join("store.sqlite3")).unwrap();
+    let back = "ALTER TABLE runs DROP COLUMN cancelled_by;
+                UPDATE attempts SET outcome = 'cached'; PRAGMA user_version = 1;";
+    connection.execute_batch(back).unwrap();
+    drop(connection);
+
+    let told = folder.store().run("last").unwrap();
+    assert_eq!((told.summary.cells.stored, told.summary.cancelled_by), (1, None));
+    assert_eq!(told.attempts[0].outcome, Some(Outcome::Stored));
 }
 
 #[test]

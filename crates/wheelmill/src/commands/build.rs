@@ -62,10 +62,10 @@ fn reporter(session: &Session) -> Box<dyn Reporter> {
                 printer.warn(message, hint.as_deref());
             }
         })
-    } else if stderr_moves(session.environment.get("TERM")) {
+    } else if !printer.verbose && stderr_moves(session.environment.get("TERM")) {
         Box::new(LiveView::start())
     } else {
-        Box::new(PlainView::start())
+        Box::new(PlainView::start(printer.verbose))
     }
 }
 
@@ -90,6 +90,14 @@ fn print(result: &RunResult, printer: Printer) -> Result<(), CliError> {
     } else {
         printer.say("");
         printer.data(&report::summary(&result.cells))?;
+        let not_checked = report::not_checked(&result.cells);
+        if !not_checked.is_empty() {
+            printer.page(&format!("\n{not_checked}"))?;
+        }
+        let paths = report::wheel_paths(&result.cells);
+        if !paths.is_empty() {
+            printer.data(&format!("\n{paths}"))?;
+        }
         let cells = human::count(result.cells.len(), "cell");
         let wall = human::duration(result.wall);
         let run = result.run.as_ref().map(|run| format!("run {run}: ")).unwrap_or_default();

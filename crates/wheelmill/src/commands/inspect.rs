@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use owo_colors::OwoColorize as _;
 use serde_json::json;
-use wheelmill_model::ByteSize;
+use wheelmill_model::{ByteSize, CudaArch};
 use wheelmill_wheel::{ImageKind, InspectOptions, Inspection, NativeModule};
 
 use super::findings;
@@ -45,7 +45,7 @@ pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending, C
         printer.document(json!({ "wheels": inspections }))?;
     } else {
         let pages: Vec<String> = inspections.iter().map(page).collect();
-        printer.data(&pages.join("\n"))?;
+        printer.page(&pages.join("\n"))?;
     }
     Ok(ending)
 }
@@ -97,19 +97,21 @@ fn describe(page: &mut Page, module: &NativeModule) {
     field("gpu code", &device_code(module));
 }
 
-/// `sm_90 ×4, sm_90 PTX ×4`: how many images there are of each architecture.
+/// `sm_90 ×4, sm_90 PTX ×4`: how many images there are of each architecture, the oldest first.
 fn device_code(module: &NativeModule) -> String {
-    let mut images: BTreeMap<String, usize> = BTreeMap::new();
+    let mut images: BTreeMap<(CudaArch, ImageKind), usize> = BTreeMap::new();
     for image in module.executable_containers().flat_map(|container| &container.images) {
-        let kind = match image.kind {
-            ImageKind::Cubin => String::new(),
-            kind => format!(" {kind}"),
-        };
-        *images.entry(format!("{}{kind}", image.arch)).or_default() += 1;
+        *images.entry((image.arch, image.kind)).or_default() += 1;
     }
     let counted: Vec<String> = images
         .into_iter()
-        .map(|(image, count)| if count > 1 { format!("{image} ×{count}") } else { image })
+        .map(|((arch, kind), count)| {
+            let image = match kind {
+                ImageKind::Cubin => arch.to_string(),
+                kind => format!("{arch} {kind}"),
+            };
+            if count > 1 { format!("{image} ×{count}") } else { image }
+        })
         .collect();
     counted.join(", ")
 }

@@ -1,10 +1,11 @@
 //! `wheelmill man`: manual pages.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory as _};
 
 use crate::cli::Cli;
 use crate::error::{CliError, Ending};
+use crate::manual;
 use crate::settings::Session;
 
 /// Print the manual page, or write one page for each command into a folder
@@ -17,23 +18,16 @@ pub(crate) struct ManArgs {
 
 /// Prints the main page, or writes all.
 pub(crate) fn man(args: &ManArgs, session: &Session) -> Result<Ending, CliError> {
-    let command = Cli::command();
+    let pages = manual::pages(Cli::command())?;
     match &args.out {
-        None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(command).render(&mut page)?;
-            session.printer.data(&String::from_utf8_lossy(&page))?;
-        }
+        None => session.printer.data(&pages[0].text)?,
         Some(folder) => {
-            write_pages(command, folder)?;
+            fs_err::create_dir_all(folder)?;
+            for page in pages {
+                fs_err::write(folder.join(page.file), page.text)?;
+            }
             session.printer.say(format_args!("the pages are in {folder}"));
         }
     }
     Ok(Ending::Done)
-}
-
-fn write_pages(command: clap::Command, folder: &Utf8Path) -> Result<(), CliError> {
-    fs_err::create_dir_all(folder)?;
-    clap_mangen::generate_to(command, folder)?;
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Times and durations as people read them.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -73,8 +74,8 @@ pub(crate) fn command(words: &[String]) -> String {
 }
 
 /// `1 cell`, `3 cells`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+pub(crate) fn count<N: Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == N::from(1) { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The live view of a run on a terminal: a moving line for each cell that is worked on, and a line
+//! The live view of a run on a terminal: moving lines for each cell that is worked on, and a line
 //! that stays for each that is done.
 
 use std::collections::HashMap;
@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use owo_colors::{OwoColorize as _, Style};
 use wheelmill_mill::{CellResult, Event, Reporter};
-use wheelmill_model::{ByteSize, Phase};
 
+use super::doing::Doing;
 use super::report::cell_line;
-use super::{echo, human, lock, printer, safe, style};
+use super::wrap::{break_line, cut};
+use super::{echo, human, lock, printer, safe, style, width};
 
 /// The view that now owns the lines at the bottom of the terminal, so that others can write above
 /// them.
@@ -55,22 +56,7 @@ struct Footer {
 
 struct Line {
     bar: ProgressBar,
-    state: Arc<Mutex<CellState>>,
-}
-
-/// What a moving line shows, beside its clock.
-struct CellState {
-    phase: Option<Phase>,
-    doing: String,
-    progress: Option<Progress>,
-    expected: Option<Duration>,
-}
-
-/// Steps of a build, and since when they are counted.
-struct Progress {
-    done: u64,
-    total: u64,
-    first: (Instant, u64),
+    doing: Arc<Mutex<Doing>>,
 }
 
 impl LiveView {
@@ -98,32 +84,30 @@ impl LiveView {
     }
 
     fn begin_cell(&self, cell: &str, expected: Option<Duration>) {
-        let state = CellState { phase: None, doing: String::new(), progress: None, expected };
-        let state = Arc::new(Mutex::new(state));
-        let timed = Arc::clone(&state);
-        let clock = move |progress: &ProgressState, out: &mut dyn Write| {
-            let _ = out.write_str(&lock(&timed).clock(progress.elapsed()));
+        let doing = Arc::new(Mutex::new(Doing::new(expected, Instant::now())));
+        let (name, above, below) =
+            (safe(cell).into_owned(), Arc::clone(&doing), Arc::clone(&doing));
+        let head = move |_: &ProgressState, out: &mut dyn Write| {
+            let _ = out.write_str(&head(&name, &lock(&above), Instant::now(), width::live()));
+        };
+        let body = move |_: &ProgressState, out: &mut dyn Write| {
+            let _ = out.write_str(&body(&lock(&below), Instant::now(), width::live()));
         };
         let bar = match &*lock(&self.footer) {
             Some(footer) => self.lines.insert_before(&footer.bar, ProgressBar::new_spinner()),
             None => self.lines.add(ProgressBar::new_spinner()),
         };
         let spinner = if printer::stderr_has_color() { "{spinner:.cyan}" } else { "{spinner}" };
-        let line = template(&format!("{spinner} {{prefix}} {{wide_msg}} {{clock}}"));
-        bar.set_style(line.with_key("clock", clock));
-        bar.set_prefix(paint(&safe(cell), style::strong()));
+        let lines = template(&format!("{spinner} {{head}}\n  {{body}}"));
+        bar.set_style(lines.with_key("head", head).with_key("body", body));
+        // The clocks of both lines go on by themselves.
         bar.enable_steady_tick(Duration::from_millis(120));
-        lock(&self.cells).insert(cell.to_owned(), Line { bar, state });
+        lock(&self.cells).insert(cell.to_owned(), Line { bar, doing });
     }
 
-    fn change(&self, cell: &str, change: impl FnOnce(&mut CellState)) {
+    fn see(&self, cell: &str, event: &Event) {
         if let Some(line) = lock(&self.cells).get(cell) {
-            let message = {
-                let mut state = lock(&line.state);
-                change(&mut state);
-                state.message()
-            };
-            line.bar.set_message(message);
+            lock(&line.doing).see(event, Instant::now());
         }
     }
 
@@ -160,22 +144,11 @@ impl Reporter for LiveView {
         match event {
             Event::RunStarted { cells, .. } => self.begin_run(cells.len()),
             Event::CellStarted { cell, expected, .. } => self.begin_cell(cell, *expected),
-            Event::PhaseStarted { cell, phase } => self.change(cell, |state| {
-                state.phase = Some(*phase);
-                state.doing.clear();
-                state.progress = None;
-            }),
-            Event::Activity { cell, message } => {
-                self.change(cell, |state| state.doing = safe(message).into_owned());
-            }
-            Event::Download { cell, what, done, total } => self.change(cell, |state| {
-                state.doing = download(what, *done, *total);
-            }),
-            Event::Progress { cell, done, total } => self.change(cell, |state| {
-                let first =
-                    state.progress.as_ref().map_or((Instant::now(), *done), |old| old.first);
-                state.progress = Some(Progress { done: *done, total: *total, first });
-            }),
+            Event::PhaseStarted { cell, .. }
+            | Event::Activity { cell, .. }
+            | Event::Download { cell, .. }
+            | Event::Progress { cell, .. } => self.see(cell, event),
+            Event::Output { .. } => {}
             Event::Warning { message, hint, .. } => {
                 talk(printer::warning(message, hint.as_deref()));
             }
@@ -192,46 +165,27 @@ impl Drop for LiveView {
     }
 }
 
-impl CellState {
-    fn message(&self) -> String {
-        let phase = self.phase.map_or("", Phase::as_str);
-        let mut message = paint(&format!("{phase:<11}"), style::active());
-        if let Some(Progress { done, total, .. }) = &self.progress {
-            message = format!("{message} [{done}/{total}]");
-        }
-        if !self.doing.is_empty() {
-            message = format!("{message} {}", self.doing);
-        }
-        message
-    }
+/// What stands before each of a cell's lines: the spinner or its room.
+const MARGIN: usize = 2;
 
-    fn clock(&self, elapsed: Duration) -> String {
-        let clock = human::clock(elapsed);
-        match self.left(elapsed) {
-            Some(left) => format!("{clock}, {} left", human::clock(left)),
-            None => clock,
-        }
-    }
-
-    /// How long it will still take: by what it took the last time, else by the pace of its steps.
-    fn left(&self, elapsed: Duration) -> Option<Duration> {
-        if let Some(expected) = self.expected {
-            return expected.checked_sub(elapsed);
-        }
-        let Progress { done, total, first: (since, from) } = self.progress.as_ref()?;
-        let made = done.checked_sub(*from).filter(|made| *made > 0)?;
-        let pace = since.elapsed().as_secs_f64() / made as f64;
-        Some(Duration::from_secs_f64(pace * total.saturating_sub(*done) as f64))
-    }
+/// The first line of a cell: its name, and its clock at the right.
+fn head(cell: &str, doing: &Doing, now: Instant, width: usize) -> String {
+    let clock = doing.clock(now);
+    let room = width.saturating_sub(MARGIN + clock.len() + 1);
+    let name = cut(cell, room);
+    let gap = " ".repeat(1 + room.saturating_sub(name.chars().count()));
+    format!("{}{gap}{clock}", paint(&name, style::strong()))
 }
 
-/// `torch 312.0 MiB of 2.1 GiB`.
-pub(crate) fn download(what: &str, done: u64, total: Option<u64>) -> String {
-    let what = safe(what);
-    match total {
-        Some(total) => format!("{what} {} of {}", ByteSize(done), ByteSize(total)),
-        None => format!("{what} {}", ByteSize(done)),
-    }
+/// The lines below it: the phase, how long its step goes on, what happens in it.
+fn body(doing: &Doing, now: Instant, width: usize) -> String {
+    let (phase, time) = (doing.phase(), human::clock(doing.time(now)));
+    let text = format!("{phase} {time}  {}", doing.details());
+    let room = width.saturating_sub(MARGIN);
+    let lines = break_line(text.trim_end(), room, MARGIN);
+    let fitting: Vec<String> = lines.lines().map(|line| cut(line, room)).collect();
+    let text = fitting.join(&format!("\n{}", " ".repeat(MARGIN)));
+    text.replacen(phase, &paint(phase, style::active()), 1)
 }
 
 fn template(text: &str) -> ProgressStyle {
@@ -245,26 +199,44 @@ fn paint(text: &str, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wheelmill_model::Phase;
+
     use super::*;
 
     #[test]
-    fn what_is_left_is_told_by_the_last_build_else_by_the_pace_of_this_one() {
-        let seconds = Duration::from_secs;
-        let mut state =
-            CellState { phase: None, doing: String::new(), progress: None, expected: None };
-        assert_eq!(state.left(seconds(5)), None);
-        assert_eq!(state.clock(seconds(65)), "1:05");
-
-        state.expected = Some(seconds(60));
-        assert_eq!(state.clock(seconds(20)), "0:20, 0:40 left");
-        // It takes longer than the last time: nothing is promised.
-        assert_eq!(state.clock(seconds(61)), "1:01");
-
-        state.expected = None;
-        let long_ago = Instant::now().checked_sub(seconds(20)).unwrap();
-        state.progress = Some(Progress { done: 3, total: 10, first: (long_ago, 3) });
-        assert_eq!(state.left(seconds(20)), None, "one step alone shows no pace");
-        state.progress = Some(Progress { done: 5, total: 10, first: (long_ago, 3) });
-        assert_eq!(state.left(seconds(20)).map(|left| left.as_secs()), Some(50));
+    fn both_lines_of_a_cell_fit_the_terminal() {
+        let begin = Instant::now();
+        let cell = "torchsort-0.1.10-cu130-torch2.11-cp311-sm90";
+        let mut doing = Doing::new(None, begin);
+        let events = [
+            Event::PhaseStarted { cell: cell.to_owned(), phase: Phase::Environment },
+            Event::Activity {
+                cell: cell.to_owned(),
+                message: "[1/2] CUDA 13.0 and torch 2.11".to_owned(),
+            },
+        ];
+        for event in &events {
+            doing.see(event, begin);
+        }
+        let now = begin + Duration::from_secs(83);
+        let lines = |width| {
+            let lines = [head(cell, &doing, now, width), body(&doing, now, width)];
+            lines.map(|line| anstream::adapter::strip_str(&line).to_string())
+        };
+        assert_eq!(
+            lines(60),
+            [
+                "torchsort-0.1.10-cu130-torch2.11-cp311-sm90           1:23",
+                "environment 1:23  [1/2] CUDA 13.0 and torch 2.11",
+            ]
+        );
+        assert_eq!(
+            lines(40),
+            [
+                "torchsort-0.1.10-cu130-torch2.11… 1:23",
+                "environment 1:23  [1/2] CUDA 13.0 and\n    torch 2.11",
+            ]
+        );
+        assert!(lines(1)[0].starts_with('…'));
     }
 }

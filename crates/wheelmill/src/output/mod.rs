@@ -1,6 +1,7 @@
 //! Everything that reaches a person's eyes, or another program's: colours, tables, the views of a
 //! run.
 
+mod doing;
 mod echo;
 pub(crate) mod human;
 pub(crate) mod live;
@@ -11,13 +12,15 @@ pub(crate) mod report;
 mod safe;
 pub(crate) mod style;
 mod table;
+pub(crate) mod width;
+mod wrap;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use live::LiveView;
 pub(crate) use page::Page;
 pub(crate) use plain::PlainView;
-pub(crate) use printer::{Color, Printer, stderr_moves, talk};
+pub(crate) use printer::{Color, Printer, stderr_moves, talk, warning};
 pub(crate) use safe::{SafeWriter, safe, safe_json};
 pub(crate) use table::{Field, Table};
 

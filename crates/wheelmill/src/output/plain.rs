@@ -1,76 +1,238 @@
-//! The view of a run where no terminal is: one line for each thing that happened, with its time.
+//! The view of a run where no terminal is, or where all is to be seen: one line for each thing that
+//! happened, with its time.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use wheelmill_mill::{Event, Reporter};
-use wheelmill_model::Phase;
 
-use super::live::download;
+use super::doing::Doing;
 use super::report::cell_line;
-use super::{lock, printer, safe};
+use super::{human, lock, printer, safe};
 
 /// How often the progress of one cell is told.
 const PACE: Duration = Duration::from_secs(10);
+/// How long nothing is said before it is said that the work goes on.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Writes lines such as `  12.3s  torchsort-0.1.10-…  compile`.
 pub(crate) struct PlainView {
-    begin: Instant,
-    /// When the progress of a cell was last told.
-    told: Mutex<HashMap<String, Instant>>,
+    told: Arc<Mutex<Told>>,
+    /// Dropped to end the thread that breaks the silence.
+    end: Option<Sender<()>>,
+    pulse: Option<JoinHandle<()>>,
 }
 
 impl PlainView {
-    /// A view whose clock starts now.
-    pub(crate) fn start() -> Self {
-        Self { begin: Instant::now(), told: Mutex::default() }
-    }
-
-    fn say(&self, cell: &str, text: &str) {
-        let seconds = self.begin.elapsed().as_secs_f64();
-        printer::talk(format_args!("{seconds:7.1}s  {}  {}", safe(cell), safe(text)));
-    }
-
-    /// Says how far something is, unless that was just said. The first time in a phase it is said
-    /// `at_once`, or only when it takes its time.
-    fn say_sometimes(&self, cell: &str, at_once: bool, text: impl FnOnce() -> String) {
-        let due = {
-            let mut told = lock(&self.told);
-            let due = told.get(cell).map_or(at_once, |last| last.elapsed() >= PACE);
-            if due || !told.contains_key(cell) {
-                told.insert(cell.to_owned(), Instant::now());
+    /// A view whose clock starts now. With `output` it has every line of the logs too.
+    pub(crate) fn start(output: bool) -> Self {
+        let told = Arc::new(Mutex::new(Told::new(output, Instant::now())));
+        let (end, ended) = channel();
+        let heard = Arc::clone(&told);
+        let pulse = thread::Builder::new().name("pulse".to_owned()).spawn(move || {
+            let second = Duration::from_secs(1);
+            while ended.recv_timeout(second) == Err(RecvTimeoutError::Timeout) {
+                let line = lock(&heard).pulse(Instant::now());
+                line.as_deref().into_iter().for_each(printer::put);
             }
-            due
-        };
-        if due {
-            self.say(cell, &text());
-        }
-    }
-
-    fn begin_phase(&self, cell: &str, phase: Phase) {
-        lock(&self.told).remove(cell);
-        self.say(cell, phase.as_str());
+        });
+        // A machine that has no room for a thread goes without the lines.
+        Self { told, end: Some(end), pulse: pulse.ok() }
     }
 }
 
 impl Reporter for PlainView {
     fn report(&self, event: &Event) {
+        let mut told = lock(&self.told);
+        // Said while it is locked, so that lines come in the order of their times.
+        if let Some(line) = told.take(event, Instant::now()) {
+            printer::put(&line);
+        }
+    }
+}
+
+impl Drop for PlainView {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        // A pulse that panicked has nothing left to tell.
+        drop(self.pulse.take().map(JoinHandle::join));
+    }
+}
+
+/// What was said, and so what is worth saying next.
+struct Told {
+    output: bool,
+    begin: Instant,
+    /// When anything was last said.
+    last: Instant,
+    several: bool,
+    /// The cells that are worked on.
+    cells: BTreeMap<String, Cell>,
+}
+
+struct Cell {
+    doing: Doing,
+    /// When its progress was last told in this phase.
+    progress: Option<Instant>,
+}
+
+impl Told {
+    const fn new(output: bool, now: Instant) -> Self {
+        Self { output, begin: now, last: now, several: false, cells: BTreeMap::new() }
+    }
+
+    /// The line to say about an event, if it is worth one.
+    fn take(&mut self, event: &Event, now: Instant) -> Option<String> {
+        if let Event::PhaseStarted { cell, .. }
+        | Event::Activity { cell, .. }
+        | Event::Download { cell, .. }
+        | Event::Progress { cell, .. } = event
+            && let Some(cell) = self.cells.get_mut(cell)
+        {
+            cell.doing.see(event, now);
+        }
+        let line = self.line(event, now)?;
+        self.last = now;
+        Some(line)
+    }
+
+    fn line(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
-            Event::RunStarted { .. } | Event::RunFinished { .. } => {}
-            Event::CellStarted { cell, log, .. } => self.say(cell, &format!("log: {log}")),
-            Event::PhaseStarted { cell, phase } => self.begin_phase(cell, *phase),
-            Event::Activity { cell, message } => self.say(cell, message),
-            Event::Download { cell, what, done, total } => {
-                self.say_sometimes(cell, false, || download(what, *done, *total));
+            Event::RunStarted { cells, .. } => {
+                self.several = cells.len() > 1;
+                None
             }
-            Event::Progress { cell, done, total } => {
-                self.say_sometimes(cell, true, || format!("[{done}/{total}]"));
+            Event::CellStarted { cell, log, expected } => {
+                let doing = Doing::new(*expected, now);
+                self.cells.insert(cell.clone(), Cell { doing, progress: None });
+                Some(self.timed(cell, &format!("log: {log}"), now))
             }
+            // The log says it too.
+            Event::PhaseStarted { .. } | Event::Activity { .. } if self.output => None,
+            Event::PhaseStarted { cell, phase } => {
+                self.cells.get_mut(cell)?.progress = None;
+                Some(self.timed(cell, phase.as_str(), now))
+            }
+            Event::Activity { cell, message } => Some(self.timed(cell, message, now)),
+            Event::Download { cell, .. } | Event::Progress { cell, .. } => {
+                let state = self.cells.get_mut(cell)?;
+                let since = *state.progress.get_or_insert(now);
+                let details = state.doing.details();
+                if self.output || details.is_empty() || now.duration_since(since) < PACE {
+                    return None;
+                }
+                state.progress = Some(now);
+                let text = format!("{}: {details}", state.doing.phase());
+                Some(self.timed(cell, &text, now))
+            }
+            Event::Output { cell, line } if self.output => Some(match self.several {
+                true => format!("{}: {}", safe(cell), safe(line)),
+                false => safe(line).into_owned(),
+            }),
+            Event::Output { .. } | Event::RunFinished { .. } => None,
             Event::Warning { message, hint, .. } => {
-                printer::talk(printer::warning(message, hint.as_deref()));
+                Some(printer::warning(message, hint.as_deref()))
             }
-            Event::CellFinished(result) => printer::talk(cell_line(result)),
+            Event::CellFinished(result) => {
+                self.cells.remove(&result.cell);
+                Some(cell_line(result))
+            }
+        }
+    }
+
+    /// The line to say when nothing was said for long: what still goes on, and for how long.
+    fn pulse(&mut self, now: Instant) -> Option<String> {
+        if now.saturating_duration_since(self.last) < SILENCE {
+            return None;
+        }
+        let (cell, Cell { doing, .. }) = self.cells.iter().next()?;
+        let details = match doing.details() {
+            details if details.is_empty() => details,
+            details => format!(": {details}"),
+        };
+        let time = human::duration(doing.time(now));
+        let text = match doing.phase() {
+            "" => format!("still waiting after {time}{details}"),
+            phase => format!("still in {phase} after {time}{details}"),
+        };
+        let line = self.timed(cell, &text, now);
+        self.last = now;
+        Some(line)
+    }
+
+    fn timed(&self, cell: &str, text: &str, now: Instant) -> String {
+        let seconds = now.saturating_duration_since(self.begin).as_secs_f64();
+        format!("{seconds:7.1}s  {}  {}", safe(cell), safe(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wheelmill_mill::Progress;
+    use wheelmill_model::{Phase, RunId};
+
+    use super::*;
+
+    const CELL: &str = "cell-a";
+
+    fn started(cells: &[&str]) -> [Event; 3] {
+        let cell = CELL.to_owned();
+        let cells = cells.iter().map(|&cell| cell.to_owned()).collect();
+        [
+            Event::RunStarted { run: RunId::from_text("20261122-104637-003f"), cells },
+            Event::CellStarted { cell: cell.clone(), log: "/logs/1.log".into(), expected: None },
+            Event::PhaseStarted { cell, phase: Phase::Compile },
+        ]
+    }
+
+    fn steps(done: u64, total: u64) -> Event {
+        let progress = Some(Progress::Steps { done, total });
+        Event::Progress { cell: CELL.to_owned(), progress }
+    }
+
+    #[test]
+    fn long_silences_are_broken_by_what_still_goes_on() {
+        let begin = Instant::now();
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        let mut told = Told::new(false, begin);
+        let mut lines: Vec<_> =
+            started(&[CELL]).iter().filter_map(|event| told.take(event, begin)).collect();
+        for (seconds, event) in [(1, steps(1, 9)), (12, steps(2, 9)), (13, steps(3, 9))] {
+            lines.extend(told.take(&event, after(seconds)));
+        }
+        for second in 0..=75 {
+            lines.extend(told.pulse(after(second)));
+        }
+        assert_eq!(
+            lines,
+            [
+                "    0.0s  cell-a  log: /logs/1.log",
+                "    0.0s  cell-a  compile",
+                "   12.0s  cell-a  compile: 2 of 9 steps done",
+                "   42.0s  cell-a  still in compile after 42s: 3 of 9 steps done",
+                "   72.0s  cell-a  still in compile after 1m 12s: 3 of 9 steps done",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_lines_of_the_log_have_their_cell_before_them_where_there_are_several() {
+        let now = Instant::now();
+        for (cells, expected) in
+            [(&[CELL][..], "nvcc \\u{7}-c a.cu"), (&[CELL, "b"], "cell-a: nvcc \\u{7}-c a.cu")]
+        {
+            let mut told = Told::new(true, now);
+            let line = "nvcc \u{7}-c a.cu".to_owned();
+            let output = Event::Output { cell: CELL.to_owned(), line };
+            let lines: Vec<_> = started(cells)
+                .iter()
+                .chain([&steps(1, 2), &output])
+                .filter_map(|event| told.take(event, now))
+                .collect();
+            assert_eq!(lines, ["    0.0s  cell-a  log: /logs/1.log", expected]);
         }
     }
 }

@@ -8,7 +8,8 @@ use clap::ValueEnum;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
-use super::{Page, safe, safe_json, style};
+use super::wrap::wrap;
+use super::{Page, safe, safe_json, style, width};
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -71,6 +72,14 @@ impl Printer {
         }
     }
 
+    /// Writes a page of text to stdout, its lines broken to fit the terminal.
+    ///
+    /// # Errors
+    /// As `data`.
+    pub(crate) fn page(self, text: &str) -> io::Result<()> {
+        self.data(&wrap(text, width::stdout()))
+    }
+
     /// Writes one JSON document to stdout. `content` must serialize as a map.
     ///
     /// # Errors
@@ -105,8 +114,13 @@ pub(crate) fn warning(message: &str, hint: Option<&str>) -> String {
     page.finish().trim_end().to_owned()
 }
 
-/// Writes a line to stderr. An error has nobody to be told to.
+/// Writes text to stderr, its lines broken to fit the terminal.
 pub(crate) fn talk(text: impl Display) {
+    put(&wrap(&text.to_string(), width::stderr()));
+}
+
+/// Writes a line to stderr as it is. An error has nobody to be told to.
+pub(crate) fn put(text: &str) {
     let mut stderr = anstream::stderr().lock();
     drop(writeln!(stderr, "{text}"));
 }

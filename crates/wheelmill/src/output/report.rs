@@ -3,6 +3,7 @@
 use owo_colors::{OwoColorize as _, Style};
 use wheelmill_mill::{CellOutcome, CellResult, Failure};
 use wheelmill_model::ByteSize;
+use wheelmill_wheel::NotChecked;
 
 use super::{Field, Page, Table, human, safe, style};
 
@@ -37,9 +38,9 @@ fn time(result: &CellResult) -> Option<String> {
     (!result.wall.is_zero()).then(|| human::duration(result.wall))
 }
 
-/// The table of all cells, and below it where each wheel lies.
+/// The table of all cells.
 pub(crate) fn summary(cells: &[CellResult]) -> String {
-    let mut table = Table::new(["CELL", "RESULT", ">TIME", ">SIZE", ">PEAK MEMORY"]);
+    let mut table = Table::new(["CELL", "RESULT", "?>TIME", "?>SIZE", "?>PEAK MEMORY"]);
     for cell in cells {
         let size = cell.wheel.as_ref().map(|wheel| ByteSize(wheel.size).to_string());
         let memory = cell.peak_memory.map(|peak| peak.to_string());
@@ -51,13 +52,34 @@ pub(crate) fn summary(cells: &[CellResult]) -> String {
             Field::plain(memory.unwrap_or_default()),
         ]);
     }
-    let mut page = table.render();
-    let paths = wheel_paths(cells);
-    if !paths.is_empty() {
-        page.push('\n');
-        page.push_str(&paths);
+    table.render()
+}
+
+/// What could not be checked about the wheels: a line for each check, with the cells that it
+/// concerns unless these are all that have a wheel.
+pub(crate) fn not_checked(cells: &[CellResult]) -> String {
+    let good =
+        |cell: &&CellResult| matches!(cell.outcome, CellOutcome::Built | CellOutcome::Stored);
+    let with_wheels = cells.iter().filter(good).count();
+    let mut checks: Vec<(&NotChecked, Vec<&str>)> = Vec::new();
+    for cell in cells {
+        for check in &cell.not_checked {
+            match checks.iter_mut().find(|(known, _)| *known == check) {
+                Some((_, concerned)) => concerned.push(&cell.cell),
+                None => checks.push((check, vec![&cell.cell])),
+            }
+        }
     }
-    page
+    let mut page = Page::new();
+    for (check, concerned) in checks {
+        let of = match concerned.len() == with_wheels {
+            true => String::new(),
+            false => format!(" of {}", concerned.join(", ")),
+        };
+        let label = "not checked:".style(style::warning());
+        page.line(format_args!("{label} {}", safe(&format!("{}{of} ({})", check.what, check.why))));
+    }
+    page.finish()
 }
 
 /// Where each wheel lies, a line each.
@@ -116,6 +138,7 @@ mod tests {
                 log: Some("/logs/1.log".into()),
             }),
             log: None,
+            not_checked: Vec::new(),
         }
     }
 
@@ -144,5 +167,25 @@ mod tests {
         CELL                                         RESULT    TIME  SIZE  PEAK MEMORY
         torchsort-0.1.10-cu130-torch2.11-cp311-sm90  failed  1m 48s            3.0 GiB
         ");
+    }
+
+    #[test]
+    fn what_was_not_checked_is_said_once_and_of_whom() {
+        let wheel = |cell: &str, checks: &[&str]| CellResult {
+            cell: cell.to_owned(),
+            outcome: CellOutcome::Built,
+            not_checked: checks
+                .iter()
+                .map(|&what| NotChecked { what: what.to_owned(), why: "no GPU".to_owned() })
+                .collect(),
+            failure: None,
+            ..failed()
+        };
+        let cells = [wheel("a", &["run", "import"]), wheel("b", &["run"]), failed()];
+        assert_eq!(
+            plain(&not_checked(&cells)),
+            "not checked: run (no GPU)\nnot checked: import of a (no GPU)\n"
+        );
+        assert_eq!(not_checked(&[failed()]), "");
     }
 }

@@ -55,6 +55,7 @@ fn ctrl_c_stops_everything_and_the_history_says_so() {
     expect_gone("86399.101");
     let run = place.run("runs show last --json").expect(0).json();
     assert_eq!(run["run"]["outcome"], "cancelled", "{run}");
+    assert_eq!(run["run"]["cancelled-by"], "sigint", "{run}");
 }
 
 #[test]
@@ -81,4 +82,6 @@ fn another_terminal_can_cancel_a_run() {
     place.run("runs cancel last").expect(0);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     expect_gone("86399.103");
+    let run = place.run("runs show last --json").expect(0).json();
+    assert_eq!(run["run"]["cancelled-by"], "runs-cancel", "{run}");
 }

@@ -33,6 +33,17 @@ fn a_wheel_is_built_from_a_folder_and_the_second_run_finds_it() {
 }
 
 #[test]
+fn a_verbose_build_shows_its_log_as_it_grows() {
+    let place = Place::with("");
+    let built = place.build("--verbose").expect(0);
+    let log = fs_err::read_to_string(built.cell()["log"].as_str().unwrap()).unwrap();
+    assert!(log.contains("wheelmill: imported tinycuda"), "{log}");
+    for line in log.lines().filter(|line| !line.contains('\r')) {
+        assert!(built.stderr.lines().any(|shown| shown == line), "{line}\n{}", built.stderr);
+    }
+}
+
+#[test]
 fn a_changed_source_or_another_architecture_is_another_wheel() {
     let place = Place::with("");
     let first = place.build("").expect(0).cell();
@@ -47,7 +58,8 @@ fn a_changed_source_or_another_architecture_is_another_wheel() {
     assert_eq!(wider["outcome"], "built");
     let path = wider["wheel"]["path"].as_str().unwrap();
     let inspected = place.run(&format!("inspect {path}")).expect(0).stdout;
-    assert!(inspected.contains("sm_90") && inspected.contains("sm_100"), "{inspected}");
+    let place_of = |arch: &str| inspected.find(arch).unwrap_or_else(|| panic!("{inspected}"));
+    assert!(place_of("sm_90") < place_of("sm_100"), "{inspected}");
 }
 
 #[test]

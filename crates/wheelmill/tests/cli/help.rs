@@ -39,6 +39,41 @@ fn without_a_command_the_help_is_an_error() {
 }
 
 #[test]
+fn help_is_a_command_too() {
+    let place = Place::new();
+    for words in ["build", "runs show"] {
+        let help = place.run(&format!("help {words}"));
+        assert_eq!(help, place.run(&format!("{words} --help")), "{words}");
+    }
+}
+
+#[test]
+fn a_name_in_the_place_of_a_command_gets_the_command_that_takes_it() {
+    let place = Place::new();
+    for (typed, meant) in [
+        ("wheels torchsort", "wheelmill wheels show torchsort"),
+        ("runs last", "wheelmill runs show last"),
+        ("runs 2026", "wheelmill runs show 2026"),
+        ("runs sho", "'show'"),
+    ] {
+        let output = place.run(typed);
+        assert!(output.starts_with("exit: 2") && output.contains(meant), "{typed}: {output}");
+        assert_eq!(output.matches("tip:").count(), 1, "{typed}: {output}");
+    }
+}
+
+#[test]
+fn a_misspelled_level_of_the_log_is_no_secret() {
+    let place = Place::new();
+    for (level, told) in [("blah", true), ("debug", false), ("info,wheelmill_engine", false)] {
+        let output = place.command("runs").env("WHEELMILL_LOG", level).output().unwrap();
+        let talk = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(talk.contains("neither a level nor a part"), told, "{level}: {talk}");
+        assert!(output.status.success(), "{level}: {talk}");
+    }
+}
+
+#[test]
 fn shells_get_completions_of_subcommands_and_values() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish"] {
@@ -60,5 +95,15 @@ fn manual_pages_are_written_for_every_command() {
         |name: &str| fs_err::read_to_string(place.path().join("project/pages").join(name)).unwrap();
     assert!(page("wheelmill.1").contains(".TH"));
     assert!(page("wheelmill-build.1").contains("cuda"));
-    assert!(page("wheelmill-runs-logs.1").contains("follow"));
+    let logs = page("wheelmill-runs-logs.1");
+    for text in [
+        "follow",
+        ".SH SYNOPSIS\nwheelmill runs logs [OPTIONS] [RUN] [CELL]\n",
+        ".SH \"EXIT STATUS\"",
+        "\\fB130\\fR\ninterrupted",
+        "WHEELMILL_HOME",
+    ] {
+        assert!(logs.contains(text), "no {text} in:\n{logs}");
+    }
+    assert!(!place.path().join("project/pages/wheelmill-help.1").exists());
 }

@@ -7,7 +7,9 @@ use fs_err::OpenOptions;
 use insta::{Settings, assert_snapshot};
 use serde_json::json;
 use wheelmill_model::{ByteSize, Phase, RunId};
-use wheelmill_store::{Attempt, AttemptEnd, NewCell, NewRun, Outcome, Owner, RunOutcome, Store};
+use wheelmill_store::{
+    Attempt, AttemptEnd, CancelledBy, NewCell, NewRun, Outcome, Owner, RunOutcome, Store,
+};
 
 use crate::fixture::Place;
 
@@ -80,7 +82,7 @@ fn a_failed_run_is_listed_and_told_with_its_cause() {
     let store = place.store();
     let (run, attempts) = begin(&store, &["cell-a", "cell-b"]);
     fail(&store, &attempts[0]);
-    store.finish_attempt(attempts[1].id, &AttemptEnd::new(Outcome::Cached)).unwrap();
+    store.finish_attempt(attempts[1].id, &AttemptEnd::new(Outcome::Stored)).unwrap();
     with_filters(|| {
         assert_snapshot!(place.run("runs ls"), @r"
         exit: 0
@@ -108,6 +110,20 @@ fn a_failed_run_is_listed_and_told_with_its_cause() {
         cell-b  stored
           log          [HERE]/store/logs/[RUN]/cell-b/1.log
         "#);
+        assert!(place.run("runs -n 1").contains("1 stored, 1 failed"));
+        assert_snapshot!(place.run("runs -n 1 show"), @r"
+        exit: 2
+        ----- stderr
+        error: `--limit` before a command limits nothing
+          hint: write it behind the command: `wheelmill runs ls -n 5`
+        ");
+        assert_snapshot!(place.run("runs ls -n 0"), @r"
+        exit: 2
+        ----- stderr
+        error: invalid value '0' for '--limit <N>': `0` is not a number of runs: write 1 or more
+
+        For more information, try '--help'.
+        ");
         assert_snapshot!(place.run("runs show 1999"), @r"
         exit: 2
         ----- stderr
@@ -118,6 +134,97 @@ fn a_failed_run_is_listed_and_told_with_its_cause() {
         exit: 2
         ----- stderr
         error: no run goes on
+        ");
+    });
+}
+
+#[test]
+fn what_was_not_checked_and_what_happened_is_told() {
+    let place = Place::new();
+    let store = place.store();
+    let (run, attempts) = begin(&store, &["cell-a"]);
+    let check = json!({ "code": "disk", "state": "ok", "message": "31 GiB are free", "fix": null });
+    store.record(attempts[0].id, "checks", &json!([check])).unwrap();
+    let command = json!({ "command": ["sh", "-euc", "\"$@\"\n", "uv build"], "jobs": 2 });
+    store.record(attempts[0].id, "command", &command).unwrap();
+    let unchecked = json!({ "what": "run on a GPU", "why": "there is none" });
+    let verdict =
+        json!({ "passed": true, "summary": "sm_90 natively", "not-checked": [unchecked] });
+    store.record(attempts[0].id, "verdict", &verdict).unwrap();
+    let end = AttemptEnd { compiles: Some(2), ..AttemptEnd::new(Outcome::Built) };
+    store.finish_attempt(attempts[0].id, &end).unwrap();
+    store.finish_run(&run, RunOutcome::Done).unwrap();
+    with_filters(|| {
+        assert_snapshot!(place.run("runs show --verbose"), @r#"
+        exit: 0
+        ----- stdout
+        run [RUN]  done after [TIME]
+          started      [MOMENT] ([AGO])
+          command      wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+          version      0.1.0
+
+        cell-a  built
+          build steps  2, as the build counts them
+          not checked  run on a GPU (there is none)
+          log          [HERE]/store/logs/[RUN]/cell-a/1.log
+            checks after [TIME]
+              code disk, state ok, message 31 GiB are free
+            command after [TIME]
+              command: sh -euc '"$@"
+                ' 'uv build'
+              jobs: 2
+            verdict after [TIME]
+              passed: true
+              summary: sm_90 natively
+              not-checked: what run on a GPU, why there is none
+        "#);
+    });
+    let output = place.command("runs show --json").output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["run"]["attempts"][0]["not-checked"], json!([unchecked]));
+    assert_eq!(document["run"]["cells"]["built"], 1);
+}
+
+#[test]
+fn what_stopped_a_run_is_told() {
+    let place = Place::new();
+    let store = place.store();
+    let (run, _) = begin(&store, &["cell-a"]);
+    store.note_cancelled_by(&run, CancelledBy::RunsCancel).unwrap();
+    store.finish_run(&run, RunOutcome::Cancelled).unwrap();
+    with_filters(|| {
+        assert_snapshot!(place.run("runs show"), @r"
+        exit: 0
+        ----- stdout
+        run [RUN]  cancelled after [TIME]
+          started      [MOMENT] ([AGO])
+          ended by     `wheelmill runs cancel`
+          command      wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+          version      0.1.0
+
+        cell-a  cancelled
+          log          [HERE]/store/logs/[RUN]/cell-a/1.log
+        ");
+    });
+    // Its process died before it wrote anything.
+    begin(&store, &[]);
+    drop(store);
+    with_filters(|| {
+        assert_snapshot!(place.run("runs show"), @r"
+        exit: 0
+        ----- stdout
+        run [RUN]  interrupted
+          started      [MOMENT] ([AGO])
+          ended by     the death of its process; the times are those of its last sign of life
+          command      wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+          version      0.1.0
+        ");
+        assert_snapshot!(place.run("runs"), @r"
+        exit: 0
+        ----- stdout
+        RUN                   STARTED   STATE        TIME  CELLS        COMMAND
+        [RUN]  [AGO]  interrupted     -               wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
+        [RUN]  [AGO]  cancelled    [TIME]  1 cancelled  wheelmill build torchsort==0.1.10 --arch '8.0;9.0'
         ");
     });
 }
@@ -139,6 +246,19 @@ fn logs_are_safe_to_look_at_and_the_failed_one_is_meant() {
         ----- stderr
         [HERE]/store/logs/[RUN]/cell-b/1.log
         ");
+        assert_snapshot!(place.run("runs logs --json"), @r#"
+        exit: 0
+        ----- stdout
+        {
+          "schema": 1,
+          "run": "[RUN]",
+          "cell": "cell-b",
+          "attempt": 1,
+          "outcome": "failed",
+          "path": "[HERE]/store/logs/[RUN]/cell-b/1.log",
+          "present": true
+        }
+        "#);
         assert_snapshot!(place.run("runs logs last cell-d"), @r"
         exit: 2
         ----- stderr

@@ -17,7 +17,10 @@ fn add(place: &Place, python: &str, content: &str) -> StoredWheel {
         key: CellKey(Digest::of(python.as_bytes())),
         cell: format!("torchsort-0.1.10-cu130-torch2.11-{tag}-sm90"),
         spec: json!({ "cuda": "13.0", "torch": "2.11", "python": python, "architectures": "9.0" }),
-        verdict: json!({ "summary": "sm_90 natively; no PTX for newer GPUs" }),
+        verdict: json!({
+            "summary": "sm_90 natively; no PTX for newer GPUs",
+            "not-checked": [{ "what": "run on a GPU", "why": "there is none" }],
+        }),
         passed: true,
         run: RunId::from_text("20261122-104637-003f"),
     };
@@ -47,9 +50,9 @@ fn wheels_are_listed_shown_and_found() {
         assert_snapshot!(place.run("wheels"), @r"
         exit: 0
         ----- stdout
-        PACKAGE    VERSION                CUDA  TORCH  PYTHON  ARCHITECTURES  SIZE  BUILT     DIGEST
-        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.12    9.0             3 B  [AGO]  3fc4ccfe7458
-        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.11    9.0             3 B  [AGO]  7692c3ad3540
+        PACKAGE    VERSION                CUDA  TORCH  PYTHON  GPUS  SIZE  BUILT     DIGEST
+        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.12    9.0    3 B  [AGO]  3fc4ccfe7458
+        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.11    9.0    3 B  [AGO]  7692c3ad3540
         ");
         assert_snapshot!(place.run("wheels show torchsort-0.1.10-cu130-torch2.11-cp311-sm90 --check"), @r"
         exit: 0
@@ -67,6 +70,7 @@ fn wheels_are_listed_shown_and_found() {
           run           20261122-104637-003f
           verdict       good
           runs on       sm_90 natively; no PTX for newer GPUs
+          not checked   run on a GPU (there is none)
         ----- stderr
         the file is what its digest says
         ");
@@ -75,6 +79,14 @@ fn wheels_are_listed_shown_and_found() {
         ----- stderr
         error: no wheel in the store is called `nothing`
           hint: see what there is: `wheelmill wheels ls`
+        ");
+        assert_snapshot!(place.run("wheels show torch"), @r"
+        exit: 2
+        ----- stderr
+        error: no wheel in the store is called `torch`
+          hint: name one of these in full:
+            3fc4ccfe7458  torchsort-0.1.10-cu130-torch2.11-cp312-sm90
+            7692c3ad3540  torchsort-0.1.10-cu130-torch2.11-cp311-sm90
         ");
         assert_snapshot!(place.run("wheels where torchsort==0.1.10"), @r"
         exit: 2
@@ -91,6 +103,33 @@ fn wheels_are_listed_shown_and_found() {
     };
     assert_eq!(place_of(&format!("wheels where {}", second.digest.short())), second.path);
     assert_eq!(place_of("wheels where"), place.path().join("store/wheels"));
+}
+
+#[test]
+fn lists_and_pages_fit_the_width_and_lose_no_digest() {
+    let (place, wheels) = two_wheels();
+    for width in [40, 60, 80, 120] {
+        for arguments in ["wheels", "wheels show 7692"] {
+            let columns = width.to_string();
+            let output = place.command(arguments).env("COLUMNS", columns).output().unwrap();
+            let shown = String::from_utf8(output.stdout).unwrap();
+            assert!(shown.contains(&wheels[0].digest.short()), "{shown}");
+            for line in shown.lines().filter(|line| line.chars().count() > width) {
+                // Only what cannot be broken: digests, paths, names.
+                assert!(line.split_whitespace().count() <= 2, "{width}: {line}");
+            }
+        }
+    }
+    let output = place.command("wheels").env("COLUMNS", "80").output().unwrap();
+    with_filters(|| {
+        assert_snapshot!(place.show(&output), @r"
+        exit: 0
+        ----- stdout
+        PACKAGE    VERSION                CUDA  TORCH  PYTHON  GPUS  SIZE  DIGEST
+        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.12    9.0    3 B  3fc4ccfe7458
+        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.11    9.0    3 B  7692c3ad3540
+        ");
+    });
 }
 
 #[test]
@@ -149,9 +188,9 @@ fn a_wheel_whose_file_is_gone_or_changed_is_told() {
         assert_snapshot!(place.run("wheels ls"), @r"
         exit: 0
         ----- stdout
-        PACKAGE    VERSION                CUDA  TORCH  PYTHON  ARCHITECTURES  SIZE  BUILT     DIGEST
-        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.12    9.0             3 B  [AGO]  3fc4ccfe7458
-        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.11    9.0             3 B  [AGO]  7692c3ad3540  missing
+        PACKAGE    VERSION                CUDA  TORCH  PYTHON  GPUS  SIZE  BUILT     DIGEST
+        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.12    9.0    3 B  [AGO]  3fc4ccfe7458
+        torchsort  0.1.10+cu130torch2.11  13.0  2.11   3.11    9.0    3 B  [AGO]  7692c3ad3540  missing
         ----- stderr
         warning: the file of torchsort-0.1.10-cu130-torch2.11-cp311-sm90 is gone or has changed: [HERE]/store/wheels/sha256/76/7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed/torchsort-0.1.10+cu130torch2.11-cp311-cp311-linux_x86_64.whl
           hint: build it again, or forget it: `wheelmill wheels rm 7692c3ad3540`

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use wheelmill_model::RunId;
-use wheelmill_store::{Owner, RunOutcome, Store};
+use wheelmill_store::{CancelledBy, Owner, RunOutcome, Store};
 
 use crate::error::{CliError, Ending};
 use crate::settings::Session;
@@ -72,8 +72,9 @@ fn stop(store: &Store, run: &RunId, owner: &Owner) -> Result<Option<RunOutcome>,
         CliError::new(Ending::Defect, format!("{} is not a process number", owner.pid))
     })?;
     match kill(process, Signal::SIGINT) {
+        Ok(()) => store.note_cancelled_by(run, CancelledBy::RunsCancel)?,
         // It ended by itself in between.
-        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(Errno::ESRCH) => {}
         Err(source) => {
             let run = run.to_string();
             return Err(CliError::new(Ending::Usage, KillError { run, pid: owner.pid, source })

@@ -1,11 +1,13 @@
 //! `wheelmill runs ls`.
 
+use std::num::NonZeroUsize;
+
 use clap::Args;
 use jiff::Timestamp;
-use owo_colors::Style;
 use serde_json::json;
-use wheelmill_store::{RunOutcome, RunSummary};
+use wheelmill_store::RunSummary;
 
+use super::state;
 use crate::error::{CliError, Ending};
 use crate::output::{Field, Table, human, style};
 use crate::settings::Session;
@@ -13,21 +15,21 @@ use crate::settings::Session;
 /// List the newest runs
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// How many
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
-    limit: usize,
+    /// How many [default: 20]
+    #[arg(long, short = 'n', value_name = "N", value_parser = limit)]
+    pub(super) limit: Option<NonZeroUsize>,
 }
 
-impl Default for ListArgs {
-    fn default() -> Self {
-        Self { limit: 20 }
-    }
+const LIMIT: usize = 20;
+
+fn limit(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number of runs: write 1 or more"))
 }
 
 /// Prints them, newest first.
 pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Ending, CliError> {
     let runs = match session.store()? {
-        Some(store) => store.runs(args.limit)?,
+        Some(store) => store.runs(args.limit.map_or(LIMIT, NonZeroUsize::get))?,
         None => Vec::new(),
     };
     let printer = session.printer;
@@ -44,17 +46,14 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Ending, CliErro
 }
 
 fn table(runs: &[RunSummary], now: Timestamp) -> String {
-    let mut table = Table::new(["RUN", "STARTED", "STATE", ">TIME", "CELLS", "COMMAND"]);
+    let mut table = Table::new(["RUN", "?STARTED", "STATE", "?>TIME", "CELLS", "?COMMAND"]);
     for run in runs {
-        let (word, style) = state(run.outcome);
+        let (word, style) = state::run(run.outcome);
         table.row([
             Field::styled(run.id.as_str(), style::strong()),
             Field::plain(human::ago(run.started_at, now)),
             Field::styled(word, style),
-            Field::plain(human::duration(human::between(
-                run.started_at,
-                run.ended_at.unwrap_or(now),
-            ))),
+            Field::plain(state::time(run, now).as_deref().unwrap_or("-")),
             Field::plain(cells(run)),
             Field::styled(human::command(&run.command_line), style::dim()),
         ]);
@@ -62,23 +61,13 @@ fn table(runs: &[RunSummary], now: Timestamp) -> String {
     table.render()
 }
 
-/// The word for how a run stands, and its colour.
-pub(super) const fn state(outcome: Option<RunOutcome>) -> (&'static str, Style) {
-    match outcome {
-        None => ("running", style::active()),
-        Some(RunOutcome::Done) => (RunOutcome::Done.as_str(), style::good()),
-        Some(RunOutcome::Failed) => (RunOutcome::Failed.as_str(), style::bad()),
-        Some(outcome) => (outcome.as_str(), style::warning()),
-    }
-}
-
 /// `2 built, 1 failed`.
-pub(super) fn cells(run: &RunSummary) -> String {
+fn cells(run: &RunSummary) -> String {
     let counts = run.cells;
     let named = [
         (counts.running, "running"),
         (counts.built, "built"),
-        (counts.cached, "stored"),
+        (counts.stored, "stored"),
         (counts.failed, "failed"),
         (counts.impossible, "impossible"),
         (counts.cancelled, "cancelled"),

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use clap::Args;
 use fs_err::File;
+use serde_json::json;
 use wheelmill_store::{AttemptDetail, RunDetail, Store};
 
 use crate::error::{CliError, Ending};
-use crate::output::{SafeWriter, human};
+use crate::output::{SafeWriter, human, safe};
 use crate::settings::Session;
 
 /// Print the build log of a cell
+///
+/// With `--quiet` only where it lies; with `--json` that, and which attempt it is of.
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
     /// The run, or the beginning of its identifier
@@ -35,8 +38,19 @@ pub(super) fn logs(args: &LogsArgs, session: &Session) -> Result<Ending, CliErro
     let store = super::store_with_runs(session)?;
     let run = store.run(&args.run)?;
     let attempt = choose(&run, args.cell.as_deref())?;
-    if session.printer.json || session.printer.quiet {
-        session.printer.data(&format!("{}\n", attempt.log))?;
+    if session.printer.json {
+        session.printer.document(json!({
+            "run": run.summary.id,
+            "cell": attempt.cell,
+            "attempt": attempt.number,
+            "outcome": attempt.outcome,
+            "path": attempt.log,
+            "present": attempt.log.is_file(),
+        }))?;
+        return Ok(Ending::Done);
+    }
+    if session.printer.quiet {
+        session.printer.data(&format!("{}\n", safe(attempt.log.as_str())))?;
         return Ok(Ending::Done);
     }
     session.printer.say(format_args!("{}", attempt.log));

@@ -1,9 +1,11 @@
 //! `wheelmill runs`: the history of builds.
 
 mod cancel;
+mod events;
 mod list;
 mod logs;
 mod show;
+mod state;
 
 use clap::{Args, Subcommand};
 use wheelmill_store::Store;
@@ -16,6 +18,9 @@ use crate::settings::Session;
 pub(crate) struct RunsArgs {
     #[command(subcommand)]
     command: Option<RunsCommand>,
+
+    #[command(flatten)]
+    list: list::ListArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -28,8 +33,12 @@ enum RunsCommand {
 
 /// Does what was asked for; without a word, the list.
 pub(crate) fn runs(args: &RunsArgs, session: &Session) -> Result<Ending, CliError> {
+    if args.command.is_some() && args.list.limit.is_some() {
+        return Err(CliError::usage("`--limit` before a command limits nothing")
+            .hint("write it behind the command: `wheelmill runs ls -n 5`"));
+    }
     match &args.command {
-        None => list::list(&list::ListArgs::default(), session),
+        None => list::list(&args.list, session),
         Some(RunsCommand::Ls(args)) => list::list(args, session),
         Some(RunsCommand::Show(args)) => show::show(args, session),
         Some(RunsCommand::Logs(args)) => logs::logs(args, session),

@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use clap::Args;
 use jiff::Timestamp;
-use owo_colors::{OwoColorize as _, Style};
+use owo_colors::OwoColorize as _;
 use serde::Deserialize as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use wheelmill_mill::Failure;
 use wheelmill_model::Digest;
-use wheelmill_store::{AttemptDetail, Outcome, RunDetail, Store};
+use wheelmill_store::{AttemptDetail, RunDetail, Store, StoredWheel};
+use wheelmill_wheel::NotChecked;
 
-use super::list::state;
+use super::{events, state};
 use crate::error::{CliError, Ending};
 use crate::output::{Page, human, report, safe, style};
 use crate::settings::Session;
@@ -30,55 +31,77 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Ending, CliErro
     let store = super::store_with_runs(session)?;
     let run = store.run(&args.run)?;
     let printer = session.printer;
+    let wheels = stored_wheels(&store, &run)?;
     if printer.json {
-        printer.document(json!({ "run": run }))?;
+        printer.document(json!({ "run": document(&run, &wheels) }))?;
     } else {
-        let wheels = wheel_paths(&store, &run)?;
-        printer.data(&page(&run, &wheels, printer.verbose, Timestamp::now()))?;
+        printer.page(&page(&run, &wheels, printer.verbose, Timestamp::now()))?;
     }
     Ok(Ending::Done)
 }
 
-/// Where the wheels of a run lie, as far as they are still in the store.
-fn wheel_paths(store: &Store, run: &RunDetail) -> Result<HashMap<Digest, Utf8PathBuf>, CliError> {
-    let mut paths = HashMap::new();
+type Wheels = HashMap<Digest, StoredWheel>;
+
+/// The wheels of a run, as far as they are still in the store.
+fn stored_wheels(store: &Store, run: &RunDetail) -> Result<Wheels, CliError> {
+    let mut wheels = HashMap::new();
     for digest in run.attempts.iter().filter_map(|attempt| attempt.wheel) {
         let found = store.find_wheels(&digest.to_string())?;
-        paths.extend(found.into_iter().map(|wheel| (digest, wheel.path)));
+        wheels.extend(found.into_iter().map(|wheel| (digest, wheel)));
     }
-    Ok(paths)
+    Ok(wheels)
 }
 
-fn page(
-    run: &RunDetail,
-    wheels: &HashMap<Digest, Utf8PathBuf>,
-    events: bool,
-    now: Timestamp,
-) -> String {
+/// What could not be checked about the wheel of an attempt: by the verdict that it came to, else by
+/// that of the wheel that was in the store.
+fn not_checked(attempt: &AttemptDetail, wheels: &Wheels) -> Vec<NotChecked> {
+    let own = attempt.events.iter().rfind(|event| event.kind == "verdict");
+    let stored = attempt.wheel.and_then(|digest| wheels.get(&digest));
+    let verdict = own.map(|event| &event.detail).or_else(|| Some(&stored?.verdict));
+    verdict.map(wheelmill_mill::not_checked).unwrap_or_default()
+}
+
+/// The run as it is kept, with what was not checked beside each attempt.
+fn document(run: &RunDetail, wheels: &Wheels) -> Value {
+    let mut document = json!(run);
+    for (attempt, told) in
+        run.attempts.iter().zip(document["attempts"].as_array_mut().into_iter().flatten())
+    {
+        told["not-checked"] = json!(not_checked(attempt, wheels));
+    }
+    document
+}
+
+fn page(run: &RunDetail, wheels: &Wheels, events: bool, now: Timestamp) -> String {
     let summary = &run.summary;
-    let (word, word_style) = state(summary.outcome);
-    let time = human::between(summary.started_at, summary.ended_at.unwrap_or(now));
+    let (word, word_style) = state::run(summary.outcome);
+    let time = state::time(summary, now).map(|time| format!(" after {time}")).unwrap_or_default();
     let ago = human::ago(summary.started_at, now);
     let project = summary.project.as_deref().map(Utf8Path::as_str);
     let mut page = Page::new();
     page.line(format_args!(
-        "run {}  {} after {}",
+        "run {}  {}{time}",
         safe(summary.id.as_str()).style(style::strong()),
-        word.style(word_style),
-        human::duration(time)
+        word.style(word_style)
     ));
     let mut field = |name: &str, value: &str| page.field("  ", WIDTH, name, value);
     field("started", &format!("{} ({ago})", human::moment(summary.started_at)));
+    field("ended by", state::end(summary).unwrap_or_default());
     field("command", &human::command(&summary.command_line));
     field("project", project.unwrap_or_default());
     field("version", &summary.version);
     for attempt in &run.attempts {
         page.line("");
         let wheel = attempt.wheel.map(|digest| match wheels.get(&digest) {
-            Some(path) => path.to_string(),
+            Some(wheel) => wheel.path.to_string(),
             None => format!("{digest}, no longer in the store"),
         });
-        add_attempt(&mut page, attempt, &wheel.unwrap_or_default(), events, now);
+        let not_checked = not_checked(attempt, wheels);
+        add_attempt(&mut page, attempt, &wheel.unwrap_or_default(), &not_checked, now);
+        if events {
+            events::add(&mut page, attempt);
+        }
+        add_cause(&mut page, attempt);
     }
     page.finish()
 }
@@ -90,10 +113,10 @@ fn add_attempt(
     page: &mut Page,
     attempt: &AttemptDetail,
     wheel: &str,
-    events: bool,
+    not_checked: &[NotChecked],
     now: Timestamp,
 ) {
-    let (word, word_style) = outcome(attempt.outcome);
+    let (word, word_style) = state::attempt(attempt.outcome);
     let cell = safe(&attempt.cell);
     page.line(format_args!("{}  {}", cell.style(style::strong()), word.style(word_style)));
     let mut field = |name: &str, value: &str| page.field("  ", WIDTH, name, value);
@@ -103,18 +126,19 @@ fn add_attempt(
         field(span.phase.as_str(), &format!("{time}{so_far}"));
     }
     field("peak memory", &attempt.peak_memory.map(|peak| peak.to_string()).unwrap_or_default());
-    field("compiles", &attempt.compiles.map(|count| count.to_string()).unwrap_or_default());
+    let steps = attempt.compiles.map(|count| format!("{count}, as the build counts them"));
+    field("build steps", &steps.unwrap_or_default());
     field("wheel", wheel);
+    for check in not_checked {
+        field("not checked", &format!("{} ({})", check.what, check.why));
+    }
     if attempt.number > 1 {
-        field("attempt", &attempt.number.to_string());
+        field("attempt", &format!("number {} at this cell, over all runs", attempt.number));
     }
     field("log", attempt.log.as_str());
-    if events {
-        for event in &attempt.events {
-            let at = human::duration(human::between(attempt.started_at, event.at));
-            page.quote(&format!("{at:>8}  {}  {}", event.kind, event.detail));
-        }
-    }
+}
+
+fn add_cause(page: &mut Page, attempt: &AttemptDetail) {
     if let Some(cause) = &attempt.cause {
         match Failure::deserialize(cause) {
             // The log's path stands above.
@@ -124,15 +148,5 @@ fn add_attempt(
             // Written by another version: better raw than not at all.
             Err(_) => page.field("  ", WIDTH, "cause", cause.to_string()),
         }
-    }
-}
-
-fn outcome(outcome: Option<Outcome>) -> (&'static str, Style) {
-    match outcome {
-        None => ("running", style::active()),
-        Some(Outcome::Built) => ("built", style::good()),
-        Some(Outcome::Cached) => ("stored", style::good()),
-        Some(Outcome::Failed) => ("failed", style::bad()),
-        Some(outcome) => (outcome.as_str(), style::warning()),
     }
 }

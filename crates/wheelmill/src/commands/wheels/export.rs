@@ -55,8 +55,11 @@ pub(super) fn export(args: &ExportArgs, session: &Session) -> Result<Ending, Cli
 
 /// A file name tells neither CUDA nor torch, so wheels of two cells can have one.
 fn clash(one: &StoredWheel, other: &StoredWheel) -> CliError {
-    let line = |wheel: &StoredWheel| format!("\n{}  {}", wheel.digest.short(), wheel.cell);
     let name = &one.file_name;
-    CliError::usage(format!("two of the wheels are called `{name}`:{}{}", line(one), line(other)))
-        .hint("export each by the beginning of its digest, into a folder of its own: `--to DIR`")
+    CliError::usage(format!(
+        "two of the wheels are called `{name}`:{}{}",
+        super::line(one),
+        super::line(other)
+    ))
+    .hint("export each by the beginning of its digest, into a folder of its own: `--to DIR`")
 }

@@ -50,16 +50,7 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> Result<Ending, CliErro
 
 fn table(wheels: &[StoredWheel], now: Timestamp) -> String {
     let mut table = Table::new([
-        "PACKAGE",
-        "VERSION",
-        "CUDA",
-        "TORCH",
-        "PYTHON",
-        "ARCHITECTURES",
-        ">SIZE",
-        "BUILT",
-        "DIGEST",
-        "",
+        "PACKAGE", "VERSION", "CUDA", "TORCH", "PYTHON", "GPUS", "?>SIZE", "?BUILT", "DIGEST", "",
     ]);
     for wheel in wheels {
         let part = |name: &str| Field::plain(spec(&wheel.spec, name));

@@ -48,10 +48,34 @@ fn find(store: Option<&Store>, text: &str) -> Result<Vec<StoredWheel>, CliError>
         None => Vec::new(),
     };
     if found.is_empty() {
-        return Err(CliError::usage(format!("no wheel in the store is called `{text}`"))
-            .hint("see what there is: `wheelmill wheels ls`"));
+        let unknown = CliError::usage(format!("no wheel in the store is called `{text}`"));
+        let near = near(store, text)?;
+        return Err(match near.is_empty() {
+            true => unknown.hint("see what there is: `wheelmill wheels ls`"),
+            false => unknown.hint(format!("name one of these in full:{near}")),
+        });
     }
     Ok(found)
+}
+
+/// The most names that a hint lists.
+const NEAR: usize = 8;
+
+/// The wheels whose cell's name the text is a part of, or whose file's name begins with it.
+fn near(store: Option<&Store>, text: &str) -> Result<String, CliError> {
+    let Some(store) = store else { return Ok(String::new()) };
+    let text = text.to_lowercase();
+    let wheels = store.wheels()?;
+    let near = wheels.iter().filter(|wheel| {
+        let (cell, file) = (wheel.cell.to_lowercase(), wheel.file_name.as_str().to_lowercase());
+        cell.contains(&text) || file.starts_with(&text)
+    });
+    Ok(near.take(NEAR).map(line).collect())
+}
+
+/// A wheel as a candidate: its digest and its cell.
+fn line(wheel: &StoredWheel) -> String {
+    format!("\n{}  {}", wheel.digest.short(), wheel.cell)
 }
 
 /// The one wheel that a text names. What is several by cell may be one by content.
@@ -63,10 +87,7 @@ fn find_one(store: Option<&Store>, text: &str) -> Result<StoredWheel, CliError> 
     if others.is_empty() {
         return Ok(first);
     }
-    let candidates: Vec<String> = std::iter::once(&first)
-        .chain(others)
-        .map(|wheel| format!("\n{}  {}", wheel.digest.short(), wheel.cell))
-        .collect();
+    let candidates: Vec<String> = std::iter::once(&first).chain(others).map(line).collect();
     Err(CliError::usage(format!("`{text}` may be any of:{}", candidates.concat()))
         .hint(HOW_TO_NAME))
 }

@@ -33,7 +33,7 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Ending, CliErro
     if session.printer.json {
         session.printer.document(json!({ "wheel": wheel }))?;
     } else {
-        session.printer.data(&page(&wheel))?;
+        session.printer.page(&page(&wheel))?;
     }
     Ok(Ending::Done)
 }
@@ -58,6 +58,9 @@ fn page(wheel: &StoredWheel) -> String {
     field("run", wheel.run.as_str());
     field("verdict", judged);
     field("runs on", wheel.verdict.get("summary").and_then(Value::as_str).unwrap_or_default());
+    for check in wheelmill_mill::not_checked(&wheel.verdict) {
+        field("not checked", &format!("{} ({})", check.what, check.why));
+    }
     page.finish()
 }
 
