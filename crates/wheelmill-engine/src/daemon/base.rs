@@ -67,9 +67,9 @@ pub(super) fn bring(
     }
 }
 
-/// The name under which the image of a file is kept.
+/// The name under which the image of a file is kept. No registry of others can ever serve it.
 fn archive_name(digest: &Digest) -> String {
-    format!("wheelmill/base:{}", &digest.to_string()[..24])
+    format!("localhost/wheelmill/base:{}", &digest.to_string()[..24])
 }
 
 fn pull(
@@ -103,14 +103,11 @@ fn load(
     let form = form_of(path).map_err(|error| refused("it cannot be read", Some(error.into())))?;
     let file = std::fs::File::open(path)
         .map_err(|error| refused("it cannot be read", Some(error.into())))?;
-    let (repository, tag) = name.split_once(':').expect("a name with a tag");
+    let (repository, tag) = name.rsplit_once(':').expect("a name with a tag");
     match form {
         Form::Root => {
-            let options = CreateImageOptionsBuilder::default()
-                .from_src("-")
-                .repo(repository)
-                .tag(tag)
-                .build();
+            // With the tag in the name, since Podman does not look at a tag beside it.
+            let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).build();
             connection.long(cancel, async |docker| {
                 let body = body_try_stream(pieces(file));
                 let news = docker.create_image(Some(options), Some(body), None);

@@ -21,7 +21,7 @@ pub(super) const ENVIRONMENT: &str = "dev.wheelmill.environment";
 
 /// The name of an environment's image.
 pub(super) fn image_name(digest: &Digest) -> String {
-    format!("wheelmill/environment:{}", &digest.to_string()[..24])
+    format!("localhost/wheelmill/environment:{}", &digest.to_string()[..24])
 }
 
 /// An image to be built.

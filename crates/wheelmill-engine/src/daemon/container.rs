@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::models::{
     ContainerCreateBody, ContainerState, HostConfig, Mount as DaemonMount, MountType,
 };
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
+    WaitContainerOptions,
 };
 use futures_util::StreamExt as _;
 use nix::unistd::{Gid, Uid};
@@ -106,20 +108,30 @@ impl Run<'_> {
             }
         }
         // The streams end with the container, or with the daemon.
-        loop {
-            let state = self.state(docker, id).await?;
-            if state.running != Some(true) {
-                return Ok(state);
-            }
-            clock.tick().await;
-            sample();
+        let code = self.wait(docker, id).await?;
+        let state = self.state(docker, id).await?;
+        Ok(ContainerState { exit_code: Some(code), ..state })
+    }
+
+    /// Waits until the container has ended.
+    async fn wait(&self, docker: &Docker, id: &str) -> Result<i64, EngineError> {
+        let mut news = docker.wait_container(id, None::<WaitContainerOptions>);
+        match news.next().await {
+            Some(Ok(end)) => Ok(end.status_code),
+            // Every code but 0 comes as an error.
+            Some(Err(Error::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) => Err(gone(self.connection, error)),
+            None => Ok(137),
         }
     }
 
     async fn state(&self, docker: &Docker, id: &str) -> Result<ContainerState, EngineError> {
-        let found = docker.inspect_container(id, None::<InspectContainerOptions>).await;
-        let found = found.map_err(|error| gone(self.connection, error))?;
-        Ok(found.state.unwrap_or_default())
+        match docker.inspect_container(id, None::<InspectContainerOptions>).await {
+            Ok(found) => Ok(found.state.unwrap_or_default()),
+            // Podman has a state `stopped`, before it has cleaned up, that Docker has not.
+            Err(Error::JsonDataError { .. }) => Ok(ContainerState::default()),
+            Err(error) => Err(gone(self.connection, error)),
+        }
     }
 
     /// What the daemon is asked for.

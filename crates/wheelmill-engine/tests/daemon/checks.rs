@@ -1,0 +1,170 @@
+//! What both daemons must do. Each has one test, since starting a daemon takes longer than most
+//! checks; what is checked is printed, so that a failure has a name.
+
+use std::os::unix::fs::{MetadataExt as _, chown};
+
+use camino::Utf8PathBuf;
+use wheelmill_engine::{
+    Base, Cancel, Container, Engine as _, EngineError, EngineKind, Limits, Mount, StepInput,
+};
+use wheelmill_model::{ByteSize, Digest};
+
+use crate::daemons::Daemon;
+use crate::support::{CancelOnOutput, prepare, run, shell, step, write_root};
+
+#[test]
+fn docker_does_what_builds_need() {
+    all(EngineKind::Docker);
+}
+
+#[test]
+fn podman_does_what_builds_need() {
+    all(EngineKind::Podman);
+}
+
+fn all(kind: EngineKind) {
+    let Some(daemon) = Daemon::start(kind) else { return };
+    let root = daemon.path().join("root.tar");
+    write_root(&root);
+    let base = daemon.engine().pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let checks: [(&str, fn(&Daemon, &Base)); 8] = [
+        ("steps become an image", steps),
+        ("a step that fails says so", failing_step),
+        ("a command runs as it was asked", command),
+        ("what is written belongs to the caller", ownership),
+        ("there is little to reach and few rights", isolation),
+        ("memory is limited and measured", memory),
+        ("a cancelled container is gone", cancel),
+        ("a base that the daemon has is pinned", local_base),
+    ];
+    for (name, check) in checks {
+        eprintln!("{kind}: {name}");
+        check(&daemon, &base);
+        assert_eq!(daemon.lists(&["ps", "--all", "--quiet"]), [""; 0], "containers are left");
+        assert_eq!(daemon.lists(&["volume", "ls", "--quiet"]), [""; 0], "volumes are left");
+    }
+}
+
+fn steps(daemon: &Daemon, base: &Base) {
+    let tool = daemon.path().join("tool");
+    std::fs::write(&tool, "the tool\n").unwrap();
+    let mut first = step("a tool's words", "mkdir -p /opt/x; cat /build/tools/tool > /opt/x/words");
+    first.inputs = vec![StepInput {
+        source: tool,
+        target: "/build/tools/tool".into(),
+        digest: Digest::of(b"the tool\n"),
+    }];
+    let mut second = step("it's a greeting", "echo \"$GREETING\" >> /opt/x/words");
+    second.environment = vec![("GREETING".to_owned(), "it's \"me\" & $HOME".to_owned())];
+    let steps = || vec![first.clone(), second.clone()];
+
+    let (prepared, cached) = prepare(&daemon.engine(), base, steps());
+    assert_eq!(cached, [false, false]);
+    let said = run(&daemon.engine(), &prepared.unwrap(), &shell("cat /opt/x/words"));
+    assert_eq!(said.stdout, "the tool\nit's \"me\" & $HOME\n");
+
+    let (_, again) = prepare(&daemon.engine(), base, steps());
+    assert_eq!(again, [true, true], "the image is found again");
+    let mut more = steps();
+    more.push(step("one more", "echo more >> /opt/x/words"));
+    let (_, shared) = prepare(&daemon.engine(), base, more);
+    assert_eq!(shared, [true, true, false], "what is the same is not done again");
+}
+
+fn failing_step(daemon: &Daemon, base: &Base) {
+    let (result, _) = prepare(
+        &daemon.engine(),
+        base,
+        vec![step("fails", "echo the last words; exit 7")],
+    );
+    match result.unwrap_err() {
+        EngineError::Step { title, exit, tail } => {
+            assert_eq!((title.as_str(), exit.code), ("fails", 7));
+            assert!(tail.contains("the last words"), "{tail}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let nameless = daemon.lists(&["images", "--quiet", "--filter", "dangling=true"]);
+    assert_eq!(nameless, [""; 0], "images without a name are left");
+}
+
+fn command(daemon: &Daemon, base: &Base) {
+    let engine = daemon.engine();
+    let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
+    let environment = vec![("X".to_owned(), "a\nb=c".to_owned())];
+    let script = "echo \"$X\"; pwd; echo to stderr >&2; exit 7";
+    let container = Container { environment, directory: "/usr".into(), ..shell(script) };
+    let ran = run(&engine, &prepared, &container);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("a\nb=c\n/usr\n", "to stderr\n"));
+    assert_eq!(ran.exit.code, 7);
+    let ran = run(&engine, &prepared, &shell("head -c 3000000 /dev/zero"));
+    assert_eq!(ran.stdout.len(), 3_000_000, "much output arrives whole");
+}
+
+fn ownership(daemon: &Daemon, base: &Base) {
+    let engine = daemon.engine();
+    let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
+    let (own, other) = (folder(daemon, "own"), folder(daemon, "other"));
+    std::fs::write(other.join("text"), "read me\n").unwrap();
+    let mount = |source: &Utf8PathBuf, target: &str, writable| Mount {
+        source: source.clone(),
+        target: target.into(),
+        writable,
+    };
+    let mounts = vec![mount(&own, "/build/own", true), mount(&other, "/build/other", false)];
+    let script = "cat /build/other/text; echo made > /build/own/file; \
+                  echo no > /build/other/new || echo refused";
+    let ran = run(&engine, &prepared, &Container { mounts, ..shell(script) });
+    assert_eq!(ran.stdout, "read me\nrefused\n", "{ran:?}");
+    assert_eq!(own.join("file").metadata().unwrap().uid(), nix::unistd::geteuid().as_raw());
+}
+
+fn isolation(daemon: &Daemon, base: &Base) {
+    let engine = daemon.engine();
+    let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
+    let script = "cat /proc/self/status /proc/net/dev; ls /var/run /run 2>/dev/null || true";
+    let said = run(&engine, &prepared, &shell(script)).stdout;
+    assert!(said.contains("NoNewPrivs:\t1"), "{said}");
+    assert!(said.contains("CapBnd:\t0000000000000000"), "capabilities are left: {said}");
+    assert!(!said.contains("eth0") && !said.contains(".sock"), "{said}");
+}
+
+fn memory(daemon: &Daemon, base: &Base) {
+    let engine = daemon.engine();
+    let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
+    // `tail` keeps what it may have to print.
+    let hold = "{ head -c 60000000 /dev/zero; sleep 2; } | tail -c 60000000 > /dev/null";
+    let ran = run(&engine, &prepared, &shell(hold));
+    assert!(ran.exit.peak_memory.unwrap() > ByteSize(60_000_000), "{ran:?}");
+    let limits = Limits { memory: Some(ByteSize(30 << 20)), ..Limits::default() };
+    let ran = run(&engine, &prepared, &Container { limits, ..shell(hold) });
+    assert!(ran.exit.oom_kills > 0 || !ran.exit.success(), "{ran:?}");
+    assert!(ran.exit.peak_memory.is_none_or(|peak| peak <= ByteSize(30 << 20)), "{ran:?}");
+}
+
+fn cancel(daemon: &Daemon, base: &Base) {
+    let engine = daemon.engine();
+    let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
+    let cancel = Cancel::new();
+    let mut sink = CancelOnOutput(cancel.clone());
+    let stubborn = shell("trap '' TERM INT; echo ready; sleep 600");
+    let exit = engine.run(&prepared, &stubborn, &mut sink, &cancel).unwrap();
+    assert!(exit.cancelled && !exit.success());
+}
+
+fn local_base(daemon: &Daemon, _: &Base) {
+    let name = daemon.lists(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    let name = name.iter().find(|name| name.contains("wheelmill/base")).unwrap();
+    let pinned = daemon.engine().pin(&Base::Image(name.clone())).unwrap();
+    assert!(pinned.to_string().contains("sha256:"), "{pinned}");
+    let ran = prepare(&daemon.engine(), &pinned, vec![step("on it", "touch /made")]).0.unwrap();
+    assert!(run(&daemon.engine(), &ran, &shell("test -e /made")).exit.success());
+}
+
+fn folder(daemon: &Daemon, name: &str) -> Utf8PathBuf {
+    let folder = daemon.path().join(name);
+    std::fs::create_dir(&folder).unwrap();
+    let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    chown(&folder, Some(user.as_raw()), Some(group.as_raw())).unwrap();
+    folder
+}

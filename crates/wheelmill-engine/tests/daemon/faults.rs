@@ -1,0 +1,91 @@
+//! Daemons that go away, and programs that do.
+
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wheelmill_engine::{
+    Base, Cancel, DaemonEngine, DaemonSettings, Engine as _, EngineError, EngineKind, Severity,
+    Stream,
+};
+use wheelmill_model::NetworkSettings;
+
+use crate::daemons::Daemon;
+use crate::support::{prepare, run, shell, write_root};
+
+#[test]
+fn a_daemon_that_is_not_there_is_named_with_its_socket() {
+    let engine = DaemonEngine::new(DaemonSettings {
+        kind: EngineKind::Docker,
+        sockets: vec!["/no/such/docker.sock".into()],
+        network: NetworkSettings::default(),
+    });
+    let probe = engine.probe();
+    assert_eq!(probe.findings[0].severity, Severity::Problem);
+    assert!(probe.findings[0].message.contains("/no/such/docker.sock"), "{probe:?}");
+    assert!(probe.findings[0].fix.as_ref().unwrap().contains("embedded"), "{probe:?}");
+}
+
+#[test]
+fn a_daemon_that_stops_under_a_build_is_an_error_and_the_next_build_works() {
+    let Some(mut daemon) = Daemon::start(EngineKind::Docker) else { return };
+    let root = daemon.path().join("root.tar");
+    write_root(&root);
+    let engine = daemon.engine();
+    let base = engine.pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let prepared = prepare(&engine, &base, Vec::new()).0.unwrap();
+    let result = thread::scope(|scope| {
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let (engine, prepared) = (&engine, &prepared);
+        let building = scope.spawn(move || {
+            let mut sink = |_: Stream, _: &[u8]| drop(ready.send(()));
+            engine.run(prepared, &shell("echo ready; sleep 600"), &mut sink, &Cancel::new())
+        });
+        is_ready.recv().unwrap();
+        daemon.stop();
+        building.join().unwrap()
+    });
+    match result {
+        Err(EngineError::Unable { why, .. }) => assert!(why.contains("does not answer"), "{why}"),
+        // The daemon has ended the container before itself, and was asked in between.
+        Ok(exit) => assert!(!exit.success(), "{exit:?}"),
+        Err(other) => panic!("{other:?}"),
+    }
+    daemon.start_again();
+    let engine = daemon.engine();
+    let prepared = prepare(&engine, &base, Vec::new()).0.unwrap();
+    assert_eq!(run(&engine, &prepared, &shell("echo again")).stdout, "again\n");
+}
+
+/// The owner of a container is a process; here one that has ended.
+#[test]
+fn what_a_killed_program_left_is_removed_by_the_next() {
+    let Some(daemon) = Daemon::start(EngineKind::Docker) else { return };
+    let root = daemon.path().join("root.tar");
+    write_root(&root);
+    let base = daemon.engine().pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let image = prepare(&daemon.engine(), &base, Vec::new()).0.unwrap().layers[0].clone();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let mut dead = Command::new("true").stdout(Stdio::null()).spawn().unwrap();
+    let owner = format!("{} {} 1", boot.trim(), dead.id());
+    dead.wait().unwrap();
+    let start = |owner: &str| {
+        let label = format!("dev.wheelmill.owner={owner}");
+        daemon.lists(&["run", "--detach", "--network", "none", "--label", &label, image.as_str(), "sleep", "600"])
+            .remove(0)
+    };
+    let left = start(&owner);
+    let of_another_machine = start("another-boot 1 1");
+    let of_somebody = daemon
+        .lists(&["run", "--detach", "--network", "none", image.as_str(), "sleep", "600"])
+        .remove(0);
+    assert!(daemon.engine().probe().isolation.is_some());
+    let begun = Instant::now();
+    let mut there = daemon.lists(&["ps", "--all", "--quiet", "--no-trunc"]);
+    while there.contains(&left) && begun.elapsed() < Duration::from_secs(10) {
+        there = daemon.lists(&["ps", "--all", "--quiet", "--no-trunc"]);
+    }
+    assert!(!there.contains(&left), "it is still there");
+    assert!(there.contains(&of_another_machine) && there.contains(&of_somebody));
+    daemon.lists(&["rm", "--force", &of_another_machine, &of_somebody]);
+}
