@@ -51,7 +51,7 @@ pub struct Planned {
 }
 
 /// One reason why a cell cannot be built.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Impossible {
     /// A stable word for the reason: `torch-has-no-build-for-cuda`.
     pub code: &'static str,

@@ -4,6 +4,7 @@ use clap::Args;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 use wheelmill_mill::{CellState, Check, CheckState, Plan, PlannedCell};
+use wheelmill_recipe::Impossible;
 
 use super::cells::{CellArgs, CellSettings};
 use crate::error::{CliError, Ending};
@@ -42,6 +43,11 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
     } else {
         let mut page = Page::new();
         page.block(&table(&plan));
+        let reasons = reasons(&plan);
+        if !reasons.is_empty() {
+            page.line("");
+            page.block(&reasons);
+        }
         if printer.verbose {
             add_steps(&mut page, &plan);
         }
@@ -78,9 +84,8 @@ fn table(plan: &Plan) -> String {
                 [Field::styled("to build", style::active()), Field::plain(with)]
             }
             CellState::Impossible(reasons) => {
-                let reasons: Vec<&str> =
-                    reasons.iter().map(|reason| reason.message.as_str()).collect();
-                [Field::styled("impossible", style::bad()), Field::plain(reasons.join("; "))]
+                let codes: Vec<&str> = reasons.iter().map(|reason| reason.code).collect();
+                [Field::styled("impossible", style::bad()), Field::plain(codes.join(", "))]
             }
         };
         table.row([Field::plain(&cell.id), state, with]);
@@ -140,18 +145,27 @@ fn totals(plan: &Plan) -> String {
     text
 }
 
-/// Every reason why cells of a plan cannot be built, with what to do about it.
+/// The most cells that are named beside a reason.
+const NAMED_CELLS: usize = 3;
+
+/// Each reason why cells of a plan cannot be built, once, with what to do about it. The cells are
+/// named where the reason is not that of all.
 pub(super) fn reasons(plan: &Plan) -> String {
     let mut page = Page::new();
-    for cell in &plan.cells {
-        let CellState::Impossible(reasons) = &cell.state else { continue };
+    for (reason, cells) in plan.reasons() {
+        let Impossible { code, message, hint } = reason;
         let label = "impossible:".style(style::bad());
-        page.line(format_args!("{label} {}", safe(&cell.id).style(style::strong())));
-        for reason in reasons {
-            page.line(format_args!("  {} ({})", safe(&reason.message), reason.code));
-            if let Some(hint) = &reason.hint {
-                page.line(format_args!("    {} {}", "hint:".style(style::active()), safe(hint)));
-            }
+        page.line(format_args!("{label} {} ({code})", safe(message)));
+        if cells.len() < plan.cells.len() {
+            let mut names: Vec<&str> =
+                cells.iter().take(NAMED_CELLS).map(|cell| cell.id.as_str()).collect();
+            let more = (cells.len() > NAMED_CELLS)
+                .then(|| format!("and {} more", cells.len() - NAMED_CELLS));
+            names.extend(more.as_deref());
+            page.remark("cells:", style::strong(), &names.join(", "));
+        }
+        if let Some(hint) = hint {
+            page.remark("hint:", style::active(), hint);
         }
     }
     page.finish()

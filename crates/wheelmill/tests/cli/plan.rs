@@ -14,8 +14,21 @@ fn impossible_cells_say_why_and_end_with_2() {
     exit: 2
     ----- stdout
     CELL                                            STATE       DETAILS
-    torchsort-0.1.10-cu90-torch2.11-cp311-sm20-90   impossible  CUDA 9.0 dropped sm_20; its oldest is sm_30; CUDA 9.0 makes no code for sm_90; torch 2.11 has no official build for CUDA 9.0
-    torchsort-0.1.10-cu130-torch2.11-cp311-sm20-90  impossible  CUDA 13.0 dropped sm_20; its oldest is sm_75
+    torchsort-0.1.10-cu90-torch2.11-cp311-sm20-90   impossible  arch-dropped-by-cuda, arch-unknown-to-cuda, torch-has-no-build-for-cuda
+    torchsort-0.1.10-cu130-torch2.11-cp311-sm20-90  impossible  arch-dropped-by-cuda
+
+    impossible: CUDA 9.0 dropped sm_20; its oldest is sm_30 (arch-dropped-by-cuda)
+      cells: torchsort-0.1.10-cu90-torch2.11-cp311-sm20-90
+      hint: take sm_30 or newer
+    impossible: CUDA 9.0 makes no code for sm_90 (arch-unknown-to-cuda)
+      cells: torchsort-0.1.10-cu90-torch2.11-cp311-sm20-90
+      hint: sm_90 came with CUDA 11.8
+    impossible: torch 2.11 has no official build for CUDA 9.0 (torch-has-no-build-for-cuda)
+      cells: torchsort-0.1.10-cu90-torch2.11-cp311-sm20-90
+      hint: torch 2.11 has builds for CUDA 12.6, 12.8 and 13.0; the newest for CUDA 9.0 is torch 1.1
+    impossible: CUDA 13.0 dropped sm_20; its oldest is sm_75 (arch-dropped-by-cuda)
+      cells: torchsort-0.1.10-cu130-torch2.11-cp311-sm20-90
+      hint: take sm_75 or newer
     ----- stderr
     2 cells: 2 impossible
     ");
@@ -24,11 +37,10 @@ fn impossible_cells_say_why_and_end_with_2() {
     assert_snapshot!(build, @r"
     exit: 2
     ----- stderr
-    impossible: torchsort-0.1.10-cu90-torch2.11-cp311-sm90
-      CUDA 9.0 makes no code for sm_90 (arch-unknown-to-cuda)
-        hint: sm_90 came with CUDA 11.8
-      torch 2.11 has no official build for CUDA 9.0 (torch-has-no-build-for-cuda)
-        hint: torch 2.11 has builds for CUDA 12.6, 12.8 and 13.0; the newest for CUDA 9.0 is torch 1.1
+    impossible: CUDA 9.0 makes no code for sm_90 (arch-unknown-to-cuda)
+      hint: sm_90 came with CUDA 11.8
+    impossible: torch 2.11 has no official build for CUDA 9.0 (torch-has-no-build-for-cuda)
+      hint: torch 2.11 has builds for CUDA 12.6, 12.8 and 13.0; the newest for CUDA 9.0 is torch 1.1
     error: no cell can be built, for the reasons above
     ");
 }
