@@ -23,7 +23,7 @@ pub use build::RunResult;
 pub use diagnose::{Cause, Failure};
 pub use error::{ErrorKind, MillError};
 pub use event::{CellOutcome, CellResult, Event, Reporter};
-pub use fetch::{FetchError, PinError};
+pub use fetch::{FetchError, IndexError, PinError};
 pub use mill::Mill;
 pub use plan::{CellState, Plan, PlannedCell};
 pub use preflight::{Check, CheckState};

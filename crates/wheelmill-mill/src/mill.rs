@@ -185,9 +185,7 @@ impl Mill {
         checks.push(preflight::memory(self.settings.memory.or_else(available_memory)));
         if !locked {
             checks.push(match Client::new(&self.settings.network) {
-                Ok(client) => {
-                    preflight::index(&client, &Index::new(&client, &self.settings.network))
-                }
+                Ok(client) => preflight::index(&Index::new(&client, &self.settings.network)),
                 Err(error) => Check {
                     code: "index",
                     state: CheckState::Problem,
@@ -206,6 +204,9 @@ impl Mill {
     }
 
     pub(crate) fn source_error(&self, package: &PackageName, source: PinError) -> MillError {
+        if let PinError::Index(error) = source {
+            return MillError::Index(error);
+        }
         let unknown = matches!(source, PinError::UnknownPackage { .. });
         let suggestions =
             if unknown { self.recipes.suggestions(package.as_str()) } else { Vec::new() };

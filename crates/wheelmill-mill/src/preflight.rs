@@ -5,7 +5,7 @@ use serde::Serialize;
 use wheelmill_engine::{Engine, Severity};
 use wheelmill_model::ByteSize;
 
-use crate::fetch::{Client, Index};
+use crate::fetch::{FetchError, Index, IndexError};
 
 /// A toolchain with torch takes 10 GB (its layer and uv's cache); building beside it some more.
 const DISK_FOR_ENVIRONMENT: ByteSize = ByteSize(14 << 30);
@@ -117,24 +117,16 @@ pub(crate) fn memory(limit: Option<ByteSize>) -> Check {
     }
 }
 
-/// Whether the index answers.
-pub(crate) fn index(client: &Client, index: &Index<'_>) -> Check {
-    let known = "packaging".parse().expect("a legal name");
-    match index.releases(&known) {
-        Ok(_) => Check::new("index", CheckState::Ok, format!("{} answers", index.address()), None),
-        Err(error) => {
-            let mut message = error.to_string();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(error) = cause {
-                message = format!("{message}: {error}");
-                cause = error.source();
-            }
-            let fix = if client.is_offline() {
-                "run it again without `--offline`"
-            } else {
-                "check the network: behind a proxy set HTTPS_PROXY, behind one that inspects TLS set SSL_CERT_FILE to its certificates, for a private index set UV_DEFAULT_INDEX"
-            };
-            Check::new("index", CheckState::Problem, message, Some(fix))
+/// Whether the index answers: any page will do, and that there is none is an answer.
+pub(crate) fn index(index: &Index<'_>) -> Check {
+    let any = "packaging".parse().expect("a legal name");
+    match index.releases(&any) {
+        Ok(_) | Err(FetchError::NotFound { .. }) => {
+            Check::new("index", CheckState::Ok, format!("{} answers", index.address()), None)
+        }
+        Err(reason) => {
+            let error = IndexError { index: index.address(), reason };
+            Check::new("index", CheckState::Problem, error.line(), Some(error.hint()))
         }
     }
 }

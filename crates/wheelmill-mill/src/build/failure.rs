@@ -73,9 +73,6 @@ impl CellError {
 
     /// The cause where the error itself tells it, with what to do.
     fn named(&self) -> Option<(Cause, Vec<String>)> {
-        let network = || {
-            vec!["check the network: behind a proxy set HTTPS_PROXY, behind one that inspects TLS set SSL_CERT_FILE to its certificates".to_owned()]
-        };
         Some(match self {
             Self::Fetch(error) | Self::Source(SourceError::Fetch(error)) => match error {
                 FetchError::HashMismatch { .. } => (
@@ -87,14 +84,11 @@ impl CellError {
                     Cause::BuildFailed,
                     vec!["choose another folder with WHEELMILL_CACHE".to_owned()],
                 ),
-                FetchError::Offline { .. } => {
-                    (Cause::NoNetwork, vec!["run it again without `--offline`".to_owned()])
-                }
                 FetchError::NotFound { .. } => (
                     Cause::UnknownPackage,
                     vec!["resolve it anew with `--refresh`".to_owned()],
                 ),
-                _ => (Cause::NoNetwork, network()),
+                _ => (Cause::NoNetwork, vec![error.hint().to_owned()]),
             },
             Self::Source(SourceError::Copy { source, .. }) if is_full(source) => {
                 (Cause::DiskFull, disk())

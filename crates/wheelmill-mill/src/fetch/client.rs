@@ -155,10 +155,6 @@ impl Client {
         Ok(Self { http, offline: network.offline })
     }
 
-    pub(crate) const fn is_offline(&self) -> bool {
-        self.offline
-    }
-
     fn get(&self, address: &str, accept: Option<&str>) -> Result<Response, FetchError> {
         if self.offline {
             return Err(FetchError::Offline { address: shown(address) });

@@ -10,6 +10,7 @@ use wheelmill_recipe::{Recipe, Source};
 
 use super::client::FetchError;
 use super::index::{Index, newest};
+use super::trouble::IndexError;
 
 /// A source that gives the same bytes on every later day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,15 +41,9 @@ impl PinnedSource {
 /// Why a source could not be pinned.
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
-    /// The index could not be asked.
-    #[error("could not find the source of `{package}`")]
-    Fetch {
-        /// The package.
-        package: PackageName,
-        /// Why.
-        #[source]
-        source: FetchError,
-    },
+    /// The index cannot be asked.
+    #[error(transparent)]
+    Index(IndexError),
     /// The index does not know the package.
     #[error("there is no package `{package}` on {index}")]
     UnknownPackage {
@@ -93,7 +88,7 @@ impl PinError {
         let package = package.clone();
         match error {
             FetchError::NotFound { .. } => Self::UnknownPackage { package, index: index.address() },
-            source => Self::Fetch { package, source },
+            reason => Self::Index(IndexError { index: index.address(), reason }),
         }
     }
 }

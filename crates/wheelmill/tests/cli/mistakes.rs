@@ -172,6 +172,32 @@ fn a_store_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn an_index_that_cannot_be_asked_is_named_and_none_of_its_pages() {
+    let place = Place::new();
+    let offline = place.run("build torchsort==0.1.10 --cuda 13.0 --torch 2.11 --python 3.11");
+    assert!(offline.starts_with("exit: 3"), "{offline}");
+    assert!(
+        offline
+            .contains("the package index https://pypi.org/simple is needed, and fetching is off")
+            && offline.contains("hint: run it again without `--offline`"),
+        "{offline}"
+    );
+    // Nobody listens on a port that was just given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for wish in ["torchsort", "torchsort==0.1.10"] {
+        let mut command =
+            place.command(&format!("build {wish} --cuda 13.0 --torch 2.11 --python 3.11"));
+        let index = format!("http://127.0.0.1:{port}/simple");
+        command.env("UV_DEFAULT_INDEX", &index).env("WHEELMILL_OFFLINE", "0");
+        let said = place.show(&command.output().unwrap());
+        assert!(said.starts_with("exit: 3"), "{said}");
+        assert!(said.contains(&format!("the package index {index} cannot be reached")), "{said}");
+        assert!(said.contains("Connection refused") && said.contains("hint: check the network"));
+        assert!(!said.contains("packaging"), "{said}");
+    }
+}
+
+#[test]
 fn an_error_is_a_document_too() {
     let place = Place::new();
     assert_snapshot!(place.run("runs show nothing --json"), @r#"
