@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 use serde::Serialize;
-use wheelmill_engine::{Engine, Severity};
+use wheelmill_engine::{Engine, EngineError, Severity};
 use wheelmill_model::ByteSize;
 
 use crate::fetch::{FetchError, Index, IndexError};
@@ -127,6 +127,21 @@ pub(crate) fn index(index: &Index<'_>) -> Check {
         Err(reason) => {
             let error = IndexError { index: index.address(), reason };
             Check::new("index", CheckState::Problem, error.line(), Some(error.hint()))
+        }
+    }
+}
+
+/// What to do about a base that cannot be used.
+pub(crate) const fn base_hint(error: &EngineError) -> &'static str {
+    match error {
+        EngineError::Unreachable { source: None, .. } => {
+            "fetch it once without `--offline`, or name the file of an image: `--base ./image.tar`"
+        }
+        EngineError::Unreachable { .. } => {
+            "check the network (HTTPS_PROXY, SSL_CERT_FILE), or name the file of an image, as `docker save` writes it: `--base ./image.tar`"
+        }
+        _ => {
+            "check the name given with `--base`, as in `nvidia/cuda:12.8.1-devel-ubuntu22.04`, or name the file of an image, as `docker save` writes it"
         }
     }
 }

@@ -14,6 +14,7 @@ use super::source::SourceError;
 use crate::diagnose::{Cause, Evidence, Failure, diagnose};
 use crate::environment::ResolveError;
 use crate::fetch::{FetchError, PinError};
+use crate::preflight::base_hint;
 
 /// What stops a cell.
 #[derive(Debug, thiserror::Error)]
@@ -97,10 +98,13 @@ impl CellError {
             Self::Engine(EngineError::Files { source, .. }) if is_full(source) => {
                 (Cause::DiskFull, disk())
             }
-            Self::Engine(EngineError::Image { .. }) => (
-                Cause::EngineGone,
-                vec!["check the name given with `--base`, and that its registry can be reached".to_owned()],
-            ),
+            Self::Engine(error @ (EngineError::Image { .. } | EngineError::Unreachable { .. })) => {
+                let cause = match error {
+                    EngineError::Image { .. } => Cause::BaseUnusable,
+                    _ => Cause::NoNetwork,
+                };
+                (cause, vec![base_hint(error).to_owned()])
+            }
             Self::Engine(EngineError::Start { .. } | EngineError::NotPinned(_))
             | Self::Source(SourceError::Engine(_))
             | Self::Resolve(ResolveError::Engine(_))

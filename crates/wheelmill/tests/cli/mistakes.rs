@@ -91,6 +91,33 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
+fn a_base_that_is_no_image_is_refused_before_it_is_used() {
+    let place = Place::new();
+    place.write("notes.tar", &"no tar\n".repeat(100));
+    place.write("empty.tar", "");
+    fs_err::create_dir(place.path().join("project/folder")).unwrap();
+    let plan = |base: &str| place.run(&format!("plan torchsort==0.1.10 --base {base}"));
+    assert_snapshot!(plan("./notes.tar"), @r"
+    exit: 2
+    ----- stderr
+    error: the base `./notes.tar` is neither a tar nor a tar compressed by gzip or zstd
+      hint: name the file of an image, as `docker save` writes it, or an image of a registry
+    ");
+    assert_snapshot!(plan("./empty.tar"), @r"
+    exit: 2
+    ----- stderr
+    error: the base `./empty.tar` is empty
+      hint: name the file of an image, as `docker save` writes it, or an image of a registry
+    ");
+    assert_snapshot!(plan("./folder"), @r"
+    exit: 2
+    ----- stderr
+    error: the base `./folder` is a folder and no OCI layout
+      hint: name the file of an image, as `docker save` writes it, or an image of a registry
+    ");
+}
+
+#[test]
 fn a_typo_in_the_project_file_is_pointed_at() {
     let place = Place::new();
     place.write("wheelmill.toml", "[recipes.torchsort.build]\nenvrionment = { A = \"1\" }\n");

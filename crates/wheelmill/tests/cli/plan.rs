@@ -68,13 +68,24 @@ base = "root.tar"
         missing.starts_with("exit: 2") && missing.contains("root.tar` does not exist"),
         "{missing}"
     );
-    place.write("root.tar", "");
+    place.write("root.tar", &tar_of_a_folder());
     assert_snapshot!(place.run("plan --quiet"), @r"
     exit: 0
     ----- stdout
     torchsort-0.1.10-cu128-torch2.9-cp311-sm90
     torchsort-0.1.10-cu130-torch2.11-cp311-sm90
     ");
+}
+
+/// A tar that holds one empty folder.
+fn tar_of_a_folder() -> String {
+    let mut header =
+        format!("{:\0<100}{:\0<8}{:\0<8}{:\0<8}{:0>11}\0{:0>11}\0", "etc/", "755", "0", "0", 0, 0);
+    header.push_str("        5");
+    let header = format!("{header:\0<512}");
+    let sum: u64 = header.bytes().map(u64::from).sum();
+    let header = header.replacen("        ", &format!("{sum:06o}\0 "), 1);
+    format!("{header:\0<2048}")
 }
 
 #[test]
