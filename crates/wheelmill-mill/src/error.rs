@@ -87,6 +87,16 @@ fn problems(checks: &[Check]) -> String {
     messages.join("; ")
 }
 
+/// An error with its innermost cause, in one line: what lies between names layers of libraries.
+pub(crate) fn brief(error: &dyn std::error::Error) -> String {
+    let innermost = std::iter::successors(error.source(), |error| error.source()).last();
+    let message = error.to_string();
+    match innermost.map(ToString::to_string) {
+        Some(cause) if !message.ends_with(&cause) => format!("{message}: {cause}"),
+        _ => message,
+    }
+}
+
 /// Which exit code an error asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {

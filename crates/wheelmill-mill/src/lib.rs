@@ -18,6 +18,7 @@ mod plan;
 mod planner;
 mod preflight;
 mod settings;
+mod warning;
 
 pub use build::RunResult;
 pub use diagnose::{Cause, Failure};
@@ -28,3 +29,4 @@ pub use mill::Mill;
 pub use plan::{CellState, Plan, PlannedCell};
 pub use preflight::{Check, CheckState};
 pub use settings::{Bases, MillSettings};
+pub use warning::PlanWarning;

@@ -12,10 +12,9 @@ use wheelmill_store::{Store, StoreError};
 use crate::environment::Composer;
 use crate::error::MillError;
 use crate::fetch::{Client, Index, PinError, newest};
-use crate::host::{Host, available_memory};
+use crate::host::Host;
 use crate::plan::{Ground, Plan};
 use crate::planner::Planner;
-use crate::preflight::{self, Check, CheckState};
 use crate::settings::MillSettings;
 
 /// Plans and builds, with the settings of one invocation.
@@ -165,36 +164,6 @@ impl Mill {
     fn oldest_python(&self, axes: &Axes) -> PythonVersion {
         let wanted = axes.python.iter().min().copied();
         wanted.unwrap_or_else(|| self.host.for_matrix(false).default_python)
-    }
-
-    /// What of this machine would stop a plan from being built. Reads only; asks the index when
-    /// something must be fetched.
-    #[must_use]
-    pub fn preflight(&self, plan: &Plan) -> Vec<Check> {
-        if plan.wanted().next().is_none() {
-            return Vec::new();
-        }
-        let locked = plan
-            .wanted()
-            .all(|cell| cell.ground.as_ref().is_some_and(|ground| ground.lock.is_some()));
-        let mut checks = preflight::engine(self.engine.as_ref());
-        // A cache that was deleted leaves its locks behind.
-        let made = locked && self.settings.cache.join("layers").is_dir();
-        checks.push(preflight::disk(&self.settings.cache, made));
-        checks.push(preflight::disk(&self.settings.home, true));
-        checks.push(preflight::memory(self.settings.memory.or_else(available_memory)));
-        if !locked {
-            checks.push(match Client::new(&self.settings.network) {
-                Ok(client) => preflight::index(&Index::new(&client, &self.settings.network)),
-                Err(error) => Check {
-                    code: "index",
-                    state: CheckState::Problem,
-                    message: error.to_string(),
-                    fix: None,
-                },
-            });
-        }
-        checks
     }
 
     pub(crate) fn recipe(&self, name: &PackageName) -> Result<Recipe, MillError> {

@@ -1,6 +1,6 @@
 //! What a wish comes to: cells, each with what would be done for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use wheelmill_store::StoredWheel;
 
 use crate::environment::Toolchain;
 use crate::lock::Lock;
+use crate::warning::PlanWarning;
 
 /// The cells of a wish.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +39,8 @@ pub struct PlannedCell {
     pub toolchain: String,
     /// What would be done, one step a line.
     pub steps: Vec<String>,
+    /// What may be wrong with it, for a cell that can be built.
+    pub warnings: Vec<PlanWarning>,
     /// Whether its build may reach the network.
     pub network_while_compiling: bool,
     /// How long it took the last time, in seconds.
@@ -118,6 +121,16 @@ impl Plan {
             }
         }
         reasons
+    }
+
+    /// Every distinct warning on cells that would be built.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&PlanWarning> {
+        let mut seen = HashSet::new();
+        self.wanted()
+            .flat_map(|cell| &cell.warnings)
+            .filter(|warning| seen.insert(*warning))
+            .collect()
     }
 
     /// Whether there are cells, and none of them can be built or is there.

@@ -13,6 +13,7 @@ use crate::error::MillError;
 use crate::lock::{self, Lock};
 use crate::mill::Mill;
 use crate::plan::{CellState, Ground, PlannedCell};
+use crate::warning::warnings;
 
 /// Plans the cells of one package.
 pub(crate) struct Planner<'a> {
@@ -59,6 +60,7 @@ impl<'a> Planner<'a> {
             state: CellState::Wanted,
             toolchain: String::new(),
             steps: Vec::new(),
+            warnings: Vec::new(),
             network_while_compiling: self.recipe.build.network,
             expected: self.expectation(&cell),
             recipe: Arc::clone(&self.recipe),
@@ -69,6 +71,7 @@ impl<'a> Planner<'a> {
             Err(reasons) => result.state = CellState::Impossible(reasons),
             Ok(toolchain) => {
                 result.toolchain.clone_from(&toolchain.summary);
+                result.warnings = warnings(&result.cell, &self.recipe, &base, &toolchain);
                 let request = self.request(&result.cell, &base)?;
                 let lock = self.locks.get(&request).map(Arc::clone);
                 let ground = Ground {

@@ -168,6 +168,17 @@ impl TorchVersion {
         Self { patch: None, ..self }
     }
 
+    /// Whether a version of torch is meant by it, whatever its local label.
+    #[must_use]
+    pub fn matches(&self, version: &pep440_rs::Version) -> bool {
+        let release = version.release();
+        let part = |index: usize| release.get(index).copied().unwrap_or_default();
+        part(0) == u64::from(self.major)
+            && part(1) == u64::from(self.minor)
+            && self.patch.is_none_or(|patch| part(2) == u64::from(patch))
+            && !version.any_prerelease()
+    }
+
     /// The requirement that asks an installer for it: `torch==2.11.*`.
     #[must_use]
     pub fn requirement(&self) -> String {

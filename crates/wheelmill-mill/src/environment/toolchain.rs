@@ -12,7 +12,7 @@ use crate::host::Host;
 const FIRST_ON_PYPI: u16 = 13;
 
 /// Where the CUDA toolkit comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Toolkit {
     /// Wheels of the package index.
     Index,

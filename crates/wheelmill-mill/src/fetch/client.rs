@@ -176,6 +176,18 @@ impl Client {
         }
     }
 
+    /// Asks a server for anything at all, and gives the address without a password. That it has no
+    /// such page, or shows it to nobody, is an answer.
+    pub(crate) fn reach(&self, address: &str) -> Result<String, FetchError> {
+        match self.get(address, None) {
+            Ok(_) | Err(FetchError::NotFound { .. }) => Ok(shown(address)),
+            Err(FetchError::Refused { status, .. }) if status.is_client_error() => {
+                Ok(shown(address))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// A page of at most `limit` bytes, with its content type.
     pub(crate) fn page(
         &self,

@@ -24,17 +24,6 @@ impl IndexError {
     pub fn hint(&self) -> &'static str {
         self.reason.hint()
     }
-
-    /// The message with its causes, in one line.
-    pub(crate) fn line(&self) -> String {
-        let mut line = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            line = format!("{line}: {error}");
-            cause = error.source();
-        }
-        line
-    }
 }
 
 impl fmt::Display for IndexError {
@@ -83,6 +72,7 @@ impl FetchError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::brief;
 
     #[test]
     fn an_index_that_cannot_be_asked_is_named_once() {
@@ -93,12 +83,12 @@ mod tests {
             source: "connection refused".into(),
         });
         assert_eq!(
-            silent.line(),
+            brief(&silent),
             "the package index https://index/simple cannot be reached: connection refused"
         );
         let offline = error(FetchError::Offline { address: address() });
         assert_eq!(
-            offline.line(),
+            brief(&offline),
             "the package index https://index/simple is needed, and fetching is off"
         );
         assert!(offline.hint().contains("--offline"));

@@ -17,7 +17,8 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     cells: CellArgs,
 
-    /// Also check this machine: disk, memory, network, namespaces
+    /// Also check this machine (disk, memory, namespaces), and ask the network for what the cells
+    /// need: packages and versions, bases, Pythons
     #[arg(long)]
     check: bool,
 }
@@ -33,8 +34,13 @@ struct Document<'a> {
 pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliError> {
     let settings = CellSettings::resolve(&args.cells, session)?;
     let plan = settings.mill.plan(&settings.wishes, &settings.axes)?;
-    let checks = args.check.then(|| settings.mill.preflight(&plan));
+    let checks = args.check.then(|| settings.mill.check(&plan));
     let printer = session.printer;
+    for warning in plan.warnings() {
+        // The hint of some is to do what is done here.
+        let hint = warning.hint.as_deref().filter(|hint| !(args.check && hint.contains("--check")));
+        printer.warn(&warning.message, hint);
+    }
     if printer.json {
         printer.document(Document { cells: &plan.cells, checks: checks.as_deref() })?;
     } else if printer.quiet {
@@ -51,19 +57,30 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
         if printer.verbose {
             add_steps(&mut page, &plan);
         }
-        if let Some(checks) = &checks {
-            page.line("");
-            page.block(&check_table(checks));
+        match checks.as_deref() {
+            None => {}
+            Some([]) => printer.say("nothing is to be built, so nothing was checked"),
+            Some(checks) => {
+                page.line("");
+                page.block(&check_table(checks));
+            }
         }
         printer.data(&page.finish())?;
         printer.say(totals(&plan));
     }
-    let not_ready = checks.iter().flatten().any(|check| check.state == CheckState::Problem);
-    Ok(match (plan.is_impossible(), not_ready) {
-        (true, _) => Ending::Usage,
-        (false, true) => Ending::NotReady,
-        (false, false) => Ending::Done,
-    })
+    Ok(if plan.is_impossible() { Ending::Usage } else { ending(checks.as_deref()) })
+}
+
+/// As a build would end: what does not exist was asked for wrongly, all else is the machine's.
+fn ending(checks: Option<&[Check]>) -> Ending {
+    let problems = checks.into_iter().flatten().filter(|check| check.state == CheckState::Problem);
+    let (wishes, machine): (Vec<_>, Vec<_>) =
+        problems.partition(|check| matches!(check.code, "source" | "torch"));
+    match (machine.is_empty(), wishes.is_empty()) {
+        (false, _) => Ending::NotReady,
+        (true, false) => Ending::Usage,
+        (true, true) => Ending::Done,
+    }
 }
 
 fn table(plan: &Plan) -> String {

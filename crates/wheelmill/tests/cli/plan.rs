@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 use insta::assert_snapshot;
+use testkit::PackageIndex;
 
 use crate::fixture::Place;
 
@@ -74,6 +75,64 @@ base = "root.tar"
     ----- stdout
     torchsort-0.1.10-cu128-torch2.9-cp311-sm90
     torchsort-0.1.10-cu130-torch2.11-cp311-sm90
+    ");
+}
+
+#[test]
+fn a_check_asks_for_what_the_cells_need() {
+    let place = Place::new();
+    let archive = place.write("tinycuda-0.1.tar.gz", "");
+    // Any page of the index will do to see that it answers; that of `packaging` is asked.
+    let index = PackageIndex::serve(&[("tinycuda", &archive), ("packaging", &archive)]);
+    // Nobody listens on a port that was just given back.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let checks = |arguments: &str| -> Vec<serde_json::Value> {
+        let mut command =
+            place.command(&format!("plan --torch 2.11 --cuda 13.0 --check --json {arguments}"));
+        command
+            .env("WHEELMILL_OFFLINE", "0")
+            .env("UV_DEFAULT_INDEX", index.address())
+            .env("UV_PYTHON_INSTALL_MIRROR", format!("http://{nobody}/pythons"));
+        let output = command.output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        document["checks"].as_array().unwrap().clone()
+    };
+    let found = |checks: &[serde_json::Value], code: &str| {
+        let check = checks.iter().find(|check| check["code"] == code).unwrap().clone();
+        (check["state"].as_str().unwrap().to_owned(), check["message"].to_string())
+    };
+    let (state, message) = found(&checks("tinycuda==0.1"), "source");
+    assert!(state == "ok" && message.contains("tinycuda 0.1 is on "), "{message}");
+    let (state, message) = found(&checks("tinycuda==0.2"), "source");
+    assert!(state == "problem" && message.contains("version 0.2; it has 0.1"), "{message}");
+
+    let with_base = checks(&format!("tinycuda==0.1 --base {nobody}/cuda:13.0"));
+    let (state, message) = found(&with_base, "base");
+    assert!(state == "problem" && message.contains("cannot be reached"), "{message}");
+    let (state, message) = found(&with_base, "python");
+    assert!(state == "warning" && message.contains("/pythons"), "{message}");
+
+    // Each toolchain that is to be made takes its room.
+    let (_, message) = found(&checks("tinycuda==0.1 --python 3.11,3.12 --arch 9.0"), "disk");
+    assert!(message.contains("for 2 environments"), "{message}");
+    let (_, message) = found(&checks("tinycuda==0.1 --python 3.11 --memory 900TB"), "memory");
+    assert!(message.contains("this machine has"), "{message}");
+}
+
+#[test]
+fn what_may_be_wrong_is_a_warning() {
+    let place = Place::new();
+    let said = |arguments: &str| {
+        let text = place.run(&format!("plan torchsort==0.1.10 --python 3.11 --quiet {arguments}"));
+        text.split_once("----- stderr\n").unwrap().1.to_owned()
+    };
+    assert_snapshot!(said("--torch 2.99 --cuda 13.0"), @r"
+    warning: torch 2.99 is newer than all that this wheelmill knows of (2.15): whether it exists, and for which CUDA and Python, is not known
+      hint: ask the index with `wheelmill plan … --check`
+    ");
+    assert_snapshot!(said("--torch 2.9 --cuda 12.8 --base nvidia/cuda:12.6.3-devel-ubuntu22.04"), @r"
+    warning: the base `nvidia/cuda:12.6.3-devel-ubuntu22.04` seems to hold CUDA 12.6, and CUDA 12.8 is wanted: the build will fail if it does
+      hint: use `--cuda 12.6`, or an image of CUDA 12.8
     ");
 }
 
