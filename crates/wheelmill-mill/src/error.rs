@@ -141,10 +141,10 @@ impl MillError {
                     suggestions.iter().map(|name| format!("did you mean `{name}`?")).collect();
                 match &**source {
                     PinError::UnknownVersion { newest: Some(newest), .. } => {
-                        hints.push(format!("build the newest with `wheelmill build {package}=={newest}`"));
+                        hints.push(format!("name one that exists: `{package}=={newest}`"));
                     }
                     PinError::VersionNeeded(_) => {
-                        hints.push(format!("name it, as in `wheelmill build {package}==1.2.3`"));
+                        hints.push(format!("name it, as in `{package}==1.2.3`"));
                     }
                     PinError::NoSource(_) | PinError::UnknownPackage { .. } => hints.push(format!(
                         "if it lives in a repository, write a recipe with `[source] git = …` under `[recipes.{package}]` in wheelmill.toml"

@@ -4,10 +4,10 @@ use std::error::Error;
 
 use wheelmill_engine::{EngineError, Exit};
 use wheelmill_model::Phase;
-use wheelmill_recipe::Cell;
+use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_wheel::{Severity, Verdict};
 
-use super::compile::Budget;
+use super::compile::{Budget, MEMORY_PER_COMPILE};
 use super::judge::JudgeError;
 use super::log::CellLog;
 use super::source::SourceError;
@@ -179,11 +179,13 @@ pub(super) struct WorkEvidence<'a> {
     pub(super) cell: &'a Cell,
     pub(super) budget: Budget,
     pub(super) network: bool,
+    pub(super) recipe: &'a Recipe,
+    pub(super) options: &'a [(String, String)],
 }
 
 /// The failure of a cell. What the failed command printed is the end of the log.
 pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellLog<'_>) -> Failure {
-    let WorkEvidence { phase, cell, budget, network } = work;
+    let WorkEvidence { phase, cell, budget, network, recipe, options } = work;
     if let Some((cause, fixes)) = error.named() {
         return Failure {
             cause,
@@ -201,10 +203,13 @@ pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellL
         log: Some(log.path()),
         tail: &tail,
         memory_limit: budget.limits.memory,
+        compile_memory: recipe.jobs.memory.unwrap_or(MEMORY_PER_COMPILE),
         jobs: budget.jobs,
         network,
         cuda: cell.cuda,
         torch: cell.torch,
+        python: cell.python,
+        options,
         package: &cell.package,
         version: cell.version.as_ref(),
         architectures: Some(&cell.architectures),
