@@ -52,7 +52,7 @@ struct Judged {
 /// Prints a verdict for each, and fails when one is bad.
 pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, CliError> {
     let recipes = session.recipes()?;
-    let mut judged = Vec::new();
+    let (mut judged, mut errors) = (Vec::new(), Vec::new());
     let mut ending = Ending::Done;
     for file in &args.files {
         match judge(file, args, &recipes) {
@@ -66,12 +66,14 @@ pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, Cli
             Err(error) => {
                 talk(error.render().trim_end());
                 ending = error.ending;
+                errors.push(error);
             }
         }
     }
     let printer = session.printer;
     if printer.json {
-        printer.document(json!({ "wheels": judged }))?;
+        let errors: Vec<_> = errors.iter().map(CliError::body).collect();
+        printer.document(json!({ "wheels": judged, "errors": errors }))?;
     } else if !printer.quiet {
         let mut page = Page::new();
         judged.iter().for_each(|judged| add(&mut page, judged));

@@ -249,6 +249,32 @@ fn an_error_is_a_document_too() {
 }
 
 #[test]
+fn every_error_is_a_document() {
+    let place = Place::new();
+    place.write("x-1-py3-none-any.whl", "not a zip");
+    let error = |arguments: &str| {
+        let output = place.command(&format!("{arguments} --json")).output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["schema"], 1, "{arguments}");
+        assert_eq!(document["error"]["exit-code"], output.status.code().unwrap(), "{arguments}");
+        document["error"].clone()
+    };
+    for arguments in
+        ["plan", "build", "runs show x", "wheels where x", "inspect x-1-py3-none-any.whl"]
+    {
+        assert!(!error(arguments)["message"].as_str().unwrap().is_empty(), "{arguments}");
+    }
+    // Also what the command line itself gets wrong, and what was told before the error.
+    let wrong = error("plan torchsort --arch hopper");
+    assert!(wrong["message"].as_str().unwrap().contains("`hopper` is not a GPU"), "{wrong}");
+    assert!(error("plan --nonsense")["message"].to_string().contains("--nonsense"));
+    let similar = error("bild torchsort");
+    assert!(similar["hints"][0].as_str().unwrap().contains("'build'"), "{similar}");
+    let impossible = error("build torchsort==0.1.10 --cuda 9.0 --torch 2.11 --python 3.11");
+    assert_eq!(impossible["reasons"][0]["code"], "torch-has-no-build-for-cuda", "{impossible}");
+}
+
+#[test]
 fn a_file_that_is_no_wheel_is_refused() {
     let place = Place::new();
     place.write("x-1-py3-none-any.whl", "not a zip");
