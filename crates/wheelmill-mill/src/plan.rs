@@ -43,7 +43,7 @@ pub struct PlannedCell {
     pub warnings: Vec<PlanWarning>,
     /// Whether its build may reach the network.
     pub network_while_compiling: bool,
-    /// How long it took the last time, in seconds.
+    /// How long it will likely take, in seconds, by what builds of this version took.
     #[serde(serialize_with = "optional_seconds")]
     pub expected: Option<Duration>,
     #[serde(skip)]
