@@ -1,5 +1,6 @@
 //! The mill: one invocation's settings, recipes, engine and store, and the planning of wishes.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use wheelmill_engine::{Base, EmbeddedEngine, EmbeddedSettings, Engine};
@@ -62,7 +63,7 @@ impl Mill {
     /// A recipe or the matrix is wrong, or the store cannot be read.
     pub fn plan(&self, wishes: &[PackageWish], axes: &Axes) -> Result<Plan, MillError> {
         let store = Store::open_existing(&self.settings.home)?;
-        let mut cells = Vec::new();
+        let (mut cells, mut seen) = (Vec::new(), HashSet::new());
         for wish in wishes {
             let recipe = self.recipe(&wish.name)?;
             let version = match &wish.version {
@@ -77,8 +78,11 @@ impl Mill {
             let planned = expand(&recipe, &axes, self.matrix.as_ref(), &machine)
                 .map_err(|source| MillError::Matrix { package: wish.name.clone(), source })?;
             let planner = Planner::new(self, store.as_ref(), recipe)?;
+            // Packages that are named twice are built once.
             for planned in planned {
-                cells.push(planner.plan(planned)?);
+                if seen.insert(planned.cell.clone()) {
+                    cells.push(planner.plan(planned)?);
+                }
             }
         }
         Ok(Plan { cells })

@@ -4,7 +4,7 @@ use serde::Serialize;
 use wheelmill_model::{ArchList, CudaVersion, PackageName, PythonVersion, TorchVersion, Version};
 
 /// One combination that a wheel is built for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Cell {
     /// The package.
     pub package: PackageName,

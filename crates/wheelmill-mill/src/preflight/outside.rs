@@ -74,13 +74,14 @@ pub(super) fn sources(mill: &Mill, plan: &Plan, index: &Index<'_>) -> Vec<Check>
     checks
 }
 
-/// Whether the index has a torch that is newer than the facts of this program.
+/// Whether the index has a torch that the facts of this program do not tell of: a newer one, or one
+/// patch release.
 pub(super) fn torch(plan: &Plan, index: &Index<'_>) -> Vec<Check> {
     let name = "torch".parse().expect("a legal name");
     let wanted: BTreeSet<_> = unlocked(plan)
         .filter(|cell| cell.recipe.build.torch)
         .filter_map(|cell| cell.cell.torch)
-        .filter(|torch| is_newer_than_known(*torch))
+        .filter(|torch| is_newer_than_known(*torch) || torch.patch.is_some())
         .collect();
     if wanted.is_empty() {
         return Vec::new();

@@ -24,15 +24,16 @@ pub(crate) struct CellArgs {
     pub packages: Vec<PackageWish>,
 
     /// CUDA releases, as `13.0` [default: the newest that torch is built for]
-    #[arg(long, value_name = "V", value_delimiter = ',', help_heading = "Matrix")]
+    #[arg(long, value_name = "V", value_delimiter = ',', value_parser = CudaVersion::wished, help_heading = "Matrix")]
     pub cuda: Vec<CudaVersion>,
 
-    /// PyTorch releases, as `2.11` [default: the newest that is built for the CUDA release]
+    /// PyTorch releases, as `2.11` for its newest patch release, or `2.11.0` for exactly that one
+    /// [default: the newest that is built for the CUDA release]
     #[arg(long, value_name = "V", value_delimiter = ',', help_heading = "Matrix")]
     pub torch: Vec<TorchVersion>,
 
     /// Python releases, as `3.11` [default: this machine's]
-    #[arg(long, value_name = "V", value_delimiter = ',', help_heading = "Matrix")]
+    #[arg(long, value_name = "V", value_delimiter = ',', value_parser = PythonVersion::wished, help_heading = "Matrix")]
     pub python: Vec<PythonVersion>,
 
     /// GPU architectures: a list as `8.0,9.0+PTX`, `native`, or `all-major` [default: all-major]

@@ -29,7 +29,7 @@ pub(crate) struct VerifyArgs {
     arch: Option<ArchList>,
 
     /// The Python that it must fit, as `3.11`
-    #[arg(long, value_name = "V")]
+    #[arg(long, value_name = "V", value_parser = PythonVersion::wished)]
     python: Option<PythonVersion>,
 
     /// A module that it must hold, by the name it is imported under; may be given several times

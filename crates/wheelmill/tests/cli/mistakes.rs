@@ -23,6 +23,13 @@ fn wrong_arguments_are_named_with_a_good_spelling() {
 
     For more information, try '--help'.
     ");
+    assert_snapshot!(place.run("plan torchsort --python 3.11.4"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value '3.11.4' for '--python <V>': `3.11.4` names a patch release, and builds are for all of Python 3.11: write `3.11`
+
+    For more information, try '--help'.
+    ");
     assert_snapshot!(place.run("build torchsort --arch hopper"), @r"
     exit: 2
     ----- stderr

@@ -148,6 +148,18 @@ fn tar_of_a_folder() -> String {
 }
 
 #[test]
+fn a_cell_that_is_wished_for_twice_is_one() {
+    let place = Place::new();
+    let plan = "plan torchsort==0.1.10 Torchsort==0.1.10 --cuda 13.0,cu130 --torch 2.11 --python 3.11 \
+                --arch 9.0 --quiet";
+    assert_snapshot!(place.run(plan), @r"
+    exit: 0
+    ----- stdout
+    torchsort-0.1.10-cu130-torch2.11-cp311-sm90
+    ");
+}
+
+#[test]
 fn ten_thousand_cells_are_planned() {
     let place = Place::new();
     let versions: Vec<String> = (0..625).map(|number| format!("0.{number}")).collect();
