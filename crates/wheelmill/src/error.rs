@@ -284,6 +284,11 @@ impl From<MillError> for CliError {
     fn from(error: MillError) -> Self {
         use wheelmill_mill::ErrorKind;
 
+        // Whichever command meets it, a store that cannot be used is told and ends the same way.
+        let error = match error {
+            MillError::Store(error) => return error.into(),
+            other => other,
+        };
         let ending = match error.kind() {
             ErrorKind::Usage => Ending::Usage,
             ErrorKind::NotReady => Ending::NotReady,

@@ -1,6 +1,7 @@
 //! What this machine has: a working engine, disk, memory.
 
 use camino::Utf8Path;
+use nix::unistd::AccessFlags;
 use wheelmill_engine::{Engine, Severity};
 use wheelmill_model::ByteSize;
 
@@ -42,13 +43,29 @@ pub(super) fn engine(engine: &dyn Engine) -> Vec<Check> {
     checks
 }
 
+/// What keeps this user from writing into a folder, as it is or once it is made; `variable` chooses
+/// another one.
+pub(super) fn unwritable(folder: &Utf8Path, variable: &str) -> Option<Check> {
+    let there = nearest(folder);
+    let mode = AccessFlags::W_OK | AccessFlags::X_OK;
+    let error = nix::unistd::access(there.as_std_path(), mode).err()?;
+    let message = format!("`{folder}` cannot be written to: {}", std::io::Error::from(error));
+    let fix = format!("choose another folder: set {variable}");
+    Some(Check::new("folder", CheckState::Problem, message, Some(&fix)))
+}
+
+/// The folder itself, or the nearest above it that exists.
+fn nearest(folder: &Utf8Path) -> &Utf8Path {
+    folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Utf8Path::new("/"))
+}
+
 /// Whether a folder's disk has room for so many new environments.
 pub(super) fn disk(folder: &Utf8Path, environments: usize) -> Check {
     let needed = ByteSize(match environments as u64 {
         0 => DISK_FOR_BUILD,
         count => DISK_BESIDE_ENVIRONMENTS + count.saturating_mul(DISK_FOR_ENVIRONMENT),
     });
-    let there = folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Utf8Path::new("/"));
+    let there = nearest(folder);
     let free = match nix::sys::statvfs::statvfs(there.as_std_path()) {
         Ok(found) => ByteSize(found.blocks_available() * found.fragment_size()),
         Err(error) => {
@@ -111,6 +128,23 @@ mod tests {
         let check = disk(Utf8Path::new("/proc/no/such/folder"), 0);
         assert_eq!((check.code, check.state), ("disk", CheckState::Problem), "{check:?}");
         assert!(check.fix.is_some());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_to_is_named_with_its_variable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(folder.path()).unwrap();
+        let below = path.join("not/yet/made");
+        assert_eq!(unwritable(&below, "WHEELMILL_CACHE"), None);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o555);
+        fs_err::set_permissions(path, mode).unwrap();
+        let check = unwritable(&below, "WHEELMILL_CACHE");
+        // Root writes wherever the disk itself lets it.
+        assert_eq!(check.is_none(), nix::unistd::geteuid().is_root(), "{check:?}");
+        if let Some(Check { message, fix, .. }) = check {
+            assert!(message.contains("not/yet/made` cannot be written to: Perm"), "{message}");
+            assert_eq!(fix.unwrap(), "choose another folder: set WHEELMILL_CACHE");
+        }
     }
 
     #[test]

@@ -55,7 +55,12 @@ impl Mill {
         if plan.wanted().next().is_none() {
             return Vec::new();
         }
-        let mut checks = machine::engine(self.engine.as_ref());
+        let mut checks = match machine::unwritable(&self.settings.cache, "WHEELMILL_CACHE") {
+            // The engine works in that folder, and would say the same in other words.
+            Some(check) => vec![check],
+            None => machine::engine(self.engine.as_ref()),
+        };
+        checks.extend(machine::unwritable(&self.settings.home, "WHEELMILL_HOME"));
         checks.push(machine::disk(&self.settings.cache, self.environments(plan)));
         checks.push(machine::disk(&self.settings.home, 0));
         checks.push(machine::memory(

@@ -193,6 +193,24 @@ fn a_store_that_cannot_be_used_is_named() {
       hint: choose another folder: set `WHEELMILL_HOME`
     ");
 
+    // The same for every command, and for the cache.
+    let plan = |variable: &str| {
+        let mut command = place.command("plan torchsort==0.1.10 --cuda 13.0 --torch 2.11");
+        place.show(&command.env(variable, file.join("below")).output().unwrap())
+    };
+    assert_snapshot!(plan("WHEELMILL_HOME"), @r"
+    exit: 2
+    ----- stderr
+    error: the store `[HERE]/project/file/below` is not a folder
+      hint: choose another folder: set `WHEELMILL_HOME`
+    ");
+    assert_snapshot!(plan("WHEELMILL_CACHE"), @r"
+    exit: 2
+    ----- stderr
+    error: the cache `[HERE]/project/file/below` is not a folder
+      hint: choose another folder: set `WHEELMILL_CACHE`
+    ");
+
     let store = place.path().join("store");
     fs_err::create_dir(&store).unwrap();
     fs_err::write(store.join("store.sqlite3"), "this is no database, whatever its name says")
