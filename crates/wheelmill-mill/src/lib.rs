@@ -6,6 +6,7 @@
 //! [`Failure`] with a [`Cause`].
 
 mod build;
+mod defaults;
 mod diagnose;
 mod environment;
 mod error;

@@ -10,6 +10,7 @@ use wheelmill_recipe::{
 };
 use wheelmill_store::{Store, StoreError};
 
+use crate::defaults::Open;
 use crate::environment::Composer;
 use crate::error::MillError;
 use crate::fetch::{Client, Index, PinError, newest};
@@ -77,7 +78,8 @@ impl Mill {
             let machine = self.host.for_matrix(native);
             let planned = expand(&recipe, &axes, self.matrix.as_ref(), &machine)
                 .map_err(|source| MillError::Matrix { package: wish.name.clone(), source })?;
-            let planner = Planner::new(self, store.as_ref(), recipe)?;
+            let planner =
+                Planner::new(self, store.as_ref(), recipe, Open::of(&axes, self.matrix.as_ref()))?;
             // Packages that are named twice are built once.
             for planned in planned {
                 if seen.insert(planned.cell.clone()) {

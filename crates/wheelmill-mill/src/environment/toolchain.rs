@@ -9,7 +9,7 @@ use crate::fetch::uv_program;
 use crate::host::Host;
 
 /// The oldest CUDA release whose compiler is on PyPI with all its parts.
-const FIRST_ON_PYPI: u16 = 13;
+pub(crate) const FIRST_ON_PYPI: u16 = 13;
 
 /// Where the CUDA toolkit comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

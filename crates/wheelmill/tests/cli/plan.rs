@@ -120,6 +120,28 @@ fn a_check_asks_for_what_the_cells_need() {
 }
 
 #[test]
+fn a_default_that_does_not_work_is_explained_by_what_was_named() {
+    let place = Place::new();
+    let reason = |arguments: &str| {
+        let text = place.run(&format!("plan torchsort==0.1.10 --arch 8.0 {arguments}"));
+        text.split_once("\n\n").unwrap().1.split_once("-----").unwrap().0.to_owned()
+    };
+    assert_snapshot!(reason("--python 3.7"), @r"
+    impossible: the newest torch with a build for Python 3.7 is 1.13, whose newest CUDA release is 11.7, and there is no compiler of that on the package index or this machine (python-too-old)
+      hint: take Python 3.10 or newer, or an image that has CUDA 11.7, as in `--base nvidia/cuda:11.7.0-devel-ubuntu22.04`
+    ");
+    assert_snapshot!(reason("--python 3.11 --torch 2.3"), @r"
+    impossible: the newest CUDA release that torch 2.3 has a build for is 12.1, and there is no compiler of that on the package index or this machine (no-toolkit)
+      hint: take torch 2.9 or newer, or an image that has CUDA 12.1, as in `--base nvidia/cuda:12.1.0-devel-ubuntu22.04`
+    ");
+    // Who names the CUDA release hears of that.
+    assert_snapshot!(reason("--python 3.7 --cuda 11.7"), @r"
+    impossible: CUDA 11.7 has no compiler on the package index, and this machine has no /usr/local/cuda-11.7 (no-toolkit)
+      hint: name an image that has it, as in `--base nvidia/cuda:11.7.0-devel-ubuntu22.04`, or use `--cuda 13.0`
+    ");
+}
+
+#[test]
 fn what_may_be_wrong_is_a_warning() {
     let place = Place::new();
     let said = |arguments: &str| {
