@@ -23,6 +23,27 @@ fn wrong_arguments_are_named_with_a_good_spelling() {
 
     For more information, try '--help'.
     ");
+    assert_snapshot!(place.run("build torchsort --arch all"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'all' for '--arch <LIST>': `all` names no GPU architecture here: write `all-major` for one of every generation, or a list as `8.0,9.0+PTX`
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("verify x.whl --arch native"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'native' for '--arch <LIST>': `native` names no GPU architecture here: list what the wheel is to serve, as `8.0,9.0+PTX`; this machine's GPUs are told by `nvidia-smi --query-gpu=compute_cap --format=csv`
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("verify x.whl --arch all"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'all' for '--arch <LIST>': `all` names no GPU architecture here: list what the wheel is to serve, as `8.0,9.0+PTX`; without `--arch` each generation is judged and none is demanded
+
+    For more information, try '--help'.
+    ");
     assert_snapshot!(place.run("plan torchsort --python 3.11.4"), @r"
     exit: 2
     ----- stderr
