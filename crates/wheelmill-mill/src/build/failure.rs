@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use wheelmill_engine::{EngineError, Exit};
-use wheelmill_model::Phase;
+use wheelmill_model::{PackageName, Phase};
 use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_wheel::{Severity, Verdict};
 
@@ -73,7 +73,7 @@ impl CellError {
     }
 
     /// The cause where the error itself tells it, with what to do.
-    fn named(&self) -> Option<(Cause, Vec<String>)> {
+    fn named(&self, package: &PackageName) -> Option<(Cause, Vec<String>)> {
         Some(match self {
             Self::Fetch(error) | Self::Source(SourceError::Fetch(error)) => match error {
                 FetchError::HashMismatch { .. } => (
@@ -109,7 +109,7 @@ impl CellError {
             | Self::Source(SourceError::Engine(_))
             | Self::Resolve(ResolveError::Engine(_))
             | Self::Judge(JudgeError::Engine(_)) => {
-                (Cause::EngineGone, vec!["see what works here with `wheelmill plan --check`".to_owned()])
+                (Cause::EngineGone, vec![format!("see what works here with `wheelmill plan {package} --check`")])
             }
             Self::Judge(JudgeError::NoWheel) => (
                 Cause::NoWheel,
@@ -186,7 +186,7 @@ pub(super) struct WorkEvidence<'a> {
 /// The failure of a cell. What the failed command printed is the end of the log.
 pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellLog<'_>) -> Failure {
     let WorkEvidence { phase, cell, budget, network, recipe, options } = work;
-    if let Some((cause, fixes)) = error.named() {
+    if let Some((cause, fixes)) = error.named(&cell.package) {
         return Failure {
             cause,
             phase,

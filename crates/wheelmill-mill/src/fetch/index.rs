@@ -27,6 +27,14 @@ pub(crate) struct Release {
     pub(crate) yanked: bool,
 }
 
+impl Release {
+    /// Whether its Requires-Python lets the newest patch of a Python through.
+    pub(crate) fn runs_on(&self, python: PythonVersion) -> bool {
+        let newest = Version::new([python.major.into(), python.minor.into(), 99]);
+        self.requires_python.as_ref().is_none_or(|required| required.contains(&newest))
+    }
+}
+
 /// A package index.
 #[derive(Debug)]
 pub(crate) struct Index<'a> {
@@ -143,13 +151,8 @@ impl<'a> Index<'a> {
 
 /// The newest release that a person who names no version would want.
 pub(crate) fn newest(releases: &[Release], python: Option<PythonVersion>) -> Option<&Release> {
-    let fits = |release: &&Release| {
-        let wanted = python.zip(release.requires_python.as_ref());
-        !release.yanked
-            && wanted.is_none_or(|(python, specifiers)| {
-                specifiers.contains(&Version::new([python.major.into(), python.minor.into(), 99]))
-            })
-    };
+    let fits =
+        |release: &&Release| !release.yanked && python.is_none_or(|python| release.runs_on(python));
     let stable = releases.iter().filter(fits).rfind(|release| !release.version.any_prerelease());
     stable.or_else(|| releases.iter().rfind(fits))
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use wheelmill_engine::{Base, EngineError};
+use wheelmill_model::{PackageName, PythonVersion, TorchVersion, Version};
 use wheelmill_recipe::Source;
 
 use super::{Check, CheckState, unlocked};
@@ -46,6 +47,7 @@ pub(super) fn sources(mill: &Mill, plan: &Plan, index: &Index<'_>) -> Vec<Check>
         match pin(&cell.recipe, version.as_ref(), cell.cell.python, index) {
             Ok((version, _)) => match &cell.recipe.source {
                 Source::Pypi { name } => {
+                    checks.extend(refused_python(name, version.as_ref(), cell.cell.python, index));
                     let version = version.map(|version| format!(" {version}")).unwrap_or_default();
                     found.insert(format!("{name}{version}"));
                 }
@@ -74,6 +76,23 @@ pub(super) fn sources(mill: &Mill, plan: &Plan, index: &Index<'_>) -> Vec<Check>
     checks
 }
 
+/// A version that says of itself that it does not run on the wanted Python: its wheel would be
+/// refused, and so no good wheel.
+fn refused_python(
+    name: &PackageName,
+    version: Option<&Version>,
+    python: PythonVersion,
+    index: &Index<'_>,
+) -> Option<Check> {
+    let releases = index.releases(name).ok()?;
+    let release = releases.iter().find(|release| Some(&release.version) == version)?;
+    let required = release.requires_python.as_ref().filter(|_| !release.runs_on(python))?;
+    let message =
+        format!("{name} {} is not for Python {python}: it says {required}", release.version);
+    let fix = "take a Python that it lets through, or another version of it";
+    Some(Check::new("source", CheckState::Problem, message, Some(fix)))
+}
+
 /// Whether the index has a torch that the facts of this program do not tell of: a newer one, or one
 /// patch release.
 pub(super) fn torch(plan: &Plan, index: &Index<'_>) -> Vec<Check> {
@@ -98,7 +117,7 @@ pub(super) fn torch(plan: &Plan, index: &Index<'_>) -> Vec<Check> {
             )];
         }
     };
-    let check = |torch: wheelmill_model::TorchVersion| {
+    let check = |torch: TorchVersion| {
         if versions.iter().any(|version| torch.matches(version)) {
             let message = format!("torch {torch} is on {}", index.address());
             return Check::new("torch", CheckState::Ok, message, None);

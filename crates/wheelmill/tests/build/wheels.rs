@@ -62,4 +62,7 @@ fn the_plan_shows_what_is_there_and_what_would_be_done() {
     assert!(!place.store().exists(), "a plan writes nothing");
     place.build("").expect(0);
     assert_eq!(states(place.run(plan).expect(0).json()), ["stored", "impossible"]);
+    let check = place.run("plan tinycuda --cuda 13.0 --arch 9.0 --check").expect(0);
+    assert!(!check.stdout.contains("CHECK"), "{}", check.stdout);
+    assert!(check.stderr.contains("nothing is to be built"), "{}", check.stderr);
 }
