@@ -110,7 +110,7 @@ pub(super) fn torch(plan: &Plan, index: &Index<'_>) -> Vec<Check> {
         Err(reason) => {
             let error = IndexError { index: index.address(), reason };
             return vec![Check::new(
-                "torch",
+                "index",
                 CheckState::Problem,
                 brief(&error),
                 Some(error.hint()),
@@ -138,7 +138,7 @@ pub(super) fn torch_indexes(plan: &Plan, client: &Client) -> Vec<Check> {
     let check = |backend: &str| {
         let address = format!("{TORCH}/{backend}/");
         let what = "torch for this CUDA release comes from there";
-        reached("torch", client, &address, what, CheckState::Problem, None)
+        reached("torch-index", client, &address, what, CheckState::Problem, None)
     };
     wanted.into_iter().map(check).collect()
 }

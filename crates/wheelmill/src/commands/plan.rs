@@ -3,7 +3,7 @@
 use clap::Args;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
-use wheelmill_mill::{CellState, Check, CheckState, Plan, PlannedCell};
+use wheelmill_mill::{CellState, Check, CheckState, Plan, PlanWarning, PlannedCell};
 use wheelmill_recipe::Impossible;
 
 use super::cells::{CellArgs, CellSettings};
@@ -36,16 +36,19 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
     let plan = settings.mill.plan(&settings.wishes, &settings.axes)?;
     let checks = args.check.then(|| settings.mill.check(&plan));
     let printer = session.printer;
-    for warning in plan.warnings() {
-        // The hint of some is to do what is done here.
-        let hint = warning.hint.as_deref().filter(|hint| !(args.check && hint.contains("--check")));
-        printer.warn(&warning.message, hint);
+    // Whether an unknown torch exists is told by the check itself.
+    let told = |warning: &PlanWarning| args.check && warning.code == "torch-newer-than-known";
+    for warning in plan.warnings().into_iter().filter(|warning| !told(warning)) {
+        printer.warn(&warning.message, warning.hint.as_deref());
     }
     if printer.json {
         printer.document(Document { cells: &plan.cells, checks: checks.as_deref() })?;
     } else if printer.quiet {
         let ids = plan.cells.iter().map(|cell| format!("{}\n", safe(&cell.id)));
         printer.data(&ids.collect::<String>())?;
+        for check in checks.iter().flatten().filter(|check| check.state == CheckState::Problem) {
+            printer.warn(&check.message, check.fix.as_deref());
+        }
     } else {
         let mut page = Page::new();
         page.block(&table(&plan));

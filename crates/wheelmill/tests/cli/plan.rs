@@ -148,6 +148,9 @@ fn what_may_be_wrong_is_a_warning() {
         let text = place.run(&format!("plan torchsort==0.1.10 --python 3.11 --quiet {arguments}"));
         text.split_once("----- stderr\n").unwrap().1.to_owned()
     };
+    // What keeps a plan from being built is told with --quiet, too.
+    let not_ready = said("--torch 2.11 --cuda 13.0 --check");
+    assert!(not_ready.contains("warning: the package index"), "{not_ready}");
     assert_snapshot!(said("--torch 2.99 --cuda 13.0"), @r"
     warning: torch 2.99 is newer than all that this wheelmill knows of (2.15): whether it exists, and for which CUDA and Python, is not known
       hint: ask the index with `wheelmill plan … --check`
