@@ -34,6 +34,13 @@ pub(crate) struct Toolchain {
     pub(crate) summary: String,
 }
 
+impl Toolchain {
+    /// Whether the toolkit is what the base holds.
+    pub(crate) const fn is_of_base(&self) -> bool {
+        matches!(self.toolkit, Toolkit::Base(_))
+    }
+}
+
 /// Chooses a cell's toolchain, or says why it has none.
 pub(crate) fn choose(
     cell: &Cell,

@@ -1,9 +1,9 @@
 //! What a plan wants from outside: whether it is there, asked as a build would ask.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use wheelmill_engine::{Base, EngineError};
-use wheelmill_model::{PackageName, PythonVersion, TorchVersion, Version};
+use wheelmill_model::{CudaVersion, PackageName, PythonVersion, TorchVersion, Version};
 use wheelmill_recipe::Source;
 
 use super::{Check, CheckState, unlocked};
@@ -143,20 +143,49 @@ pub(super) fn torch_indexes(plan: &Plan, client: &Client) -> Vec<Check> {
     wanted.into_iter().map(check).collect()
 }
 
-/// Whether the images and files that the plan starts from are there.
+/// Whether the images and files that the plan starts from are there, and of the CUDA release that
+/// is to come from them.
 pub(super) fn bases(mill: &Mill, plan: &Plan) -> Vec<Check> {
-    let mut asked = HashSet::new();
-    unlocked(plan)
-        .filter_map(|cell| Some(&cell.ground.as_ref()?.base))
-        .filter(|base| !matches!(base, Base::Host { .. }) && asked.insert(*base))
-        .map(|base| match mill.engine.pin(base) {
-            Ok(pinned) => Check::new("base", CheckState::Ok, format!("{pinned} is there"), None),
-            Err(error) => {
-                let fix = Some(base_hint(&error));
-                Check::new("base", CheckState::Problem, brief(&error), fix)
+    let mut wanted: BTreeMap<String, (&Base, BTreeSet<CudaVersion>)> = BTreeMap::new();
+    for cell in unlocked(plan) {
+        let Some(ground) = &cell.ground else { continue };
+        if !matches!(ground.base, Base::Host { .. }) {
+            let (_, cudas) =
+                wanted.entry(ground.base.to_string()).or_insert((&ground.base, BTreeSet::new()));
+            cudas.extend(ground.toolchain.is_of_base().then_some(cell.cell.cuda));
+        }
+    }
+    let check = |(base, cudas): (&Base, BTreeSet<CudaVersion>)| match mill.engine.pin(base) {
+        Ok(pinned) => match told_cuda(mill, &pinned) {
+            Some(told) if cudas.iter().any(|cuda| *cuda != told) => {
+                let wanted: Vec<String> = cudas.iter().map(ToString::to_string).collect();
+                let wanted = wanted.join(", ");
+                let message =
+                    format!("{base} says that it holds CUDA {told}, and it is to give {wanted}");
+                let fix = format!("use `--cuda {told}`, or another image");
+                Check::new("base", CheckState::Problem, message, Some(&fix))
             }
-        })
-        .collect()
+            _ => Check::new("base", CheckState::Ok, format!("{pinned} is there"), None),
+        },
+        Err(error) => {
+            Check::new("base", CheckState::Problem, brief(&error), Some(base_hint(&error)))
+        }
+    };
+    wanted.into_values().map(check).collect()
+}
+
+/// The CUDA release that an image sets in `CUDA_VERSION`, as NVIDIA's do. A compressed file is not
+/// asked: it would have to be uncompressed.
+fn told_cuda(mill: &Mill, base: &Base) -> Option<CudaVersion> {
+    if let Base::Archive { path, .. } = base
+        && path.is_file()
+        && path.extension() != Some("tar")
+    {
+        return None;
+    }
+    let variables = mill.engine.variables(base).ok()?;
+    let (_, version) = variables.into_iter().find(|(name, _)| name == "CUDA_VERSION")?;
+    version.parse().ok()
 }
 
 /// Whether Pythons that this machine lacks can be fetched.

@@ -4,7 +4,9 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 use insta::assert_snapshot;
+use serde_json::json;
 use testkit::PackageIndex;
+use wheelmill_model::Digest;
 
 use crate::fixture::Place;
 
@@ -117,6 +119,46 @@ fn a_check_asks_for_what_the_cells_need() {
     assert!(message.contains("for 2 environments"), "{message}");
     let (_, message) = found(&checks("tinycuda==0.1 --python 3.11 --memory 900TB"), "memory");
     assert!(message.contains("this machine has"), "{message}");
+}
+
+#[test]
+fn a_base_that_tells_of_another_cuda_is_found_by_a_check() {
+    let place = Place::new();
+    let folder = place.path().join("project/layout");
+    let blobs = folder.join("blobs/sha256");
+    fs_err::create_dir_all(&blobs).unwrap();
+    let blob = |document: serde_json::Value, media_type: &str| {
+        let text = document.to_string();
+        let digest = Digest::of(text.as_bytes());
+        fs_err::write(blobs.join(digest.to_string()), &text).unwrap();
+        json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": text.len()})
+    };
+    let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let config = json!({
+        "architecture": machine, "os": "linux", "config": {"Env": ["CUDA_VERSION=12.6.3"]},
+        "rootfs": {"type": "layers", "diff_ids": []},
+    });
+    let config = blob(config, "application/vnd.oci.image.config.v1+json");
+    let manifest = "application/vnd.oci.image.manifest.v1+json";
+    let manifest = blob(
+        json!({"schemaVersion": 2, "mediaType": manifest, "config": config, "layers": []}),
+        manifest,
+    );
+    let index = json!({"schemaVersion": 2, "manifests": [manifest]});
+    fs_err::write(folder.join("index.json"), index.to_string()).unwrap();
+
+    let base = |cuda: &str| {
+        let plan =
+            "plan torchsort==0.1.10 --torch 2.9 --python 3.11 --base ./layout --check --json";
+        let output = place.command(&format!("{plan} --cuda {cuda}")).output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let checks = document["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["code"] == "base").unwrap()
+    };
+    assert_eq!(base("12.6")["state"], "ok");
+    let other = base("12.8");
+    assert_eq!(other["state"], "problem");
+    assert!(other["message"].as_str().unwrap().contains("holds CUDA 12.6"), "{other}");
 }
 
 #[test]
