@@ -122,6 +122,13 @@ pub trait Engine: Send + Sync {
     /// The registry or the file cannot be read.
     fn pin(&self, base: &Base) -> Result<Base, EngineError>;
 
+    /// The variables that a pinned base sets, such as `CUDA_VERSION`: what its configuration says,
+    /// without any of its layers. None for the host and for a plain tar.
+    ///
+    /// # Errors
+    /// The registry or the file cannot be read.
+    fn variables(&self, base: &Base) -> Result<Vec<(String, String)>, EngineError>;
+
     /// The digest that `prepare` would give, without doing anything.
     ///
     /// # Errors

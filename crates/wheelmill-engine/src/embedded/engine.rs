@@ -134,6 +134,10 @@ impl Engine for EmbeddedEngine {
         image::pin(base, &self.settings.network)
     }
 
+    fn variables(&self, base: &Base) -> Result<Vec<(String, String)>, EngineError> {
+        self.base_environment(base, &Cancel::new())
+    }
+
     fn digest(&self, environment: &Environment) -> Result<Digest, EngineError> {
         let base = Self::base_digest(&environment.base)?;
         Ok(environment.steps.iter().fold(base, |parent, step| step.key(&parent)))
