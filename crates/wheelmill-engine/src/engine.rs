@@ -46,7 +46,9 @@ impl FromStr for EngineKind {
         [Self::Embedded, Self::Docker, Self::Podman]
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not an engine; there are `embedded`, `docker` and `podman`"))
+            .ok_or_else(|| {
+                format!("`{text}` is not an engine; there are `embedded`, `docker` and `podman`")
+            })
     }
 }
 
@@ -127,6 +129,13 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// The registry or the file cannot be read.
     fn pin(&self, base: &Base) -> Result<Base, EngineError>;
+
+    /// The variables that a pinned base sets, such as `CUDA_VERSION`: what its configuration says,
+    /// without any of its layers. None for the host and for a plain tar.
+    ///
+    /// # Errors
+    /// The registry or the file cannot be read.
+    fn variables(&self, base: &Base) -> Result<Vec<(String, String)>, EngineError>;
 
     /// The digest that `prepare` would give, without doing anything.
     ///

@@ -53,6 +53,17 @@ pub enum EngineError {
         /// In its own words.
         message: String,
     },
+    /// The registry of an image cannot be reached, or must not be.
+    #[error("could not use the image `{image}`: {reason}")]
+    Unreachable {
+        /// The image's name.
+        image: String,
+        /// What is wrong; names the registry.
+        reason: String,
+        /// The failure below; none where the settings forbid to reach for it.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// A base has no pinned content.
     #[error("the base `{0}` is not pinned to its content")]
     NotPinned(String),

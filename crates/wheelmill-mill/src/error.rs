@@ -6,7 +6,7 @@ use wheelmill_model::PackageName;
 use wheelmill_recipe::{MatrixError, RecipeError};
 use wheelmill_store::StoreError;
 
-use crate::fetch::{FetchError, PinError};
+use crate::fetch::{FetchError, IndexError, PinError};
 use crate::preflight::Check;
 
 /// Why an operation could not be done.
@@ -44,6 +44,9 @@ pub enum MillError {
         /// Packages of a similar name that have recipes.
         suggestions: Vec<String>,
     },
+    /// The package index cannot be asked.
+    #[error(transparent)]
+    Index(IndexError),
     /// The network settings cannot be used.
     #[error("the network cannot be used")]
     Network(#[source] FetchError),
@@ -84,6 +87,16 @@ fn problems(checks: &[Check]) -> String {
     messages.join("; ")
 }
 
+/// An error with its innermost cause, in one line: what lies between names layers of libraries.
+pub(crate) fn brief(error: &dyn std::error::Error) -> String {
+    let innermost = std::iter::successors(error.source(), |error| error.source()).last();
+    let message = error.to_string();
+    match innermost.map(ToString::to_string) {
+        Some(cause) if !message.ends_with(&cause) => format!("{message}: {cause}"),
+        _ => message,
+    }
+}
+
 /// Which exit code an error asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -100,12 +113,12 @@ impl MillError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::NothingWished | Self::Recipe { .. } | Self::Matrix { .. } => ErrorKind::Usage,
-            Self::Source { source, .. } => match **source {
-                PinError::Fetch { .. } => ErrorKind::NotReady,
-                _ => ErrorKind::Usage,
-            },
-            Self::Network(_)
+            Self::NothingWished
+            | Self::Recipe { .. }
+            | Self::Matrix { .. }
+            | Self::Source { .. } => ErrorKind::Usage,
+            Self::Index(_)
+            | Self::Network(_)
             | Self::Engine(_)
             | Self::NotReady(_)
             | Self::Store(_)
@@ -128,17 +141,11 @@ impl MillError {
                     suggestions.iter().map(|name| format!("did you mean `{name}`?")).collect();
                 match &**source {
                     PinError::UnknownVersion { newest: Some(newest), .. } => {
-                        hints.push(format!("build the newest with `wheelmill build {package}=={newest}`"));
+                        hints.push(format!("name one that exists: `{package}=={newest}`"));
                     }
                     PinError::VersionNeeded(_) => {
-                        hints.push(format!("name it, as in `wheelmill build {package}==1.2.3`"));
+                        hints.push(format!("name it, as in `{package}==1.2.3`"));
                     }
-                    PinError::Fetch { source: FetchError::Offline { .. }, .. } => {
-                        hints.push("run it again without `--offline`".to_owned());
-                    }
-                    PinError::Fetch { .. } => hints.push(
-                        "check the network: behind a proxy set HTTPS_PROXY, behind one that inspects TLS set SSL_CERT_FILE to its certificates".to_owned(),
-                    ),
                     PinError::NoSource(_) | PinError::UnknownPackage { .. } => hints.push(format!(
                         "if it lives in a repository, write a recipe with `[source] git = …` under `[recipes.{package}]` in wheelmill.toml"
                     )),
@@ -146,6 +153,9 @@ impl MillError {
                 }
                 hints
             }
+            Self::Matrix { source, .. } => source.hint().into_iter().collect(),
+            Self::Index(error) => vec![error.hint().to_owned()],
+            Self::Network(error) => vec![error.hint().to_owned()],
             Self::NotReady(checks) => checks.iter().filter_map(|check| check.fix.clone()).collect(),
             Self::NotKept { source, .. } => store_hints(source),
             Self::Store(source) => store_hints(source),

@@ -105,14 +105,25 @@ impl Host {
 /// Memory that new processes can take without pushing others out (`MemAvailable`), and no more
 /// than this process's own control group allows.
 pub(crate) fn available_memory() -> Option<ByteSize> {
-    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let available = meminfo("MemAvailable:")?;
     let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
         .iter()
         .find_map(|file| fs_err::read_to_string(file).ok()?.trim().parse().ok())
         .unwrap_or(u64::MAX);
-    Some(ByteSize((kilobytes * 1024).min(limit)))
+    Some(ByteSize(available.0.min(limit)))
+}
+
+/// All memory of this machine.
+pub(crate) fn total_memory() -> Option<ByteSize> {
+    meminfo("MemTotal:")
+}
+
+/// A line of `/proc/meminfo`.
+fn meminfo(name: &str) -> Option<ByteSize> {
+    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(ByteSize(kilobytes * 1024))
 }
 
 fn first_line(program: &str, arguments: &[&str]) -> Option<String> {

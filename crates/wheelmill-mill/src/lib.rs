@@ -7,6 +7,7 @@
 
 mod build;
 mod cancellation;
+mod defaults;
 mod diagnose;
 mod environment;
 mod error;
@@ -20,15 +21,17 @@ mod planner;
 mod preflight;
 mod settings;
 mod unchecked;
+mod warning;
 
 pub use build::RunResult;
 pub use cancellation::Cancellation;
 pub use diagnose::{Cause, Failure};
 pub use error::{ErrorKind, MillError};
 pub use event::{CellOutcome, CellResult, Event, Progress, Reporter};
-pub use fetch::{FetchError, PinError};
+pub use fetch::{FetchError, IndexError, PinError};
 pub use mill::Mill;
 pub use plan::{CellState, Plan, PlannedCell};
 pub use preflight::{Check, CheckState};
 pub use settings::{Bases, MillSettings};
 pub use unchecked::not_checked;
+pub use warning::PlanWarning;

@@ -1,5 +1,6 @@
 //! The mill: one invocation's settings, recipes, engine and store, and the planning of wishes.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use wheelmill_engine::{
@@ -11,13 +12,13 @@ use wheelmill_recipe::{
 };
 use wheelmill_store::{Store, StoreError};
 
+use crate::defaults::Open;
 use crate::environment::Composer;
 use crate::error::MillError;
 use crate::fetch::{Client, Index, PinError, newest};
-use crate::host::{Host, available_memory};
+use crate::host::Host;
 use crate::plan::{Ground, Plan};
 use crate::planner::Planner;
-use crate::preflight::{self, Check, CheckState};
 use crate::settings::MillSettings;
 
 /// The engine of the settings.
@@ -34,7 +35,8 @@ fn engine(settings: &MillSettings) -> Box<dyn Engine> {
         })),
         kind @ (EngineKind::Docker | EngineKind::Podman) => {
             let sockets = settings.sockets.clone();
-            Box::new(DaemonEngine::new(DaemonSettings { kind, sockets, network }))
+            let images = settings.cache.join("layers");
+            Box::new(DaemonEngine::new(DaemonSettings { kind, sockets, images, network }))
         }
     }
 }
@@ -78,7 +80,7 @@ impl Mill {
     /// A recipe or the matrix is wrong, or the store cannot be read.
     pub fn plan(&self, wishes: &[PackageWish], axes: &Axes) -> Result<Plan, MillError> {
         let store = Store::open_existing(&self.settings.home)?;
-        let mut cells = Vec::new();
+        let (mut cells, mut seen) = (Vec::new(), HashSet::new());
         for wish in wishes {
             let recipe = self.recipe(&wish.name)?;
             let version = match &wish.version {
@@ -92,9 +94,13 @@ impl Mill {
             let machine = self.host.for_matrix(native);
             let planned = expand(&recipe, &axes, self.matrix.as_ref(), &machine)
                 .map_err(|source| MillError::Matrix { package: wish.name.clone(), source })?;
-            let planner = Planner::new(self, store.as_ref(), recipe)?;
+            let planner =
+                Planner::new(self, store.as_ref(), recipe, Open::of(&axes, self.matrix.as_ref()))?;
+            // Packages that are named twice are built once.
             for planned in planned {
-                cells.push(planner.plan(planned)?);
+                if seen.insert(planned.cell.clone()) {
+                    cells.push(planner.plan(planned)?);
+                }
             }
         }
         Ok(Plan { cells })
@@ -182,38 +188,6 @@ impl Mill {
         wanted.unwrap_or_else(|| self.host.for_matrix(false).default_python)
     }
 
-    /// What of this machine would stop a plan from being built. Reads only; asks the index when
-    /// something must be fetched.
-    #[must_use]
-    pub fn preflight(&self, plan: &Plan) -> Vec<Check> {
-        if plan.wanted().next().is_none() {
-            return Vec::new();
-        }
-        let locked = plan
-            .wanted()
-            .all(|cell| cell.ground.as_ref().is_some_and(|ground| ground.lock.is_some()));
-        let mut checks = preflight::engine(self.engine.as_ref());
-        // A cache that was deleted leaves its locks behind.
-        let made = locked && self.settings.cache.join("layers").is_dir();
-        checks.push(preflight::disk(&self.settings.cache, made));
-        checks.push(preflight::disk(&self.settings.home, true));
-        checks.push(preflight::memory(self.settings.memory.or_else(available_memory)));
-        if !locked {
-            checks.push(match Client::new(&self.settings.network) {
-                Ok(client) => {
-                    preflight::index(&client, &Index::new(&client, &self.settings.network))
-                }
-                Err(error) => Check {
-                    code: "index",
-                    state: CheckState::Problem,
-                    message: error.to_string(),
-                    fix: None,
-                },
-            });
-        }
-        checks
-    }
-
     pub(crate) fn recipe(&self, name: &PackageName) -> Result<Recipe, MillError> {
         self.recipes
             .get(name)
@@ -221,6 +195,9 @@ impl Mill {
     }
 
     pub(crate) fn source_error(&self, package: &PackageName, source: PinError) -> MillError {
+        if let PinError::Index(error) = source {
+            return MillError::Index(error);
+        }
         let unknown = matches!(source, PinError::UnknownPackage { .. });
         let suggestions =
             if unknown { self.recipes.suggestions(package.as_str()) } else { Vec::new() };

@@ -1,8 +1,10 @@
 //! What a wish comes to: cells, each with what would be done for it.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use wheelmill_engine::Base;
 use wheelmill_model::Digest;
@@ -11,6 +13,7 @@ use wheelmill_store::StoredWheel;
 
 use crate::environment::Toolchain;
 use crate::lock::Lock;
+use crate::warning::PlanWarning;
 
 /// The cells of a wish.
 #[derive(Clone, Debug, Serialize)]
@@ -28,15 +31,19 @@ pub struct PlannedCell {
     pub id: String,
     /// What it is.
     pub cell: Cell,
-    /// Whether it is there, can be built, or cannot.
+    /// Whether it is there, can be built, or cannot. As data: `state`, one word, and beside it the
+    /// `wheel` or the `reasons`.
+    #[serde(flatten)]
     pub state: CellState,
     /// What it compiles with, in one line; empty for an impossible cell.
     pub toolchain: String,
     /// What would be done, one step a line.
     pub steps: Vec<String>,
+    /// What may be wrong with it, for a cell that can be built.
+    pub warnings: Vec<PlanWarning>,
     /// Whether its build may reach the network.
     pub network_while_compiling: bool,
-    /// How long it took the last time, in seconds.
+    /// How long it will likely take, in seconds, by what builds of this version took.
     #[serde(rename = "expected-seconds", serialize_with = "optional_seconds")]
     pub expected: Option<Duration>,
     #[serde(skip)]
@@ -46,8 +53,7 @@ pub struct PlannedCell {
 }
 
 /// Where a cell stands.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug)]
 pub enum CellState {
     /// A good wheel of it is in the store.
     Stored(Box<StoredWheel>),
@@ -55,6 +61,31 @@ pub enum CellState {
     Wanted,
     /// It cannot be built.
     Impossible(Vec<Impossible>),
+}
+
+impl CellState {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Stored(_) => "stored",
+            Self::Wanted => "to-build",
+            Self::Impossible(_) => "impossible",
+        }
+    }
+}
+
+impl Serialize for CellState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("state", self.as_str())?;
+        match self {
+            Self::Stored(wheel) => map.serialize_entry("wheel", wheel)?,
+            Self::Wanted => {}
+            Self::Impossible(reasons) => map.serialize_entry("reasons", reasons)?,
+        }
+        map.end()
+    }
 }
 
 /// What a possible cell stands on.
@@ -72,6 +103,34 @@ impl Plan {
     /// The cells that would be built.
     pub fn wanted(&self) -> impl Iterator<Item = &PlannedCell> {
         self.cells.iter().filter(|cell| matches!(cell.state, CellState::Wanted))
+    }
+
+    /// Every distinct reason why cells are impossible, with these cells, in the order of the plan.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<(&Impossible, Vec<&PlannedCell>)> {
+        let mut reasons: Vec<(&Impossible, Vec<&PlannedCell>)> = Vec::new();
+        let mut places: HashMap<&Impossible, usize> = HashMap::new();
+        for cell in &self.cells {
+            let CellState::Impossible(own) = &cell.state else { continue };
+            for reason in own {
+                let place = *places.entry(reason).or_insert_with(|| {
+                    reasons.push((reason, Vec::new()));
+                    reasons.len() - 1
+                });
+                reasons[place].1.push(cell);
+            }
+        }
+        reasons
+    }
+
+    /// Every distinct warning on cells that would be built.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&PlanWarning> {
+        let mut seen = HashSet::new();
+        self.wanted()
+            .flat_map(|cell| &cell.warnings)
+            .filter(|warning| seen.insert(*warning))
+            .collect()
     }
 
     /// Whether there are cells, and none of them can be built or is there.

@@ -8,11 +8,13 @@ use wheelmill_model::Digest;
 use wheelmill_recipe::{Cell, Planned, Recipe, Source};
 use wheelmill_store::{Expectations, Store, StoreError};
 
+use crate::defaults::Open;
 use crate::environment::choose;
 use crate::error::MillError;
 use crate::lock::{self, Lock};
 use crate::mill::Mill;
 use crate::plan::{CellState, Ground, PlannedCell};
+use crate::warning::warnings;
 
 /// Plans the cells of one package.
 pub(crate) struct Planner<'a> {
@@ -20,6 +22,7 @@ pub(crate) struct Planner<'a> {
     store: Option<&'a Store>,
     recipe: Arc<Recipe>,
     recipe_digest: Digest,
+    open: Open,
     expectations: Option<Expectations>,
     /// Every lock of the store, read at once: a matrix has thousands of cells and few are locked.
     locks: HashMap<Digest, Arc<Lock>>,
@@ -30,6 +33,7 @@ impl<'a> Planner<'a> {
         mill: &'a Mill,
         store: Option<&'a Store>,
         recipe: Recipe,
+        open: Open,
     ) -> Result<Self, StoreError> {
         let expectations = store.map(|store| store.expectations(&recipe.name)).transpose()?;
         let stored = store.map(Store::locks).transpose()?.unwrap_or_default();
@@ -41,7 +45,7 @@ impl<'a> Planner<'a> {
             })
             .collect();
         let recipe_digest = lock::recipe_digest(&recipe);
-        Ok(Self { mill, store, recipe: Arc::new(recipe), recipe_digest, expectations, locks })
+        Ok(Self { mill, store, recipe: Arc::new(recipe), recipe_digest, open, expectations, locks })
     }
 
     /// Where a cell stands.
@@ -50,7 +54,7 @@ impl<'a> Planner<'a> {
         let base = self.mill.base(cell.cuda);
         let chosen = if impossible.is_empty() {
             choose(&cell, &self.recipe, &base, &self.mill.host, &self.mill.settings.cache)
-                .map_err(|reason| vec![reason])
+                .map_err(|reason| vec![self.open.explain(reason, &cell)])
         } else {
             Err(impossible)
         };
@@ -59,6 +63,7 @@ impl<'a> Planner<'a> {
             state: CellState::Wanted,
             toolchain: String::new(),
             steps: Vec::new(),
+            warnings: Vec::new(),
             network_while_compiling: self.recipe.build.network,
             expected: self.expectation(&cell),
             recipe: Arc::clone(&self.recipe),
@@ -69,6 +74,7 @@ impl<'a> Planner<'a> {
             Err(reasons) => result.state = CellState::Impossible(reasons),
             Ok(toolchain) => {
                 result.toolchain.clone_from(&toolchain.summary);
+                result.warnings = warnings(&result.cell, &self.recipe, &base, &toolchain);
                 let request = self.request(&result.cell, &base)?;
                 let lock = self.locks.get(&request).map(Arc::clone);
                 let ground = Ground {

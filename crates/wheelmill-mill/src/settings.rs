@@ -21,6 +21,9 @@ pub struct MillSettings {
     pub version: String,
     /// What the user typed, for the history.
     pub command_line: Vec<String>,
+    /// What of it is neither package nor axis and decides how a cell is built, as
+    /// `("--base", "./image.tar")`: the commands that failures suggest have it, too.
+    pub options: Vec<(String, String)>,
     /// The project file, for the history.
     pub project: Option<Utf8PathBuf>,
     /// How to reach indexes and registries.

@@ -13,6 +13,14 @@ pub enum ArchError {
         "`{0}` is not a GPU architecture: write it as `9.0`, `9.0a` or `sm_90`, with `+PTX` to add PTX"
     )]
     Entry(String),
+    /// A word that means something elsewhere, or nearly does.
+    #[error("`{word}` names no GPU architecture here: {instead}")]
+    Word {
+        /// The word.
+        word: String,
+        /// What to write.
+        instead: &'static str,
+    },
     /// No entry at all.
     #[error("the list of GPU architectures is empty: write it as `8.0;9.0+PTX`")]
     Empty,

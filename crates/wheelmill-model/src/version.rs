@@ -5,16 +5,47 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A text that is not a version of the named thing.
+/// A text that is not a version of the named thing, or not one that can be wished for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a {what} version: write it as `{example}`")]
-pub struct VersionError {
-    /// What was wanted.
-    pub what: &'static str,
-    /// What was given.
-    pub text: String,
-    /// A good spelling.
-    pub example: &'static str,
+pub enum VersionError {
+    /// It is no version.
+    #[error("`{text}` is not a {what} version: write it as `{example}`")]
+    Unreadable {
+        /// What was wanted.
+        what: &'static str,
+        /// What was given.
+        text: String,
+        /// A good spelling.
+        example: &'static str,
+    },
+    /// It names a patch release where a whole series is meant.
+    #[error(
+        "`{text}` names a patch release, and builds are for all of {what} {release}: write `{release}`"
+    )]
+    Patch {
+        /// What was wanted.
+        what: &'static str,
+        /// What was given.
+        text: String,
+        /// Its series.
+        release: String,
+    },
+}
+
+/// A version as it was wished for: what is dropped elsewhere is refused, so that nobody believes to
+/// get the patch release that they named.
+fn wished<T>(what: &'static str, text: &str) -> Result<T, VersionError>
+where
+    T: FromStr<Err = VersionError> + fmt::Display,
+{
+    let version: T = text.parse()?;
+    match numbers(text).as_deref() {
+        Some([_, _, _]) => {
+            let release = version.to_string();
+            Err(VersionError::Patch { what, text: text.to_owned(), release })
+        }
+        _ => Ok(version),
+    }
 }
 
 fn numbers(text: &str) -> Option<Vec<u16>> {
@@ -27,12 +58,12 @@ fn numbers(text: &str) -> Option<Vec<u16>> {
 }
 
 macro_rules! text_form {
-    ($type:ident) => {
+    ($type:ident, $read:expr) => {
         impl TryFrom<String> for $type {
             type Error = VersionError;
 
             fn try_from(text: String) -> Result<Self, VersionError> {
-                text.parse()
+                $read(&text)
             }
         }
 
@@ -62,6 +93,14 @@ impl CudaVersion {
         Self { major, minor }
     }
 
+    /// Reads a release that somebody wishes for: as `from_str`, but a patch number is refused.
+    ///
+    /// # Errors
+    /// It is no version, or names a patch release.
+    pub fn wished(text: &str) -> Result<Self, VersionError> {
+        wished("CUDA", text)
+    }
+
     /// The short form of wheel labels and index folders: `cu130`.
     #[must_use]
     pub fn label(&self) -> String {
@@ -73,7 +112,8 @@ impl FromStr for CudaVersion {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
-        let wrong = || VersionError { what: "CUDA", text: text.to_owned(), example: "13.0" };
+        let wrong =
+            || VersionError::Unreadable { what: "CUDA", text: text.to_owned(), example: "13.0" };
         // `cu130` is how indexes spell it: the last digit is the minor number.
         if let Some(digits) = text.strip_prefix("cu") {
             if digits.len() < 2 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -98,7 +138,7 @@ impl fmt::Display for CudaVersion {
     }
 }
 
-text_form!(CudaVersion);
+text_form!(CudaVersion, CudaVersion::wished);
 
 /// A Python release, `3.11`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -117,6 +157,14 @@ impl PythonVersion {
         Self { major, minor }
     }
 
+    /// Reads a release that somebody wishes for: as `from_str`, but a patch number is refused.
+    ///
+    /// # Errors
+    /// It is no version, or names a patch release.
+    pub fn wished(text: &str) -> Result<Self, VersionError> {
+        wished("Python", text)
+    }
+
     /// The interpreter tag of CPython: `cp311`.
     #[must_use]
     pub fn tag(&self) -> String {
@@ -130,7 +178,11 @@ impl FromStr for PythonVersion {
     fn from_str(text: &str) -> Result<Self, VersionError> {
         match numbers(text).as_deref() {
             Some(&[major, minor] | &[major, minor, _]) => Ok(Self { major, minor }),
-            _ => Err(VersionError { what: "Python", text: text.to_owned(), example: "3.11" }),
+            _ => Err(VersionError::Unreadable {
+                what: "Python",
+                text: text.to_owned(),
+                example: "3.11",
+            }),
         }
     }
 }
@@ -141,7 +193,7 @@ impl fmt::Display for PythonVersion {
     }
 }
 
-text_form!(PythonVersion);
+text_form!(PythonVersion, PythonVersion::wished);
 
 /// A PyTorch release as wished for: `2.11` means its newest patch, `2.11.0` exactly that one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -168,6 +220,17 @@ impl TorchVersion {
         Self { patch: None, ..self }
     }
 
+    /// Whether a version of torch is meant by it, whatever its local label.
+    #[must_use]
+    pub fn matches(&self, version: &pep440_rs::Version) -> bool {
+        let release = version.release();
+        let part = |index: usize| release.get(index).copied().unwrap_or_default();
+        part(0) == u64::from(self.major)
+            && part(1) == u64::from(self.minor)
+            && self.patch.is_none_or(|patch| part(2) == u64::from(patch))
+            && !version.any_prerelease()
+    }
+
     /// The requirement that asks an installer for it: `torch==2.11.*`.
     #[must_use]
     pub fn requirement(&self) -> String {
@@ -185,7 +248,11 @@ impl FromStr for TorchVersion {
         match numbers(text).as_deref() {
             Some(&[major, minor]) => Ok(Self::new(major, minor)),
             Some(&[major, minor, patch]) => Ok(Self { major, minor, patch: Some(patch) }),
-            _ => Err(VersionError { what: "torch", text: text.to_owned(), example: "2.11" }),
+            _ => Err(VersionError::Unreadable {
+                what: "torch",
+                text: text.to_owned(),
+                example: "2.11",
+            }),
         }
     }
 }
@@ -200,7 +267,7 @@ impl fmt::Display for TorchVersion {
     }
 }
 
-text_form!(TorchVersion);
+text_form!(TorchVersion, str::parse);
 
 #[cfg(test)]
 mod tests {
@@ -213,6 +280,15 @@ mod tests {
         }
         assert_eq!("cu90".parse(), Ok(CudaVersion::new(9, 0)));
         assert_eq!("12.8".parse::<CudaVersion>().unwrap().label(), "cu128");
+    }
+
+    #[test]
+    fn a_patch_number_that_would_be_dropped_is_refused_in_wishes() {
+        assert_eq!(CudaVersion::wished("13.0"), Ok(CudaVersion::new(13, 0)));
+        assert_eq!(CudaVersion::wished("cu130"), Ok(CudaVersion::new(13, 0)));
+        let error = PythonVersion::wished("3.11.4").unwrap_err().to_string();
+        assert!(error.ends_with("write `3.11`"), "{error}");
+        assert!(CudaVersion::try_from("13.0.2".to_owned()).is_err());
     }
 
     #[test]

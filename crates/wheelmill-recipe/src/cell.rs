@@ -4,7 +4,7 @@ use serde::Serialize;
 use wheelmill_model::{ArchList, CudaVersion, PackageName, PythonVersion, TorchVersion, Version};
 
 /// One combination that a wheel is built for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Cell {
     /// The package.
     pub package: PackageName,
@@ -51,7 +51,7 @@ pub struct Planned {
 }
 
 /// One reason why a cell cannot be built.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Impossible {
     /// A stable word for the reason: `torch-has-no-build-for-cuda`.
     pub code: &'static str,

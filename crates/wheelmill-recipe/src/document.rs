@@ -192,7 +192,9 @@ fn type_hint(written: &str, found: &str, wanted: &str) -> Option<String> {
     let written = written.trim();
     let short = written.len() <= 60 && !written.contains('\n');
     match wanted {
-        "a string" if short && !found.starts_with("sequence") && !found.starts_with("map") => {
+        "a string" | "a text, or a list of texts"
+            if short && !found.starts_with("sequence") && !found.starts_with("map") =>
+        {
             Some(format!("put it in quotes: `\"{written}\"`"))
         }
         "a sequence" if short => Some(if written.starts_with(['"', '\'']) {

@@ -44,6 +44,10 @@ impl FromStr for ArchWish {
         match word {
             "native" => Ok(Self::Native { ptx }),
             "all-major" => Ok(Self::AllMajor { ptx }),
+            "all" | "any" | "major" | "*" => Err(ArchError::Word {
+                word: text.to_owned(),
+                instead: "write `all-major` for one of every generation, or a list as `8.0,9.0+PTX`",
+            }),
             _ => text.parse().map(Self::List),
         }
     }
@@ -179,6 +183,8 @@ mod tests {
         assert_eq!(read("all-major+PTX"), ArchWish::AllMajor { ptx: true });
         assert!(matches!(read("8.0;9.0+PTX"), ArchWish::List(_)));
         assert!("natve".parse::<ArchWish>().is_err());
+        let error = "all".parse::<ArchWish>().unwrap_err().to_string();
+        assert!(error.contains("`all-major`"), "{error}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod layout;
 mod limits;
 mod metadata;
 mod names;
+mod python;
 mod record;
 mod rules;
 mod summary;

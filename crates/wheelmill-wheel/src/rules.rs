@@ -89,6 +89,8 @@ rules! {
     WHEEL_BUILD = "wheel-file.build-mismatch", Warning, "the build tag in WHEEL is not the one in the file name";
     TAG_MISMATCH = "tag.wheel-vs-filename", Warning, "the tags in WHEEL are not those of the file name",
         "`wheel tags` and auditwheel change both together";
+    TAG_REQUIRES_PYTHON = "tag.vs-requires-python", Error, "no Python fits both the tags and Requires-Python: installers refuse the wheel everywhere",
+        "correct `requires-python` of the project, or build with a Python that it lets through";
     TAG_ANY = "tag.native-in-any", Error, "the file name promises every machine, but the wheel holds native code";
     TAG_PURE = "tag.native-in-purelib", Warning, "WHEEL says the root is pure Python, but the wheel holds native code";
 
@@ -124,6 +126,8 @@ rules! {
     WANTED_NAME = "wanted.name", Error, "this is a wheel of another package than was wanted";
     WANTED_VERSION = "wanted.version", Error, "this is a wheel of another version than was wanted";
     WANTED_PYTHON = "wanted.python", Error, "the wheel's tags do not fit the Python that was wanted";
+    WANTED_REQUIRES_PYTHON = "wanted.requires-python", Error, "the wheel's Requires-Python leaves out the Python that was wanted: pip and uv refuse it there",
+        "take a Python that it lets through, or a version of the package for this one";
     MODULE_MISSING = "module.missing", Error, "modules that the wheel should hold are not in it";
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use wheelmill_model::{PythonVersion, WheelTag};
+use wheelmill_model::WheelTag;
 
 use crate::architectures;
 use crate::device::{ImageKind, coverage};
 use crate::elf::installed_path;
 use crate::finding::{Findings, Severity};
 use crate::inspection::Inspection;
+use crate::python;
 use crate::rules;
 use crate::summary::summary;
 use crate::verdict::{Expectation, NotChecked, Verdict, Wishes};
@@ -24,6 +25,7 @@ pub fn verify(inspection: &Inspection, expectation: &Expectation) -> Verdict {
 pub fn judge(inspection: &Inspection, wishes: &Wishes) -> Verdict {
     let mut wanted = Findings::default();
     check_identity(inspection, wishes, &mut wanted);
+    python::check(inspection, wishes.python, &mut wanted);
     check_modules(inspection, wishes, &mut wanted);
     let coverage = coverage(&inspection.modules);
     let mut findings = inspection.findings.clone();
@@ -54,28 +56,6 @@ fn check_identity(inspection: &Inspection, wishes: &Wishes, findings: &mut Findi
         if !same {
             findings.add(rules::WANTED_VERSION, format!("{}, not {version}", name.version));
         }
-    }
-    if let Some(python) = wishes.python
-        && !name.tags.iter().any(|tag| fits(tag, python))
-    {
-        findings.add(rules::WANTED_PYTHON, format!("{name} does not fit Python {python}"));
-    }
-}
-
-/// Whether CPython of that version takes the tag (PEP 425, PEP 384 for `abi3`).
-fn fits(tag: &WheelTag, python: PythonVersion) -> bool {
-    let own = python.tag();
-    let (implementation, number) = tag.python.split_at_checked(2).unwrap_or(("", ""));
-    let digits = number.strip_prefix(&python.major.to_string());
-    // `py3` and `cp3` mean any 3.x; `py39` means 3.9 and later.
-    let minor =
-        digits.and_then(|digits| if digits.is_empty() { Some(0) } else { digits.parse().ok() });
-    let not_newer = minor.is_some_and(|minor: u16| minor <= python.minor);
-    match (implementation, tag.abi.as_str()) {
-        ("cp", "abi3") | ("py", "none") => not_newer,
-        ("cp", "none") => tag.python == own || tag.python == format!("cp{}", python.major),
-        ("cp", abi) => tag.python == own && abi == own,
-        _ => false,
     }
 }
 

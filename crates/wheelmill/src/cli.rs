@@ -99,10 +99,17 @@ pub(crate) enum Command {
 
 /// Reads the command line, runs the command, prints what went wrong.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Ending {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let error = suggest(error);
+            let json =
+                arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+            if json && error.use_stderr() {
+                let printer = Printer { json, quiet: false, verbose: false };
+                drop(printer.document(CliError::from(&error).document()));
+            }
             // Help and versions come as errors of a kind that succeeds.
             drop(error.print());
             return if error.use_stderr() { Ending::Usage } else { Ending::Done };
@@ -122,6 +129,10 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Ending {
             error.ending
         }
         Err(_) => {
+            if printer.json {
+                let error = CliError::new(Ending::Defect, "a defect of wheelmill stopped it");
+                drop(printer.document(error.document()));
+            }
             talk(
                 "This is a defect of wheelmill. Please report it, with the message above and the \
                  command that led to it.",

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
+use serde_json::Value;
 use wheelmill_mill::MillError;
 use wheelmill_recipe::RecipeError;
 use wheelmill_store::StoreError;
@@ -68,12 +69,14 @@ pub(crate) struct CliError {
     pub ending: Ending,
     source: Box<dyn Error + Send + Sync>,
     hints: Vec<String>,
+    /// For programs alone: what was told to people before.
+    reasons: Option<Value>,
 }
 
 impl CliError {
     /// A failure with its cause.
     pub(crate) fn new(ending: Ending, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { ending, source: source.into(), hints: Vec::new() }
+        Self { ending, source: source.into(), hints: Vec::new(), reasons: None }
     }
 
     /// Something that was asked for in a wrong way.
@@ -85,6 +88,13 @@ impl CliError {
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds, for programs, the reasons that people were told before the error.
+    #[must_use]
+    pub(crate) fn reasons(mut self, reasons: Value) -> Self {
+        self.reasons = Some(reasons);
         self
     }
 
@@ -117,24 +127,28 @@ impl CliError {
         page.finish()
     }
 
-    /// The same for programs.
+    /// The same for programs, as the content of a document.
     pub(crate) fn document(&self) -> impl Serialize + use<> {
+        ErrorDocument { error: self.body() }
+    }
+
+    /// The same for programs, as a part of a document.
+    pub(crate) fn body(&self) -> impl Serialize + use<> {
         let mut messages = chain(&*self.source).into_iter().map(ToString::to_string);
-        ErrorDocument {
-            error: ErrorBody {
-                ending: self.ending,
-                exit_code: self.ending.code(),
-                message: messages.next().unwrap_or_default(),
-                causes: messages.collect(),
-                hints: self.hints.clone(),
-            },
+        ErrorBody {
+            ending: self.ending,
+            exit_code: self.ending.code(),
+            message: messages.next().unwrap_or_default(),
+            causes: messages.collect(),
+            hints: self.hints.clone(),
+            reasons: self.reasons.clone(),
         }
     }
 }
 
 #[derive(Serialize)]
-struct ErrorDocument {
-    error: ErrorBody,
+struct ErrorDocument<T> {
+    error: T,
 }
 
 #[derive(Serialize)]
@@ -145,6 +159,8 @@ struct ErrorBody {
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Value>,
 }
 
 /// An error and its causes, outermost first; a cause that only repeats what was said is left out.
@@ -189,6 +205,21 @@ fn excerpt(error: &RecipeError) -> String {
     }
     let lines: Vec<_> = text.trim_end().lines().skip(1).map(|line| safe(line.trim_end())).collect();
     lines.join("\n")
+}
+
+/// A command line that cannot be understood: what is wrong, and the tips, apart from the usage.
+impl From<&clap::Error> for CliError {
+    fn from(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let mut lines = text.lines().map(str::trim);
+        let first = lines.next().unwrap_or_default();
+        // What stands in the lines below the first is part of it until the tips begin.
+        let rest = lines.clone().take_while(|line| !line.is_empty());
+        let message = std::iter::once(first.strip_prefix("error: ").unwrap_or(first)).chain(rest);
+        let message = message.collect::<Vec<_>>().join(" ");
+        let tips = lines.filter_map(|line| line.strip_prefix("tip: ")).map(str::to_owned);
+        Self::usage(message).hints(tips)
+    }
 }
 
 impl From<StoreError> for CliError {
@@ -253,6 +284,11 @@ impl From<MillError> for CliError {
     fn from(error: MillError) -> Self {
         use wheelmill_mill::ErrorKind;
 
+        // Whichever command meets it, a store that cannot be used is told and ends the same way.
+        let error = match error {
+            MillError::Store(error) => return error.into(),
+            other => other,
+        };
         let ending = match error.kind() {
             ErrorKind::Usage => Ending::Usage,
             ErrorKind::NotReady => Ending::NotReady,

@@ -118,13 +118,21 @@ impl Session {
     /// The folder of what can be fetched or made again.
     ///
     /// # Errors
-    /// Nothing names it.
+    /// Nothing names it, or what is named is no folder.
     pub(crate) fn cache(&self) -> Result<Utf8PathBuf, CliError> {
-        if let Some(cache) = self.environment.get(environment::CACHE) {
-            return absolute(cache);
+        let cache = match self.environment.get(environment::CACHE) {
+            Some(cache) => absolute(cache)?,
+            None => {
+                let folder = self.environment.xdg("XDG_CACHE_HOME", ".cache");
+                let folder = folder.ok_or_else(|| no_folder(environment::CACHE))?;
+                folder.join("wheelmill")
+            }
+        };
+        if cache.ancestors().find(|folder| folder.exists()).is_some_and(|folder| !folder.is_dir()) {
+            return Err(CliError::usage(format!("the cache `{cache}` is not a folder"))
+                .hint(format!("choose another folder: set `{}`", environment::CACHE)));
         }
-        let folder = self.environment.xdg("XDG_CACHE_HOME", ".cache");
-        folder.map(|folder| folder.join("wheelmill")).ok_or_else(|| no_folder(environment::CACHE))
+        Ok(cache)
     }
 
     /// The store, for commands that only look: none where nothing was built yet. Runs whose

@@ -118,7 +118,8 @@ mod tests {
         assert_eq!(of_context, ["/far.sock"]);
         let variables = [("HOME", home.as_str()), ("DOCKER_HOST", "unix:///near.sock")];
         assert_eq!(found(variables.into()).unwrap(), ["/near.sock"]);
-        let usual = found([("HOME", "/nobody"), ("XDG_RUNTIME_DIR", "/run/user/7")].into()).unwrap();
+        let usual =
+            found([("HOME", "/nobody"), ("XDG_RUNTIME_DIR", "/run/user/7")].into()).unwrap();
         assert!(usual.contains(&"/var/run/docker.sock".into()));
         assert!(usual.contains(&"/run/user/7/docker.sock".into()));
     }
@@ -127,6 +128,6 @@ mod tests {
     fn a_daemon_elsewhere_is_refused() {
         let variables = [("DOCKER_HOST", "tcp://10.0.0.1:2375")].into();
         let error = sockets(EngineKind::Docker, &variables).unwrap_err();
-        assert!(error.to_string().contains("tcp://10.0.0.1:2375"));
+        assert!(error.render().contains("tcp://10.0.0.1:2375"));
     }
 }

@@ -1,10 +1,13 @@
-//! Builds the image of an environment.
+//! Builds the image of a step.
 
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::body_full;
+use bollard::errors::Error;
 use bollard::models::BuildInfo;
 use bollard::query_parameters::BuildImageOptionsBuilder;
 use futures_util::StreamExt as _;
@@ -13,156 +16,144 @@ use wheelmill_model::Digest;
 use super::connection::Connection;
 use super::dockerfile::{Content, Dockerfile};
 use super::failure::gone;
+use super::owner::{self, OWNER, STEP};
 use super::traits::Traits;
-use crate::{Cancel, EngineError, Environment, Exit, MemoryWatch, PrepareListener, Stream};
+use crate::{Cancel, EngineError, Exit, MemoryWatch, OutputSink, Step, Stream};
 
-/// The label with the whole digest of the environment that an image holds.
-pub(super) const ENVIRONMENT: &str = "dev.wheelmill.environment";
-
-/// The name of an environment's image.
-pub(super) fn image_name(digest: &Digest) -> String {
-    format!("localhost/wheelmill/environment:{}", &digest.to_string()[..24])
+/// The name of the image that ends with a step. No registry of others can ever serve it.
+pub(super) fn image_name(key: &Digest) -> String {
+    format!("localhost/wheelmill/environment:{}", &key.to_string()[..24])
 }
 
-/// An image to be built.
-pub(super) struct ImageBuild<'a> {
+/// A step of which the image is to be built.
+pub(super) struct StepBuild<'a> {
     pub(super) connection: &'a Connection,
     pub(super) traits: &'a Traits,
-    pub(super) environment: &'a Environment,
-    pub(super) dockerfile: &'a Dockerfile,
-    pub(super) digest: Digest,
+    pub(super) step: &'a Step,
+    pub(super) key: Digest,
+    /// The image below.
+    pub(super) from: &'a str,
 }
 
-impl ImageBuild<'_> {
-    /// Builds it, and tells what happens.
+impl StepBuild<'_> {
+    /// Builds it, and passes on what its command says. When it fails, nothing of it is left.
     pub(super) fn run(
         &self,
-        listener: &mut dyn PrepareListener,
+        output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<(), EngineError> {
-        let context = context(self.dockerfile).map_err(|source| EngineError::Start {
+        let labels = [(STEP, self.key.to_string()), (OWNER, owner::this_process())];
+        let dockerfile = Dockerfile::new(self.step, self.from, &labels)?;
+        let context = context(&dockerfile).map_err(|source| EngineError::Start {
             step: "pack what its image is built from".to_owned(),
             source,
         })?;
-        let mut follower = Follower { build: self, step: None, told: false, tail: String::new() };
-        self.connection.long(cancel, async |docker| {
-            self.follow(&docker, context, &mut follower, listener).await
-        })
+        let built = self
+            .connection
+            .long(cancel, async |docker| self.follow(&docker, &dockerfile, context, output).await);
+        if built.is_err()
+            && let Err(error) = owner::remove_unnamed(self.connection, &self.key)
+        {
+            tracing::warn!(%error, "could not remove what a failed step has left");
+        }
+        built
     }
 
     async fn follow(
         &self,
         docker: &Docker,
+        dockerfile: &Dockerfile,
         context: Vec<u8>,
-        follower: &mut Follower<'_>,
-        listener: &mut dyn PrepareListener,
+        output: &mut dyn OutputSink,
     ) -> Result<(), EngineError> {
-        let labels = HashMap::from([(ENVIRONMENT, self.digest.to_string())]);
-        let labels: HashMap<&str, &str> =
-            labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let arguments: HashMap<&str, &str> = self
-            .dockerfile
+        let arguments: HashMap<&str, &str> = dockerfile
             .arguments
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let name = image_name(&self.digest);
         let options = BuildImageOptionsBuilder::default()
             .dockerfile("Dockerfile")
-            .t(&name)
-            .labels(&labels)
+            .t(&image_name(&self.key))
             .buildargs(&arguments)
-            .networkmode(self.traits.network)
+            .networkmode(if self.step.network { self.traits.network } else { "none" })
+            // What is the same was found by its name; what the builder remembers may be half done.
+            .nocache(true)
             .rm(true)
             .forcerm(true)
             .build();
+        let mut follower =
+            Follower { last: dockerfile.instructions, runs: false, tail: String::new() };
         let mut news = docker.build_image(options, None, Some(body_full(context.into())));
         while let Some(piece) = news.next().await {
             match piece {
                 Ok(BuildInfo { error_detail: Some(error), .. }) => {
-                    return Err(follower.failed(&error.message.unwrap_or_default()));
+                    return Err(self.failed(&error.message.unwrap_or_default(), follower));
                 }
-                Ok(BuildInfo { stream: Some(text), .. }) => follower.say(&text, listener),
+                Ok(BuildInfo { stream: Some(text), .. }) => follower.say(&text, output),
                 Ok(_) => {}
-                Err(bollard::errors::Error::DockerStreamError { error }) => {
-                    return Err(follower.failed(&error));
+                Err(Error::DockerStreamError { error }) => {
+                    return Err(self.failed(&error, follower));
                 }
                 Err(error) => return Err(gone(self.connection, error)),
             }
         }
         Ok(())
     }
-}
-
-/// Understands what a builder says.
-struct Follower<'a> {
-    build: &'a ImageBuild<'a>,
-    /// The step whose command runs, and whether the listener knows of it.
-    step: Option<usize>,
-    told: bool,
-    tail: String,
-}
-
-impl Follower<'_> {
-    fn say(&mut self, text: &str, listener: &mut dyn PrepareListener) {
-        if let Some(instruction) = instruction(text) {
-            self.tell(false, listener);
-            let runs = &self.build.dockerfile.runs;
-            self.step = runs.get(instruction - 1).copied().flatten();
-            self.told = false;
-            self.tail.clear();
-            return;
-        }
-        let line = text.trim();
-        if line.contains("Using cache") {
-            self.tell(true, listener);
-        } else if line.starts_with("---> Running in") {
-            self.tell(false, listener);
-        } else if !line.is_empty() && !line.starts_with("---> ") && !line.starts_with("--> ") {
-            self.tell(false, listener);
-            if self.step.is_some() {
-                listener.output().output(Stream::Stdout, text.as_bytes());
-                self.tail.push_str(text);
-            }
-        }
-    }
-
-    fn tell(&mut self, cached: bool, listener: &mut dyn PrepareListener) {
-        let steps = &self.build.environment.steps;
-        if let Some(index) = self.step
-            && !self.told
-        {
-            self.told = true;
-            listener.step(index, steps.len(), &steps[index], cached);
-        }
-    }
 
     /// What it means that the build ended with this message.
-    fn failed(&self, message: &str) -> EngineError {
-        let steps = &self.build.environment.steps;
+    fn failed(&self, message: &str, follower: Follower) -> EngineError {
         let number = |text: &str| text.trim().trim_end_matches('.').parse::<i32>().ok();
         let code = ["non-zero code: ", "exit status ", "exit code: "]
             .iter()
             .find_map(|before| number(message.rsplit_once(before)?.1));
-        match (self.step, code) {
-            (Some(step), Some(code)) => EngineError::Step {
-                title: steps[step].title.clone(),
+        match code {
+            Some(code) if follower.runs => EngineError::Step {
+                title: self.step.title.clone(),
                 exit: Exit {
                     code,
                     peak_memory: None,
-                    oom_kills: u64::from(code == 137),
+                    oom_kills: 0,
                     watch: MemoryWatch::None,
-                    wall: std::time::Duration::ZERO,
+                    wall: Duration::ZERO,
                     cancelled: false,
                 },
-                tail: self.tail.clone(),
+                tail: follower.tail,
             },
             _ => EngineError::Daemon {
-                kind: self.build.connection.kind,
+                kind: self.connection.kind,
                 message: message.trim().to_owned(),
             },
         }
     }
+}
+
+/// Understands what a builder says.
+struct Follower {
+    /// The number of the instruction that runs the step.
+    last: usize,
+    /// Whether it has begun.
+    runs: bool,
+    /// What the step has said.
+    tail: String,
+}
+
+impl Follower {
+    fn say(&mut self, text: &str, output: &mut dyn OutputSink) {
+        if let Some(instruction) = instruction(text) {
+            self.runs = instruction == self.last;
+        } else if self.runs && !is_talk(text) {
+            output.output(Stream::Stdout, text.as_bytes());
+            self.tail.push_str(text);
+        }
+    }
+}
+
+/// Whether a line is the builder's own.
+fn is_talk(text: &str) -> bool {
+    let line = text.trim_start();
+    line.starts_with("---> ")
+        || line.starts_with("--> ")
+        || line.starts_with("Removing intermediate")
 }
 
 /// The number of the instruction that begins: `Step 3/9 : RUN …`, `STEP 3/9: RUN …`.
@@ -175,28 +166,20 @@ fn instruction(text: &str) -> Option<usize> {
 /// The Dockerfile and its files, as the tar that builders take.
 fn context(dockerfile: &Dockerfile) -> io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
-    let mut text = |name: &str, text: &str| {
+    let mut add = |name: &str, mode: u32, bytes: &[u8]| {
         let mut header = tar::Header::new_gnu();
-        header.set_size(text.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, text.as_bytes())
+        header.set_size(bytes.len() as u64);
+        header.set_mode(mode);
+        tar.append_data(&mut header, name, bytes)
     };
-    text("Dockerfile", &dockerfile.text)?;
+    add("Dockerfile", 0o644, dockerfile.text.as_bytes())?;
     for (name, content) in &dockerfile.files {
-        if let Content::Text(script) = content {
-            text(name, script)?;
-        }
-    }
-    for (name, content) in &dockerfile.files {
-        if let Content::File(path) = content {
-            // Times and owners differ between machines, and would keep the builder from finding
-            // what it has built before.
-            let mut file = std::fs::File::open(path)?;
-            let found = file.metadata()?;
-            let mut header = tar::Header::new_gnu();
-            header.set_size(found.len());
-            header.set_mode(std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o755 | 0o444);
-            tar.append_data(&mut header, name, &mut file)?;
+        match content {
+            Content::Text(script) => add(name, 0o644, script.as_bytes())?,
+            Content::File(path) => {
+                let mode = fs_err::metadata(path)?.permissions().mode();
+                add(name, mode & 0o755 | 0o444, &fs_err::read(path)?)?;
+            }
         }
     }
     tar.into_inner()

@@ -70,10 +70,7 @@ impl Connection {
     }
 
     /// Runs something with a client, to its end.
-    pub(super) fn with<T>(
-        &self,
-        work: impl AsyncFnOnce(Docker) -> T,
-    ) -> Result<T, EngineError> {
+    pub(super) fn with<T>(&self, work: impl AsyncFnOnce(Docker) -> T) -> Result<T, EngineError> {
         let runtime = runtime().map_err(|source| EngineError::Start {
             step: "set up the connection to its daemon".to_owned(),
             source,

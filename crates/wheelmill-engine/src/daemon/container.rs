@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::errors::Error;
 use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerState, HostConfig, Mount as DaemonMount, MountType,
 };
@@ -22,9 +22,7 @@ use super::failure::gone;
 use super::memory::PeakFile;
 use super::owner::{self, OWNER};
 use super::traits::Traits;
-use crate::{
-    Cancel, Container, EngineError, Exit, MemoryWatch, OutputSink, Prepared, Stream,
-};
+use crate::{Cancel, Container, EngineError, Exit, MemoryWatch, OutputSink, Prepared, Stream};
 
 /// How often the peak of memory is read.
 const SAMPLE: Duration = Duration::from_millis(500);
@@ -165,7 +163,9 @@ impl Run<'_> {
             entrypoint: Some(command.iter().take(1).cloned().collect()),
             cmd: Some(command.iter().skip(1).cloned().collect()),
             env: Some(variables),
-            working_dir: Some(if directory.as_str().is_empty() { "/" } else { directory.as_str() }.to_owned()),
+            working_dir: Some(
+                if directory.as_str().is_empty() { "/" } else { directory.as_str() }.to_owned(),
+            ),
             user: Some(user),
             labels: Some(HashMap::from([(OWNER.to_owned(), owner::this_process())])),
             host_config: Some(HostConfig {

@@ -1,16 +1,14 @@
-//! An environment as a Dockerfile, and the files that it copies.
+//! A step of an environment as a Dockerfile, and the files that it copies.
 //!
 //! It uses nothing that the classic builder of Docker 20.10 and Podman's do not know: scripts are
 //! files, caches are removed by the step that filled them, and what differs between machines
 //! (proxies, indexes) comes in build arguments.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use wheelmill_model::Digest;
 
-use crate::{EngineError, Environment, Step};
+use crate::{EngineError, Step};
 
 /// Where steps' scripts lie in the image.
 const SCRIPTS: &str = "/build/steps";
@@ -28,15 +26,15 @@ const PREDEFINED: [&str; 8] = [
 ];
 
 /// A Dockerfile with its context.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Dockerfile {
     pub(super) text: String,
     /// Paths in the context, and what they hold.
     pub(super) files: Vec<(String, Content)>,
     /// Values of build arguments.
     pub(super) arguments: Vec<(String, String)>,
-    /// For each instruction, the step that it runs.
-    pub(super) runs: Vec<Option<usize>>,
+    /// How many instructions there are; the last runs the step.
+    pub(super) instructions: usize,
 }
 
 /// What a file of the context holds.
@@ -48,110 +46,88 @@ pub(super) enum Content {
 }
 
 impl Dockerfile {
-    /// Writes an environment down, on a base of this name.
+    /// Writes a step down, on top of the image of this name. All that is made on the way bears the
+    /// labels.
     ///
     /// # Errors
-    /// A step needs a password, which would stay in the image's history.
-    pub(super) fn new(environment: &Environment, base: &str) -> Result<Self, EngineError> {
-        let mut writer = Writer {
-            file: Self {
-                text: String::new(),
-                files: Vec::new(),
-                arguments: Vec::new(),
-                runs: Vec::new(),
-            },
-            copied: BTreeSet::new(),
-        };
-        writer.instruction(&format!("FROM {base}"), None);
+    /// The step needs a password, which would stay in the image's history.
+    pub(super) fn new(
+        step: &Step,
+        from: &str,
+        labels: &[(&str, String)],
+    ) -> Result<Self, EngineError> {
+        let mut file = Self::default();
+        let _ = writeln!(file.text, "# {}", step.title);
+        file.instruction(&format!("FROM {from}"));
+        for (name, value) in labels {
+            file.instruction(&format!("LABEL {name}=\"{value}\""));
+        }
         // Images may end with another user, who may install nothing.
-        writer.instruction("USER root", None);
-        for (index, step) in environment.steps.iter().enumerate() {
-            writer.step(index, step)?;
-        }
-        Ok(writer.file)
-    }
-}
-
-struct Writer {
-    file: Dockerfile,
-    /// Contents that are in the image, with their places.
-    copied: BTreeSet<(Utf8PathBuf, Digest)>,
-}
-
-impl Writer {
-    fn instruction(&mut self, text: &str, step: Option<usize>) {
-        self.file.text.push_str(text);
-        self.file.text.push('\n');
-        self.file.runs.push(step);
-    }
-
-    fn step(&mut self, index: usize, step: &Step) -> Result<(), EngineError> {
-        let number = index + 1;
-        let _ = writeln!(self.file.text, "\n# {number}. {}", step.title);
-        for input in &step.inputs {
-            if self.copied.insert((input.target.clone(), input.digest)) {
-                self.copy(number, &input.target, Content::File(input.source.clone()));
-            }
-        }
-        for mount in step.mounts.iter().filter(|mount| mount.source.is_file()) {
-            let content = Content::File(mount.source.clone());
-            let key = (mount.target.clone(), Digest::of(mount.source.as_str().as_bytes()));
-            if self.copied.insert(key) {
-                self.copy(number, &mount.target, content);
-            }
-        }
+        file.instruction("USER root");
         for (name, value) in &step.ambient {
-            self.argument(name, value)?;
+            file.argument(name, value)?;
+        }
+        let inputs = step.inputs.iter().map(|input| (&input.target, &input.source));
+        let files = step.mounts.iter().filter(|mount| mount.source.is_file());
+        let files = files.map(|mount| (&mount.target, &mount.source));
+        for (target, source) in inputs.chain(files) {
+            file.copy(target, Content::File(source.clone()));
         }
         let mut run = String::from("RUN ");
         for (name, value) in &step.environment {
             let _ = write!(run, "{name}={} \\\n    ", quoted(value));
         }
-        run.push_str(&self.command(number, step));
-        for cache in step.mounts.iter().filter(|mount| mount.writable) {
+        run.push_str(&file.command(step));
+        let caches = step.mounts.iter().filter(|mount| mount.writable);
+        for cache in caches {
             let _ = write!(run, " \\\n    && rm -rf {}", quoted(cache.target.as_str()));
         }
-        self.instruction(&run, Some(index));
-        Ok(())
+        file.instruction(&run);
+        Ok(file)
     }
 
-    fn copy(&mut self, number: usize, target: &Utf8Path, content: Content) {
-        let name = format!("{number}/{}", target.file_name().unwrap_or("file"));
-        self.instruction(&format!("COPY {name} {target}"), None);
-        self.file.files.push((name, content));
+    fn instruction(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+        self.instructions += 1;
+    }
+
+    fn copy(&mut self, target: &Utf8Path, content: Content) {
+        let name = target.file_name().unwrap_or("file").to_owned();
+        self.instruction(&format!("COPY {name} {target}"));
+        self.files.push((name, content));
     }
 
     fn argument(&mut self, name: &str, value: &str) -> Result<(), EngineError> {
-        if self.file.arguments.iter().any(|(known, _)| known == name) {
+        if self.arguments.iter().any(|(known, _)| known == name) {
             return Ok(());
         }
         if !PREDEFINED.contains(&name) {
             if is_secret(name, value) {
                 return Err(EngineError::Unable {
                     what: format!("an image that is built with the password in `{name}`"),
-                    why: "this builder keeps build arguments in the history of the image".to_owned(),
+                    why: "this builder keeps build arguments in the history of the image"
+                        .to_owned(),
                     fix: "reach the index without a password, or build without a daemon: \
                           `--engine embedded`"
                         .to_owned(),
                 });
             }
-            self.instruction(&format!("ARG {name}"), None);
+            self.instruction(&format!("ARG {name}"));
         }
-        self.file.arguments.push((name.to_owned(), value.to_owned()));
+        self.arguments.push((name.to_owned(), value.to_owned()));
         Ok(())
     }
 
     /// The command of a step: a shell script goes into a file of its own.
-    fn command(&mut self, number: usize, step: &Step) -> String {
+    fn command(&mut self, step: &Step) -> String {
         let words: Vec<&str> = step.command.iter().map(String::as_str).collect();
-        let ([shell, "-euc", script] | [shell, "-c", script]) = words[..] else {
+        let [shell, flags @ ("-euc" | "-c"), script] = words[..] else {
             return words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
         };
-        let name = format!("{number}/{}.sh", slug(&step.title));
-        let place = format!("{SCRIPTS}/{number}-{}.sh", slug(&step.title));
-        self.instruction(&format!("COPY {name} {place}"), None);
-        self.file.files.push((name, Content::Text(script.trim_start_matches('\n').to_owned())));
-        let flags = if words[1] == "-euc" { " -eu" } else { "" };
+        let place = Utf8Path::new(SCRIPTS).join(format!("{}.sh", slug(&step.title)));
+        self.copy(&place, Content::Text(script.trim_start_matches('\n').to_owned()));
+        let flags = if flags == "-euc" { " -eu" } else { "" };
         format!("{shell}{flags} {place}")
     }
 }
@@ -159,16 +135,16 @@ impl Writer {
 /// Whether a setting holds a password: by its name, or in an address.
 fn is_secret(name: &str, value: &str) -> bool {
     let in_address = value.split_whitespace().any(|word| {
-        word.split_once("://").is_some_and(|(_, rest)| {
-            rest.split('/').next().is_some_and(|host| host.contains('@'))
-        })
+        word.split_once("://")
+            .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')))
     });
     in_address || name.ends_with("_PASSWORD") || name.ends_with("_TOKEN")
 }
 
 /// A word that a shell, and the parser of Dockerfiles, take as it is.
 fn quoted(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "/_-.+:=@%,".contains(character);
+    let plain =
+        |character: char| character.is_ascii_alphanumeric() || "/_-.+:=@%,".contains(character);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
@@ -177,15 +153,18 @@ fn quoted(text: &str) -> String {
 
 /// A title as the name of a file.
 fn slug(title: &str) -> String {
-    let words = title.split(|character: char| !character.is_ascii_alphanumeric() && character != '.');
+    let words =
+        title.split(|character: char| !character.is_ascii_alphanumeric() && character != '.');
     let name = words.filter(|word| !word.is_empty()).take(6).collect::<Vec<_>>().join("-");
     name.to_ascii_lowercase()
 }
 
 #[cfg(test)]
 mod tests {
+    use wheelmill_model::Digest;
+
     use super::*;
-    use crate::{Base, Mount, StepInput};
+    use crate::{Mount, StepInput};
 
     fn step(title: &str, script: &str) -> Step {
         Step {
@@ -200,61 +179,41 @@ mod tests {
         }
     }
 
-    fn environment(steps: Vec<Step>) -> Environment {
-        Environment { base: Base::Image("a".to_owned()), steps, folder: "/opt/x".into() }
-    }
-
     #[test]
     fn a_person_can_read_it() {
-        let input = StepInput {
-            source: "/cache/uv".into(),
-            target: "/build/tools/uv".into(),
-            digest: Digest::of(b"uv"),
-        };
-        let cache = Mount {
-            source: "/cache/packages".into(),
-            target: "/build/cache".into(),
-            writable: true,
-        };
-        let packages = Step {
+        let step = Step {
             environment: vec![("PACKAGES".to_owned(), "g++ git".to_owned())],
             ambient: vec![
                 ("https_proxy".to_owned(), "http://ann:secret@proxy".to_owned()),
                 ("UV_DEFAULT_INDEX".to_owned(), "https://index/simple".to_owned()),
             ],
-            ..step("system packages: g++, git", "apt-get install $PACKAGES")
+            inputs: vec![StepInput {
+                source: "/cache/uv".into(),
+                target: "/build/tools/uv".into(),
+                digest: Digest::of(b"uv"),
+            }],
+            mounts: vec![Mount {
+                source: "/cache/packages".into(),
+                target: "/build/cache".into(),
+                writable: true,
+            }],
+            ..step("CUDA 13.0 and torch 2.11", "uv venv")
         };
-        let toolchain = |title: &str| Step {
-            inputs: vec![input.clone()],
-            mounts: vec![cache.clone()],
-            ..step(title, "uv venv")
-        };
-        let file = Dockerfile::new(
-            &environment(vec![packages, toolchain("CUDA 13.0"), toolchain("requirements")]),
-            "debian@sha256:ab",
-        )
-        .unwrap();
+        let labels = [("dev.wheelmill.step", "ab".to_owned())];
+        let file = Dockerfile::new(&step, "debian@sha256:ab", &labels).unwrap();
         assert_eq!(
             file.text,
-            "FROM debian@sha256:ab\n\
+            "# CUDA 13.0 and torch 2.11\n\
+             FROM debian@sha256:ab\n\
+             LABEL dev.wheelmill.step=\"ab\"\n\
              USER root\n\
-             \n# 1. system packages: g++, git\n\
              ARG UV_DEFAULT_INDEX\n\
-             COPY 1/system-packages-g-git.sh /build/steps/1-system-packages-g-git.sh\n\
-             RUN PACKAGES='g++ git' \\\n    /bin/sh -eu /build/steps/1-system-packages-g-git.sh\n\
-             \n# 2. CUDA 13.0\n\
-             COPY 2/uv /build/tools/uv\n\
-             COPY 2/cuda-13.0.sh /build/steps/2-cuda-13.0.sh\n\
-             RUN /bin/sh -eu /build/steps/2-cuda-13.0.sh \\\n    && rm -rf /build/cache\n\
-             \n# 3. requirements\n\
-             COPY 3/requirements.sh /build/steps/3-requirements.sh\n\
-             RUN /bin/sh -eu /build/steps/3-requirements.sh \\\n    && rm -rf /build/cache\n"
+             COPY uv /build/tools/uv\n\
+             COPY cuda-13.0-and-torch-2.11.sh /build/steps/cuda-13.0-and-torch-2.11.sh\n\
+             RUN PACKAGES='g++ git' \\\n    \
+             /bin/sh -eu /build/steps/cuda-13.0-and-torch-2.11.sh \\\n    && rm -rf /build/cache\n"
         );
-        assert_eq!(file.runs.iter().flatten().collect::<Vec<_>>(), [&0, &1, &2]);
-        assert_eq!(file.runs.len(), file.text.lines().filter(|line| {
-            line.starts_with(|first: char| first.is_ascii_uppercase())
-        }).count());
-        assert_eq!(file.arguments.len(), 2);
+        assert_eq!((file.instructions, file.arguments.len(), file.files.len()), (7, 2, 2));
     }
 
     #[test]
@@ -264,12 +223,9 @@ mod tests {
             ("PIP_INDEX_URL", "https://ann:secret@index/simple"),
         ] {
             let ambient = vec![(name.to_owned(), value.to_owned())];
-            let error = Dockerfile::new(
-                &environment(vec![Step { ambient, ..step("fetch", "true") }]),
-                "debian",
-            )
-            .unwrap_err();
-            assert!(error.to_string().contains(name) && !error.to_string().contains("secret"));
+            let step = Step { ambient, ..step("fetch", "true") };
+            let error = Dockerfile::new(&step, "debian", &[]).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("secret"), "{error}");
         }
     }
 

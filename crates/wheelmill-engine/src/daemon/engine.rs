@@ -1,14 +1,16 @@
 //! The engine over a daemon.
 
+use std::fs::{File, TryLockError};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use wheelmill_model::Digest;
 
 use super::base;
-use super::build::{ImageBuild, image_name};
+use super::build::{StepBuild, image_name};
 use super::connection::Connection;
 use super::container::Run;
-use super::dockerfile::Dockerfile;
 use super::owner;
 use super::settings::DaemonSettings;
 use super::traits::Traits;
@@ -17,6 +19,9 @@ use crate::{
     Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Finding,
     Isolation, OutputSink, PrepareListener, Prepared, Probe, Severity,
 };
+
+/// How often a lock that somebody else holds is tried.
+const LOCK_POLL: Duration = Duration::from_millis(50);
 
 /// The engine that lets Docker or Podman run containers.
 #[derive(Debug)]
@@ -57,14 +62,36 @@ impl DaemonEngine {
         Ok(self.daemon.get_or_init(|| Daemon { connection, traits }))
     }
 
-    /// The variables that an image sets.
-    fn variables(daemon: &Daemon, image: &str) -> Result<Vec<(String, String)>, EngineError> {
-        let found = base::inspect(&daemon.connection, image)?;
-        let config = found.and_then(|image| image.config).and_then(|config| config.env);
-        let pair = |text: String| {
+    /// Keeps other processes from making a step while this one does.
+    fn hold(&self, key: &Digest, cancel: &Cancel) -> Result<File, EngineError> {
+        let folder = self.settings.images.join("steps").join(self.settings.kind.as_str());
+        let path = folder.join(format!("{key}.lock"));
+        let failed = |source| EngineError::Files { action: "lock", path: path.clone(), source };
+        fs_err::create_dir_all(&folder).map_err(failed)?;
+        let file = File::create(&path).map_err(failed)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+                Err(TryLockError::WouldBlock) if cancel.is_cancelled() => {
+                    return Err(EngineError::Cancelled);
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL),
+            }
+        }
+    }
+
+    /// The variables that an image sets, if the daemon has it.
+    fn variables_of(
+        daemon: &Daemon,
+        image: &str,
+    ) -> Result<Option<Vec<(String, String)>>, EngineError> {
+        let Some(found) = base::inspect(&daemon.connection, image)? else { return Ok(None) };
+        let variables = found.config.and_then(|config| config.env).unwrap_or_default();
+        let pair = |text: &String| {
             text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
         };
-        Ok(config.unwrap_or_default().into_iter().filter_map(pair).collect())
+        Ok(Some(variables.iter().filter_map(pair).collect()))
     }
 }
 
@@ -122,6 +149,16 @@ impl Engine for DaemonEngine {
         image::pin(base, &self.settings.network)
     }
 
+    fn variables(&self, base: &Base) -> Result<Vec<(String, String)>, EngineError> {
+        if let Base::Image(name) = base
+            && let Some(variables) = Self::variables_of(self.daemon()?, name)?
+        {
+            return Ok(variables);
+        }
+        let DaemonSettings { images, network, .. } = &self.settings;
+        Ok(image::config(base, images, network, &Cancel::new())?.env)
+    }
+
     fn digest(&self, environment: &Environment) -> Result<Digest, EngineError> {
         environment.digest()
     }
@@ -132,27 +169,34 @@ impl Engine for DaemonEngine {
         listener: &mut dyn PrepareListener,
         cancel: &Cancel,
     ) -> Result<Prepared, EngineError> {
-        let digest = environment.digest()?;
+        let mut digest = environment.base.digest()?;
         let daemon = self.daemon()?;
         let Daemon { connection, traits } = daemon;
-        let image = if environment.steps.is_empty() {
-            base::bring(connection, &environment.base, listener, cancel)?
-        } else {
-            let image = image_name(&digest);
-            if base::inspect(connection, &image)?.is_some() {
-                let steps = &environment.steps;
-                for (index, step) in steps.iter().enumerate() {
-                    listener.step(index, steps.len(), step, true);
-                }
-            } else {
-                let base = base::bring(connection, &environment.base, listener, cancel)?;
-                let dockerfile = Dockerfile::new(environment, &base)?;
-                let build = ImageBuild { connection, traits, environment, dockerfile: &dockerfile, digest };
-                build.run(listener, cancel)?;
+        let total = environment.steps.len();
+        // The base is needed only by the first step that is not there.
+        let mut image = None;
+        for (index, step) in environment.steps.iter().enumerate() {
+            let key = step.key(&digest);
+            let name = image_name(&key);
+            let _held = self.hold(&key, cancel)?;
+            let is_there = base::inspect(connection, &name)?.is_some();
+            listener.step(index, total, step, is_there);
+            if !is_there {
+                let from = match image {
+                    Some(image) => image,
+                    None => base::bring(connection, &environment.base, listener, cancel)?,
+                };
+                let build = StepBuild { connection, traits, step, key, from: &from };
+                build.run(listener.output(), cancel)?;
             }
-            image
+            digest = key;
+            image = Some(name);
+        }
+        let image = match image {
+            Some(image) => image,
+            None => base::bring(connection, &environment.base, listener, cancel)?,
         };
-        let environment_of_image = Self::variables(daemon, &image)?;
+        let environment_of_image = Self::variables_of(daemon, &image)?.unwrap_or_default();
         Ok(Prepared {
             digest,
             layers: vec![image.into()],

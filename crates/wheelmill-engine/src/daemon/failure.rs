@@ -14,7 +14,9 @@ pub(super) fn gone(connection: &Connection, error: Error) -> EngineError {
         return EngineError::Daemon { kind: *kind, message: message.trim().to_owned() };
     }
     let fix = if permission_denied(&error) {
-        format!("let this user in (`sudo usermod --append --groups {kind} $USER`, then log in again)")
+        format!(
+            "let this user in (`sudo usermod --append --groups {kind} $USER`, then log in again)"
+        )
     } else {
         format!("start {kind}")
     };

@@ -2,7 +2,13 @@
 
 use std::collections::HashMap;
 
-use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::errors::Error;
+use bollard::models::ImageSummary;
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveImageOptions,
+};
+use wheelmill_model::Digest;
 
 use super::connection::Connection;
 use super::failure::is_missing;
@@ -11,6 +17,9 @@ use crate::EngineError;
 /// The label that names the process that a container belongs to.
 pub(super) const OWNER: &str = "dev.wheelmill.owner";
 
+/// The label that names the step that an image, or a part of one, belongs to.
+pub(super) const STEP: &str = "dev.wheelmill.step";
+
 /// This process, by a name that no other ever has: the boot, the number, and the moment of its
 /// start.
 pub(super) fn this_process() -> String {
@@ -18,8 +27,45 @@ pub(super) fn this_process() -> String {
     format!("{} {pid} {}", boot(), started(pid).unwrap_or_default())
 }
 
-/// Removes containers of processes that are gone.
+/// Removes containers, and parts of images, of processes that are gone.
 pub(super) fn sweep(connection: &Connection) -> Result<(), EngineError> {
+    sweep_containers(connection)?;
+    for (image, owner) in unnamed(connection, OWNER)? {
+        if is_gone(&owner) {
+            remove_image(connection, &image)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the images without a name that this process made for a step.
+pub(super) fn remove_unnamed(connection: &Connection, step: &Digest) -> Result<(), EngineError> {
+    for (image, _) in unnamed(connection, &format!("{STEP}={step}"))? {
+        remove_image(connection, &image)?;
+    }
+    Ok(())
+}
+
+/// The images without a name that have a label, each with its owner.
+fn unnamed(connection: &Connection, label: &str) -> Result<Vec<(String, String)>, EngineError> {
+    let filters = HashMap::from([("label", vec![label]), ("dangling", vec!["true"])]);
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+    let found = connection.ask(async |docker| docker.list_images(Some(options)).await)?;
+    let owned = |image: ImageSummary| Some((image.id, image.labels.get(OWNER)?.clone()));
+    Ok(found.into_iter().filter_map(owned).collect())
+}
+
+/// Removes an image that nothing is built upon; of others, nothing.
+fn remove_image(connection: &Connection, image: &str) -> Result<(), EngineError> {
+    connection.ask(async |docker| {
+        match docker.remove_image(image, None::<RemoveImageOptions>, None).await {
+            Err(Error::DockerResponseServerError { status_code: 404 | 409, .. }) | Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
+    })
+}
+
+fn sweep_containers(connection: &Connection) -> Result<(), EngineError> {
     let filters = HashMap::from([("label", vec![OWNER])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let found = connection.ask(async |docker| docker.list_containers(Some(options)).await)?;

@@ -12,6 +12,8 @@ pub struct DaemonSettings {
     pub kind: EngineKind,
     /// Sockets where it may answer, the likeliest first.
     pub sockets: Vec<Utf8PathBuf>,
+    /// A folder for what is read of images that the daemon does not have.
+    pub images: Utf8PathBuf,
     /// How registries are reached, for the digest of an image that the daemon does not have.
     pub network: NetworkSettings,
 }

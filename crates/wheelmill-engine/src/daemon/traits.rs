@@ -32,8 +32,7 @@ impl Traits {
         let components = version.components.unwrap_or_default();
         let podman = components.iter().any(|component| component.name.contains("Podman"));
         let bridge = if podman { "podman" } else { "bridge" };
-        let has_bridge =
-            networks.iter().any(|network| network.name.as_deref() == Some(bridge));
+        let has_bridge = networks.iter().any(|network| network.name.as_deref() == Some(bridge));
         Ok(Self {
             version: version.version.unwrap_or_default(),
             podman,

@@ -134,6 +134,10 @@ impl Engine for EmbeddedEngine {
         image::pin(base, &self.settings.network)
     }
 
+    fn variables(&self, base: &Base) -> Result<Vec<(String, String)>, EngineError> {
+        self.base_environment(base, &Cancel::new())
+    }
+
     fn digest(&self, environment: &Environment) -> Result<Digest, EngineError> {
         environment.digest()
     }

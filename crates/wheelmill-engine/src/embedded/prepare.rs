@@ -87,7 +87,7 @@ impl EmbeddedEngine {
     }
 
     /// The variables that a base wishes for.
-    fn base_environment(
+    pub(super) fn base_environment(
         &self,
         base: &Base,
         cancel: &Cancel,

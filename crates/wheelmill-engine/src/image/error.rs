@@ -13,6 +13,8 @@ pub(super) type Progress<'a> = &'a mut dyn FnMut(u64);
 pub(super) enum ImageError {
     /// For a person: why, and what is below it.
     Because(String, Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// As above, and the registry could not be asked.
+    Unreachable(String, Option<Box<dyn std::error::Error + Send + Sync>>),
     /// It is not about the image.
     Engine(EngineError),
     Cancelled,
@@ -44,6 +46,9 @@ impl ImageError {
         match self {
             Self::Because(reason, source) => {
                 EngineError::Image { image: image.to_string(), reason, source }
+            }
+            Self::Unreachable(reason, source) => {
+                EngineError::Unreachable { image: image.to_string(), reason, source }
             }
             Self::Engine(error) => error,
             Self::Cancelled => EngineError::Cancelled,

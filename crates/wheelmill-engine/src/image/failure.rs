@@ -82,5 +82,8 @@ pub(super) fn explain(failure: Failure, image: &ImageReference) -> ImageError {
         Failure::RequestError(_) => format!("the connection to {registry} broke"),
         _ => format!("{registry} answers with what is not understood"),
     };
-    ImageError::caused(reason, failure)
+    match failure {
+        Failure::RequestError(_) => ImageError::Unreachable(reason, Some(Box::new(failure))),
+        _ => ImageError::caused(reason, failure),
+    }
 }

@@ -61,9 +61,11 @@ impl Registry {
         cancel: &Cancel,
     ) -> Result<Self, ImageError> {
         if network.offline {
-            return Err(ImageError::reason(
-                "it would have to be fetched, and the network is not to be used",
-            ));
+            let registry = image.registry();
+            let reason = format!(
+                "it would have to be fetched from {registry}, and the network is not to be used"
+            );
+            return Err(ImageError::Unreachable(reason, None));
         }
         let auth = match network.variable(REGISTRY_CREDENTIALS) {
             Some(file) => credentials::for_image(Utf8Path::new(file), image)?,

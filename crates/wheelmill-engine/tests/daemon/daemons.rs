@@ -57,6 +57,7 @@ impl Daemon {
         DaemonEngine::new(DaemonSettings {
             kind: self.kind,
             sockets: vec![self.socket()],
+            images: self.path().join("images"),
             network: NetworkSettings::default(),
         })
     }
@@ -92,9 +93,10 @@ impl Daemon {
     fn wait_until_it_answers(&mut self) {
         let start = Instant::now();
         while UnixStream::connect(self.socket()).is_err() || !self.pings() {
+            let ended = self.child.try_wait().unwrap();
             let log = || fs::read_to_string(self.path().join("log")).unwrap_or_default();
             assert!(start.elapsed() < Duration::from_secs(60), "no answer:\n{}", log());
-            assert!(self.child.try_wait().unwrap().is_none(), "it has ended:\n{}", log());
+            assert!(ended.is_none(), "it has ended:\n{}", log());
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -109,7 +111,7 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         // When a test fails, it may have been stopped already.
         let _ = kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM);
-        let _ = self.child.wait();
+        drop(self.child.wait());
         for line in fs::read_to_string("/proc/self/mountinfo").unwrap_or_default().lines().rev() {
             let place = line.split(' ').nth(4).unwrap_or_default();
             if Path::new(place).starts_with(self.folder.path()) {
@@ -140,7 +142,8 @@ fn spawn(kind: EngineKind, folder: &Utf8Path) -> Child {
             command
         }
         _ => {
-            let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
+            let limits =
+                "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
             fs::write(folder.join("containers.conf"), limits).unwrap();
             let mut command = podman(folder);
             command.args(["system", "service", "--time", "0", &socket]);

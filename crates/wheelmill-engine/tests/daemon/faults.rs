@@ -18,6 +18,7 @@ fn a_daemon_that_is_not_there_is_named_with_its_socket() {
     let engine = DaemonEngine::new(DaemonSettings {
         kind: EngineKind::Docker,
         sockets: vec!["/no/such/docker.sock".into()],
+        images: "/no/such/folder".into(),
         network: NetworkSettings::default(),
     });
     let probe = engine.probe();
@@ -38,7 +39,7 @@ fn a_daemon_that_stops_under_a_build_is_an_error_and_the_next_build_works() {
         let (ready, is_ready) = std::sync::mpsc::channel();
         let (engine, prepared) = (&engine, &prepared);
         let building = scope.spawn(move || {
-            let mut sink = |_: Stream, _: &[u8]| drop(ready.send(()));
+            let mut sink = |_: Stream, _: &[u8]| ready.send(()).unwrap_or_default();
             engine.run(prepared, &shell("echo ready; sleep 600"), &mut sink, &Cancel::new())
         });
         is_ready.recv().unwrap();
@@ -71,7 +72,18 @@ fn what_a_killed_program_left_is_removed_by_the_next() {
     dead.wait().unwrap();
     let start = |owner: &str| {
         let label = format!("dev.wheelmill.owner={owner}");
-        daemon.lists(&["run", "--detach", "--network", "none", "--label", &label, image.as_str(), "sleep", "600"])
+        daemon
+            .lists(&[
+                "run",
+                "--detach",
+                "--network",
+                "none",
+                "--label",
+                &label,
+                image.as_str(),
+                "sleep",
+                "600",
+            ])
             .remove(0)
     };
     let left = start(&owner);

@@ -237,6 +237,7 @@ fn a_registry_that_is_not_there_is_said() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = pin(&Base::Image(format!("{address}/a/b:1")), &online()).unwrap_err();
     assert!(error.to_string().contains("cannot be reached"), "{}", chain(&error));
+    assert!(matches!(error, EngineError::Unreachable { source: Some(_), .. }), "{error:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::host::{Host, available_memory};
 use crate::settings::MillSettings;
 
 /// What one nvcc takes where the recipe does not say.
-const MEMORY_PER_COMPILE: ByteSize = ByteSize(2 << 30);
+pub(super) const MEMORY_PER_COMPILE: ByteSize = ByteSize(2 << 30);
 /// What is left to the rest of the machine when no limit is asked for.
 const RESERVE: u64 = 512 << 20;
 /// 1980-01-01, the oldest moment that a zip entry can carry: wheels then differ by content alone.

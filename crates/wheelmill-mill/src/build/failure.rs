@@ -3,17 +3,18 @@
 use std::error::Error;
 
 use wheelmill_engine::{EngineError, Exit};
-use wheelmill_model::Phase;
-use wheelmill_recipe::Cell;
+use wheelmill_model::{PackageName, Phase};
+use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_wheel::{Severity, Verdict};
 
-use super::compile::Budget;
+use super::compile::{Budget, MEMORY_PER_COMPILE};
 use super::judge::JudgeError;
 use super::log::CellLog;
 use super::source::SourceError;
 use crate::diagnose::{Cause, Evidence, Failure, diagnose};
 use crate::environment::ResolveError;
 use crate::fetch::{FetchError, PinError};
+use crate::preflight::base_hint;
 
 /// What stops a cell.
 #[derive(Debug, thiserror::Error)]
@@ -72,10 +73,7 @@ impl CellError {
     }
 
     /// The cause where the error itself tells it, with what to do.
-    fn named(&self) -> Option<(Cause, Vec<String>)> {
-        let network = || {
-            vec!["check the network: behind a proxy set HTTPS_PROXY, behind one that inspects TLS set SSL_CERT_FILE to its certificates".to_owned()]
-        };
+    fn named(&self, package: &PackageName) -> Option<(Cause, Vec<String>)> {
         Some(match self {
             Self::Fetch(error) | Self::Source(SourceError::Fetch(error)) => match error {
                 FetchError::HashMismatch { .. } => (
@@ -87,14 +85,11 @@ impl CellError {
                     Cause::BuildFailed,
                     vec!["choose another folder with WHEELMILL_CACHE".to_owned()],
                 ),
-                FetchError::Offline { .. } => {
-                    (Cause::NoNetwork, vec!["run it again without `--offline`".to_owned()])
-                }
                 FetchError::NotFound { .. } => (
                     Cause::UnknownPackage,
                     vec!["resolve it anew with `--refresh`".to_owned()],
                 ),
-                _ => (Cause::NoNetwork, network()),
+                _ => (Cause::NoNetwork, vec![error.hint().to_owned()]),
             },
             Self::Source(SourceError::Copy { source, .. }) if is_full(source) => {
                 (Cause::DiskFull, disk())
@@ -108,15 +103,18 @@ impl CellError {
                 Cause::EngineGone,
                 vec![format!("see what {kind} says of itself: `{kind} info`")],
             ),
-            Self::Engine(EngineError::Image { .. }) => (
-                Cause::EngineGone,
-                vec!["check the name given with `--base`, and that its registry can be reached".to_owned()],
-            ),
+            Self::Engine(error @ (EngineError::Image { .. } | EngineError::Unreachable { .. })) => {
+                let cause = match error {
+                    EngineError::Image { .. } => Cause::BaseUnusable,
+                    _ => Cause::NoNetwork,
+                };
+                (cause, vec![base_hint(error).to_owned()])
+            }
             Self::Engine(EngineError::Start { .. } | EngineError::NotPinned(_))
             | Self::Source(SourceError::Engine(_))
             | Self::Resolve(ResolveError::Engine(_))
             | Self::Judge(JudgeError::Engine(_)) => {
-                (Cause::EngineGone, vec!["see what works here with `wheelmill plan --check`".to_owned()])
+                (Cause::EngineGone, vec![format!("see what works here with `wheelmill plan {package} --check`")])
             }
             Self::Judge(JudgeError::NoWheel) => (
                 Cause::NoWheel,
@@ -186,12 +184,14 @@ pub(super) struct WorkEvidence<'a> {
     pub(super) cell: &'a Cell,
     pub(super) budget: Budget,
     pub(super) network: bool,
+    pub(super) recipe: &'a Recipe,
+    pub(super) options: &'a [(String, String)],
 }
 
 /// The failure of a cell. What the failed command printed is the end of the log.
 pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellLog<'_>) -> Failure {
-    let WorkEvidence { phase, cell, budget, network } = work;
-    if let Some((cause, fixes)) = error.named() {
+    let WorkEvidence { phase, cell, budget, network, recipe, options } = work;
+    if let Some((cause, fixes)) = error.named(&cell.package) {
         return Failure {
             cause,
             phase,
@@ -208,10 +208,13 @@ pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellL
         log: Some(log.path()),
         tail: &tail,
         memory_limit: budget.limits.memory,
+        compile_memory: recipe.jobs.memory.unwrap_or(MEMORY_PER_COMPILE),
         jobs: budget.jobs,
         network,
         cuda: cell.cuda,
         torch: cell.torch,
+        python: cell.python,
+        options,
         package: &cell.package,
         version: cell.version.as_ref(),
         architectures: Some(&cell.architectures),

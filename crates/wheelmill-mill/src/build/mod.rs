@@ -126,6 +126,13 @@ impl Mill {
 
     /// Runs the preflight; warnings are told, problems end the run before it begins.
     fn ready(&self, plan: &Plan, reporter: &dyn Reporter) -> Result<Vec<Check>, MillError> {
+        for warning in plan.warnings() {
+            reporter.report(&Event::Warning {
+                cell: None,
+                message: warning.message.clone(),
+                hint: warning.hint.clone(),
+            });
+        }
         let checks = self.preflight(plan);
         for check in checks.iter().filter(|check| check.state == CheckState::Warning) {
             reporter.report(&Event::Warning {

@@ -112,6 +112,8 @@ impl<'a> Work<'a> {
             cell: &self.cell.cell,
             budget: self.budget,
             network: self.phase != Phase::Compile || self.cell.recipe.build.network,
+            recipe: &self.cell.recipe,
+            options: &self.context.mill.settings.options,
         }
     }
 

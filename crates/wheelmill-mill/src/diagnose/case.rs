@@ -4,8 +4,6 @@
 //! module that they can do without. The log then holds a real error that hurt nobody. What tells
 //! it from the fatal one is that the build went on: lines follow that only a working build prints.
 
-use wheelmill_model::{CudaVersion, TorchVersion};
-
 use super::evidence::Evidence;
 use super::text::starts_with_any;
 
@@ -89,32 +87,6 @@ impl<'a> Case<'a> {
         let Followers { compiles, steps } = self.followers[index];
         let siblings = if parallel { compiles.min(self.evidence.jobs) } else { 0 };
         compiles - siblings + steps > STEPS_AFTER_AN_END
-    }
-
-    /// The command that tries this cell again, with more flags, between backquotes.
-    pub(super) fn again(&self, flags: &str) -> String {
-        self.build(self.evidence.cuda, self.evidence.torch, flags)
-    }
-
-    /// The command that builds the package for these releases, between backquotes.
-    pub(super) fn build(
-        &self,
-        cuda: CudaVersion,
-        torch: Option<TorchVersion>,
-        flags: &str,
-    ) -> String {
-        let torch = torch.map(|torch| format!(" --torch {torch}")).unwrap_or_default();
-        let version = self.evidence.version.map(|it| format!("=={it}")).unwrap_or_default();
-        // With commas: a shell would take what stands behind a semicolon for a command.
-        let architectures = self.evidence.architectures.filter(|_| !flags.contains("--arch"));
-        let architectures = architectures
-            .map(|list| format!(" --arch {}", list.to_string().replace(';', ",")))
-            .unwrap_or_default();
-        let space = if flags.is_empty() { "" } else { " " };
-        format!(
-            "`wheelmill build {}{version} --cuda {cuda}{torch}{architectures}{space}{flags}`",
-            self.evidence.package
-        )
     }
 
     /// The table of the project file that holds a part of this package's recipe.

@@ -130,7 +130,7 @@ fn crashed(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     Some(
         Account::new(format!("`{program}` crashed with signal {}.", rest.trim()))
             .fix("It is a defect of the compiler, which another release of CUDA may not have")
-            .fix(format!("See which releases fit: `wheelmill plan {}`", case.evidence.package)),
+            .fix(format!("See which releases fit: {}", case.plan(""))),
     )
 }
 
@@ -154,8 +154,8 @@ fn advise(case: &Case<'_>, account: Account, sentence: &str) -> Account {
     account
         .fix_some(flag)
         .fix(format!(
-            "This version may not be made for {against}; see what else fits: `wheelmill plan {}`",
-            case.evidence.package
+            "This version may not be made for {against}; see what else fits: {}",
+            case.plan("")
         ))
         .fix(format!("Mend the source: `patches = [\"fix.patch\"]` in {}", case.table("source")))
 }

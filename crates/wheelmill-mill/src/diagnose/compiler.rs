@@ -134,5 +134,5 @@ fn advise(case: &Case<'_>, message: String, limit: Option<&str>) -> Account {
     Account::new(message)
         .fix_some(base)
         .fix_some(older)
-        .fix(format!("See which CUDA releases fit: `wheelmill plan {}`", case.evidence.package))
+        .fix(format!("See which CUDA releases fit: {}", case.plan("")))
 }

@@ -86,8 +86,5 @@ fn no_namespace(case: &Case<'_>, places: &[usize]) -> Option<Account> {
                  `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
             )
     };
-    Some(account.fix(format!(
-        "See what this machine allows: `wheelmill plan {} --check`",
-        case.evidence.package
-    )))
+    Some(account.fix(format!("See what this machine allows: {}", case.plan("--check"))))
 }

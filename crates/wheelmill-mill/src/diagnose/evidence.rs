@@ -2,7 +2,9 @@
 
 use camino::Utf8Path;
 use wheelmill_engine::Exit;
-use wheelmill_model::{ArchList, ByteSize, CudaVersion, PackageName, Phase, TorchVersion, Version};
+use wheelmill_model::{
+    ArchList, ByteSize, CudaVersion, PackageName, Phase, PythonVersion, TorchVersion, Version,
+};
 
 /// What is known of a failed command.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) tail: &'a [String],
     /// The limit on memory, when there was one.
     pub(crate) memory_limit: Option<ByteSize>,
+    /// What one compile takes, as the recipe says or as is usual.
+    pub(crate) compile_memory: ByteSize,
     /// How many compiles ran at once.
     pub(crate) jobs: usize,
     /// Whether the container could reach the network.
@@ -25,6 +29,10 @@ pub(crate) struct Evidence<'a> {
     pub(crate) cuda: CudaVersion,
     /// The cell's torch, when it has one.
     pub(crate) torch: Option<TorchVersion>,
+    /// The cell's Python.
+    pub(crate) python: PythonVersion,
+    /// What was typed beside the axes, as `("--base", "./image.tar")`.
+    pub(crate) options: &'a [(String, String)],
     /// The package that was built.
     pub(crate) package: &'a PackageName,
     /// Its version, when one was meant.

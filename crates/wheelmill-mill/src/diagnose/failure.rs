@@ -30,6 +30,8 @@ pub enum Cause {
     NetworkWhileCompiling,
     /// The engine, or the daemon behind it, went away or cannot start containers.
     EngineGone,
+    /// The image or file that containers start from does not exist or cannot be used.
+    BaseUnusable,
     /// The index knows no such package or version.
     UnknownPackage,
     /// Requirements contradict each other.
@@ -66,6 +68,7 @@ impl Cause {
             Self::NoNetwork => "no-network",
             Self::NetworkWhileCompiling => "network-while-compiling",
             Self::EngineGone => "engine-gone",
+            Self::BaseUnusable => "base-unusable",
             Self::UnknownPackage => "unknown-package",
             Self::Unsolvable => "unsolvable",
             Self::HashMismatch => "hash-mismatch",

@@ -77,8 +77,8 @@ fn no_wheel_for_python(case: &Case<'_>, places: &[usize]) -> Option<Account> {
         Account::new(format!("There is no build of `{subject}` for this Python."))
             .fix(format!("Loosen it in `requires` in {}", case.table("build")))
             .fix(format!(
-                "Build for another Python: `wheelmill plan {} --cuda {} --python 3.11,3.12`",
-                case.evidence.package, case.evidence.cuda
+                "Build for another Python: {}",
+                case.plan(&format!("--cuda {} --python 3.11,3.12", case.evidence.cuda))
             ))
             .also(reason(case, places)),
     )
@@ -153,8 +153,8 @@ fn unsolvable(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     Some(
         Account::new(format!("The requirements contradict each other{told}."))
             .fix(format!(
-                "See which releases fit together: `wheelmill plan {} --cuda {}`",
-                case.evidence.package, case.evidence.cuda
+                "See which releases fit together: {}",
+                case.plan(&format!("--cuda {}", case.evidence.cuda))
             ))
             .fix(format!("Loosen `requires` in {}", case.table("build")))
             .also(reason),

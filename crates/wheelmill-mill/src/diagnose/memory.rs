@@ -189,7 +189,8 @@ fn advise(case: &Case<'_>, message: String) -> Account {
         .then(|| format!("Compile fewer files at once: {}", case.again(&fewer_cpus(case))));
     let more = match case.evidence.memory_limit {
         Some(limit) => {
-            let wish = String::from(ByteSize(limit.0.saturating_mul(2)));
+            let wish = limit.0.saturating_mul(2).max(case.evidence.compile_memory.0);
+            let wish = String::from(ByteSize(wish));
             let command = case.again(&format!("--memory {wish}"));
             format!("Allow more memory, where the machine has it: {command}")
         }

@@ -8,6 +8,7 @@
 
 mod account;
 mod case;
+mod command;
 mod compile;
 mod compiler;
 mod disk;

@@ -174,7 +174,6 @@ fn unreachable(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     let host = host(case, places).map(|(_, host)| host);
     let named = host.map_or_else(|| "The index".to_owned(), |host| format!("`{host}`"));
     let again = case.again("");
-    let cached = format!("Use what is in the cache already: {}", case.again("--offline"));
     let account = match Trouble::of(case, places) {
         Trouble::Offline => Account::new(
             "What the build needs is not in the cache, and the network may not be used.",
@@ -200,11 +199,9 @@ fn unreachable(case: &Case<'_>, places: &[usize]) -> Option<Account> {
             let status = status.map(|status| format!(" with {status}")).unwrap_or_default();
             Account::new(format!("{named} is reachable and answers{status}."))
                 .fix(format!("Try again later: {again}"))
-                .fix(cached)
         }
         Trouble::Proxy => Account::new(format!("{named} cannot be reached through the proxy."))
-            .fix("See which proxy is set: `env | grep -i _proxy`")
-            .fix(cached),
+            .fix("See which proxy is set: `env | grep -i _proxy`"),
         Trouble::Name => {
             let name =
                 host.map_or_else(|| "A name".to_owned(), |host| format!("The name `{host}`"));
@@ -212,14 +209,11 @@ fn unreachable(case: &Case<'_>, places: &[usize]) -> Option<Account> {
                 "{name} could not be resolved: there is no network, or no name server."
             ))
             .fix(format!("See whether it resolves: `getent hosts {}`", host.unwrap_or("pypi.org")))
-            .fix(cached)
         }
-        Trouble::Silence => Account::new(format!("{named} does not answer."))
-            .fix(format!(
-                "Where a proxy is needed, name it: {}",
-                again.replacen('`', "`HTTPS_PROXY=http://proxy.example:3128 ", 1)
-            ))
-            .fix(cached),
+        Trouble::Silence => Account::new(format!("{named} does not answer.")).fix(format!(
+            "Where a proxy is needed, name it: {}",
+            again.replacen('`', "`HTTPS_PROXY=http://proxy.example:3128 ", 1)
+        )),
     };
     Some(account.also(lead(case, places)))
 }

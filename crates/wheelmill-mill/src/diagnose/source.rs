@@ -36,7 +36,6 @@ fn incomplete(case: &Case<'_>, places: &[usize]) -> Option<Account> {
             })?;
         EXTENSIONS.iter().any(|extension| name.ends_with(extension)).then_some((place, name))
     })?;
-    let package = case.evidence.package;
     Some(
         Account::new(format!(
             "The source does not have the file `{name}`, which the build wants to compile."
@@ -46,7 +45,7 @@ fn incomplete(case: &Case<'_>, places: &[usize]) -> Option<Account> {
              `revision = \"v{{version}}\"` and `submodules = true` in {}",
             case.table("source")
         ))
-        .fix(format!("Try another version of it: `wheelmill plan {package}`"))
+        .fix(format!("Try another version of it: {}", case.plan("")))
         .also([place]),
     )
 }

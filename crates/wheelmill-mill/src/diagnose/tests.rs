@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 use wheelmill_engine::{Exit, MemoryWatch};
-use wheelmill_model::{ByteSize, CudaVersion, PackageName, Phase, TorchVersion};
+use wheelmill_model::{ByteSize, CudaVersion, PackageName, Phase, PythonVersion, TorchVersion};
 
 use super::{Cause, Evidence, Failure, diagnose};
 
@@ -62,10 +62,13 @@ impl Setting {
             log: Some(Utf8Path::new("/store/logs/1.log")),
             tail: &tail,
             memory_limit: self.memory_limit,
+            compile_memory: ByteSize(2 << 30),
             jobs: self.jobs,
             network: self.network,
             cuda: self.cuda,
             torch: self.torch,
+            python: PythonVersion::new(3, 11),
+            options: &[],
             package: &package,
             version: None,
             architectures: None,
@@ -87,7 +90,7 @@ impl Setting {
 }
 
 #[test]
-fn a_fix_builds_the_same_version_for_the_same_gpus() {
+fn a_fix_builds_the_same_cell_on_the_same_base_with_enough_memory() {
     let tail = vec!["nvcc error   : 'cicc' died due to signal 9 (Kill signal)".to_owned()];
     let exit = Exit { code: 1, oom_kills: 1, ..FAILED };
     let failure = diagnose(&Evidence {
@@ -96,14 +99,19 @@ fn a_fix_builds_the_same_version_for_the_same_gpus() {
         log: None,
         tail: &tail,
         memory_limit: Some(ByteSize(800 << 20)),
+        compile_memory: ByteSize(9 << 30),
         jobs: 2,
         network: false,
         cuda: CudaVersion::new(13, 0),
         torch: None,
+        python: PythonVersion::new(3, 12),
+        options: &[("--base", "./my image.tar"), ("--memory", "800MiB")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
         package: &"tiny-kernels".parse().unwrap(),
         version: Some(&"1.2".parse().unwrap()),
         architectures: Some(&"9.0;10.0+PTX".parse().unwrap()),
     });
-    let command = "wheelmill build tiny-kernels==1.2 --cuda 13.0 --arch 9.0,10.0+PTX --memory";
+    let command = "`wheelmill build tiny-kernels==1.2 --cuda 13.0 --python 3.12 \
+                   --arch 9.0,10.0+PTX --memory 9GiB --base './my image.tar'`";
     assert!(failure.fixes.iter().any(|fix| fix.contains(command)), "{failure:#?}");
 }

@@ -107,8 +107,8 @@ fn torch_mismatch(case: &Case<'_>, places: &[usize]) -> Option<Account> {
         ))
     };
     Some(account.fix(format!(
-        "See which torch releases are built with CUDA {found}: `wheelmill plan {} --cuda {found}`",
-        case.evidence.package
+        "See which torch releases are built with CUDA {found}: {}",
+        case.plan(&format!("--cuda {found}"))
     )))
 }
 
@@ -169,10 +169,8 @@ fn unknown_to_compiler(case: &Case<'_>, places: &[usize]) -> Option<Account> {
             ))
             .fix_some(other.zip(arch).map(|(other, arch)| {
                 format!(
-                    "See what a release that knows it can build: `wheelmill plan {} --cuda {other} \
-                     --arch {}`",
-                    case.evidence.package,
-                    arch.dotted()
+                    "See what a release that knows it can build: {}",
+                    case.plan(&format!("--cuda {other} --arch {}", arch.dotted()))
                 )
             }))
             .fix(own_list(case, name)),
@@ -198,8 +196,8 @@ fn unknown_to_torch(case: &Case<'_>, places: &[usize]) -> Option<Account> {
         Account::new(format!("{torch} does not know the GPU architecture `{name}`."))
             .fix(format!("Build for what it knows: {}", case.again("--arch all-major")))
             .fix(format!(
-                "Build with a newer torch: `wheelmill plan {} --cuda {}`",
-                case.evidence.package, case.evidence.cuda
+                "Build with a newer torch: {}",
+                case.plan(&format!("--cuda {}", case.evidence.cuda))
             )),
     )
 }

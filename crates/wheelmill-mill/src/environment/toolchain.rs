@@ -9,10 +9,10 @@ use crate::fetch::uv_program;
 use crate::host::Host;
 
 /// The oldest CUDA release whose compiler is on PyPI with all its parts.
-const FIRST_ON_PYPI: u16 = 13;
+pub(crate) const FIRST_ON_PYPI: u16 = 13;
 
 /// Where the CUDA toolkit comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Toolkit {
     /// Wheels of the package index.
     Index,
@@ -32,6 +32,13 @@ pub(crate) struct Toolchain {
     pub(crate) uv: (Utf8PathBuf, Digest),
     /// One line for people.
     pub(crate) summary: String,
+}
+
+impl Toolchain {
+    /// Whether the toolkit is what the base holds.
+    pub(crate) const fn is_of_base(&self) -> bool {
+        matches!(self.toolkit, Toolkit::Base(_))
+    }
 }
 
 /// Chooses a cell's toolchain, or says why it has none.

@@ -155,10 +155,6 @@ impl Client {
         Ok(Self { http, offline: network.offline })
     }
 
-    pub(crate) const fn is_offline(&self) -> bool {
-        self.offline
-    }
-
     fn get(&self, address: &str, accept: Option<&str>) -> Result<Response, FetchError> {
         if self.offline {
             return Err(FetchError::Offline { address: shown(address) });
@@ -177,6 +173,18 @@ impl Client {
                 Err(FetchError::NotFound { address: shown(address) })
             }
             status => Err(FetchError::Refused { address: shown(address), status }),
+        }
+    }
+
+    /// Asks a server for anything at all, and gives the address without a password. That it has no
+    /// such page, or shows it to nobody, is an answer.
+    pub(crate) fn reach(&self, address: &str) -> Result<String, FetchError> {
+        match self.get(address, None) {
+            Ok(_) | Err(FetchError::NotFound { .. }) => Ok(shown(address)),
+            Err(FetchError::Refused { status, .. }) if status.is_client_error() => {
+                Ok(shown(address))
+            }
+            Err(error) => Err(error),
         }
     }
 

@@ -1,10 +1,11 @@
 //! A package index's simple API: JSON (PEP 691) where it speaks that, HTML (PEP 503) where not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use wheelmill_model::{
-    Digest, NetworkSettings, PackageName, PythonVersion, Version, VersionSpecifiers,
+    Digest, NetworkSettings, PackageName, PythonVersion, Version, VersionSpecifiers, WheelFilename,
 };
 
 use super::client::{Client, FetchError, shown};
@@ -26,11 +27,20 @@ pub(crate) struct Release {
     pub(crate) yanked: bool,
 }
 
+impl Release {
+    /// Whether its Requires-Python lets the newest patch of a Python through.
+    pub(crate) fn runs_on(&self, python: PythonVersion) -> bool {
+        let newest = Version::new([python.major.into(), python.minor.into(), 99]);
+        self.requires_python.as_ref().is_none_or(|required| required.contains(&newest))
+    }
+}
+
 /// A package index.
 #[derive(Debug)]
 pub(crate) struct Index<'a> {
     client: &'a Client,
     base: String,
+    asked: Mutex<HashMap<PackageName, Arc<[Release]>>>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +63,7 @@ struct File {
 impl<'a> Index<'a> {
     pub(crate) fn new(client: &'a Client, network: &NetworkSettings) -> Self {
         let base = network.index.as_ref().map_or(PYPI, |secret| secret.reveal());
-        Self { client, base: base.trim_end_matches('/').to_owned() }
+        Self { client, base: base.trim_end_matches('/').to_owned(), asked: Mutex::default() }
     }
 
     /// The index's own address, without a password.
@@ -90,8 +100,28 @@ impl<'a> Index<'a> {
             .ok_or_else(|| FetchError::NotFound { address: format!("{}{file}", shown(&page)) })
     }
 
-    /// Every source archive of a package, oldest version first.
-    pub(crate) fn releases(&self, name: &PackageName) -> Result<Vec<Release>, FetchError> {
+    /// Every version that a package has files of, oldest first.
+    pub(crate) fn versions(&self, name: &PackageName) -> Result<BTreeSet<Version>, FetchError> {
+        let version = |file: File| match file.filename.parse::<WheelFilename>() {
+            Ok(wheel) => Some(wheel.version),
+            Err(_) => sdist_version(&file.filename, name),
+        };
+        Ok(self.files(name)?.into_iter().filter_map(version).collect())
+    }
+
+    /// Every source archive of a package, oldest version first. Asked once: cells of a plan want
+    /// the same few packages.
+    pub(crate) fn releases(&self, name: &PackageName) -> Result<Arc<[Release]>, FetchError> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(releases) = asked.get(name) {
+            return Ok(Arc::clone(releases));
+        }
+        let releases: Arc<[Release]> = self.fetch_releases(name)?.into();
+        asked.insert(name.clone(), Arc::clone(&releases));
+        Ok(releases)
+    }
+
+    fn fetch_releases(&self, name: &PackageName) -> Result<Vec<Release>, FetchError> {
         let page = self.page(name);
         let mut releases: Vec<Release> = self
             .files(name)?
@@ -121,13 +151,8 @@ impl<'a> Index<'a> {
 
 /// The newest release that a person who names no version would want.
 pub(crate) fn newest(releases: &[Release], python: Option<PythonVersion>) -> Option<&Release> {
-    let fits = |release: &&Release| {
-        let wanted = python.zip(release.requires_python.as_ref());
-        !release.yanked
-            && wanted.is_none_or(|(python, specifiers)| {
-                specifiers.contains(&Version::new([python.major.into(), python.minor.into(), 99]))
-            })
-    };
+    let fits =
+        |release: &&Release| !release.yanked && python.is_none_or(|python| release.runs_on(python));
     let stable = releases.iter().filter(fits).rfind(|release| !release.version.any_prerelease());
     stable.or_else(|| releases.iter().rfind(fits))
 }

@@ -4,6 +4,7 @@ mod archive;
 mod client;
 mod index;
 mod pin;
+mod trouble;
 mod uv;
 
 pub(crate) use archive::{ArchiveError, unpack};
@@ -12,4 +13,5 @@ pub use client::FetchError;
 pub(crate) use index::{Index, newest};
 pub use pin::PinError;
 pub(crate) use pin::{PinnedSource, folder_digest, pin, source_files};
+pub use trouble::IndexError;
 pub(crate) use uv::{ensure as ensure_uv, program as uv_program};

@@ -9,7 +9,8 @@ use wheelmill_model::{Digest, DigestBuilder, PackageName, PythonVersion, Version
 use wheelmill_recipe::{Recipe, Source};
 
 use super::client::FetchError;
-use super::index::{Index, newest};
+use super::index::{Index, Release, newest};
+use super::trouble::IndexError;
 
 /// A source that gives the same bytes on every later day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,15 +41,9 @@ impl PinnedSource {
 /// Why a source could not be pinned.
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
-    /// The index could not be asked.
-    #[error("could not find the source of `{package}`")]
-    Fetch {
-        /// The package.
-        package: PackageName,
-        /// Why.
-        #[source]
-        source: FetchError,
-    },
+    /// The index cannot be asked.
+    #[error(transparent)]
+    Index(IndexError),
     /// The index does not know the package.
     #[error("there is no package `{package}` on {index}")]
     UnknownPackage {
@@ -58,12 +53,14 @@ pub enum PinError {
         index: String,
     },
     /// The package has no such version.
-    #[error("`{package}` has no source archive of version {version}{}", newest.as_ref().map(|newest| format!("; the newest is {newest}")).unwrap_or_default())]
+    #[error("`{package}` has no source archive of version {version}{}", others(near, newest.as_ref()))]
     UnknownVersion {
         /// The package.
         package: PackageName,
         /// The version that was wished for.
         version: Version,
+        /// The versions on both sides of it that there are.
+        near: Vec<Version>,
         /// The newest that there is.
         newest: Option<Version>,
     },
@@ -93,7 +90,7 @@ impl PinError {
         let package = package.clone();
         match error {
             FetchError::NotFound { .. } => Self::UnknownPackage { package, index: index.address() },
-            source => Self::Fetch { package, source },
+            reason => Self::Index(IndexError { index: index.address(), reason }),
         }
     }
 }
@@ -142,6 +139,7 @@ fn from_index(
                 PinError::UnknownVersion {
                     package: name.clone(),
                     version: version.clone(),
+                    near: near(&releases, version),
                     newest: latest.map(|release| release.version.clone()),
                 }
             })?
@@ -151,6 +149,33 @@ fn from_index(
     let digest = release.digest.ok_or_else(|| PinError::NoHash(release.file_name.clone()))?;
     let source = PinnedSource::Archive { address: release.address.clone(), digest };
     Ok((release.version.clone(), source))
+}
+
+/// How many versions are named on each side of one that does not exist.
+const NEIGHBOURS: usize = 2;
+
+/// The versions next to one that does not exist.
+fn near(releases: &[Release], version: &Version) -> Vec<Version> {
+    let mut versions: Vec<&Version> =
+        releases.iter().filter(|release| !release.yanked).map(|release| &release.version).collect();
+    versions.dedup();
+    let place = versions.partition_point(|other| *other < version);
+    let end = versions.len().min(place + NEIGHBOURS);
+    versions[place.saturating_sub(NEIGHBOURS)..end].iter().map(|&near| near.clone()).collect()
+}
+
+/// `; it has 0.1.8 and 0.1.9; the newest is 0.1.10`.
+fn others(near: &[Version], newest: Option<&Version>) -> String {
+    let names: Vec<String> = near.iter().map(ToString::to_string).collect();
+    let newest = newest
+        .filter(|newest| near.last() != Some(newest))
+        .map(|newest| format!("; the newest is {newest}"));
+    let near = match &names[..] {
+        [] => String::new(),
+        [one] => format!("; it has {one}"),
+        [some @ .., last] => format!("; it has {} and {last}", some.join(", ")),
+    };
+    near + &newest.unwrap_or_default()
 }
 
 /// The digest of a folder's files: names, executable bits and contents. Version control and build

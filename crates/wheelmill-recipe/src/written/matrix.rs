@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use wheelmill_model::{CudaVersion, PythonVersion, TorchVersion, Version};
 
+use super::axis::{self, AxisValues};
 use super::values::PerCuda;
 use crate::{ArchWish, PackageWish};
 
@@ -14,19 +15,24 @@ use crate::{ArchWish, PackageWish};
 pub(crate) struct MatrixTable {
     /// The packages that `build` and `plan` take when they are given none, each with a version if
     /// one is meant: `torchsort==0.1.10`.
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "AxisValues")]
+    #[serde(deserialize_with = "axis::values")]
     pub(crate) package: Vec<PackageWish>,
     /// The axis of package versions. Default: the newest.
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "AxisValues")]
+    #[serde(deserialize_with = "axis::optional")]
     pub(crate) version: Option<Vec<Version>>,
     /// The axis of CUDA releases. Default: the newest that torch is built for.
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "AxisValues")]
+    #[serde(deserialize_with = "axis::optional")]
     pub(crate) cuda: Option<Vec<CudaVersion>>,
     /// The axis of PyTorch releases. Default: the newest that is built for the CUDA release.
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "AxisValues")]
+    #[serde(deserialize_with = "axis::optional")]
     pub(crate) torch: Option<Vec<TorchVersion>>,
     /// The axis of Pythons. Default: this machine's, where PyTorch supports it.
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "AxisValues")]
+    #[serde(deserialize_with = "axis::optional")]
     pub(crate) python: Option<Vec<PythonVersion>>,
     /// Couples axes: of the combinations of the axes named here, only these are built. Each entry
     /// names the same axes. On the command line, a value that no entry has, and a combination with

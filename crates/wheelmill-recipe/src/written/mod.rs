@@ -1,6 +1,7 @@
 //! Recipes and project files as they are written: every key optional, positions kept where a check
 //! needs more than one key. The comments on the fields are the reference page and the JSON schema.
 
+mod axis;
 mod matrix;
 mod overlay;
 mod project;

@@ -108,12 +108,25 @@ fn a_value_of_another_type() {
       |           ^^^^ this value
       help: put it in quotes: `"3.10"`
     "#);
-    assert_snapshot!(project("[matrix]\ncuda = \"13.0\"\n"), @r#"
+    assert_snapshot!(recipe("name = \"x\"\nbuild.requires = \"ninja\"\n"), @r#"
     Value: a list is wanted, not a text
-      wheelmill.toml:2:8
-      | cuda = "13.0"
-      |        ^^^^^^ this value
-      help: write it as a list: `["13.0"]`
+      x.toml:2:18
+      | build.requires = "ninja"
+      |                  ^^^^^^^ this value
+      help: write it as a list: `["ninja"]`
+    "#);
+    assert_snapshot!(project("[matrix]\npython = 3.10\n"), @r#"
+    Value: a text, or a list of texts is wanted, not a number
+      wheelmill.toml:2:10
+      | python = 3.10
+      |          ^^^^ this value
+      help: put it in quotes: `"3.10"`
+    "#);
+    assert_snapshot!(project("[matrix]\ncuda = \"13\"\n"), @r#"
+    Value: `13` is not a CUDA version: write it as `13.0`
+      wheelmill.toml:2:9
+      | cuda = "13"
+      |         ^^ this value
     "#);
     assert_snapshot!(recipe("name = \"x\"\nbuild.torch = \"yes\"\n"), @r#"
     Value: `true` or `false` is wanted, not a text

@@ -62,6 +62,18 @@ fn every_section_is_read() {
 }
 
 #[test]
+fn an_axis_of_one_value_needs_no_list() {
+    let read = |text: &str| {
+        Project::parse(&format!("[matrix]\n{text}"), Utf8Path::new("wheelmill.toml"))
+            .unwrap()
+            .matrix
+    };
+    let texts = "package = \"torchsort\"\nversion = \"0.1.10\"\ncuda = \"13.0\"\ntorch = \"2.11\"\npython = \"3.11\"";
+    let lists = "package = [\"torchsort\"]\nversion = [\"0.1.10\"]\ncuda = [\"13.0\"]\ntorch = [\"2.11\"]\npython = [\"3.11\"]";
+    assert_eq!(read(texts), read(lists));
+}
+
+#[test]
 fn an_empty_file_wishes_nothing() {
     let project = Project::parse("", Utf8Path::new("wheelmill.toml")).unwrap();
     assert_eq!(project.matrix, wheelmill_recipe::MatrixSection::default());

@@ -263,4 +263,15 @@ fn the_most_alike_of_the_newest_builds_foretells_the_next() {
     assert_eq!(seconds("13.0", "2.9"), 500);
     assert_eq!(seconds("11.8", "2.0"), 500);
     assert_eq!(store.expected(&"pycuda".parse().unwrap(), &Value::Null).unwrap(), None);
+
+    // Code for each architecture takes its time, and another version may take any.
+    let of = |version: &str, list: &str| json!({"version": version, "cuda": "13.0", "torch": "2.11", "architectures": list});
+    build(of("1.0", "8.0;9.0"), 60, Outcome::Built);
+    build(of("1.0", "7.5;8.0;9.0;10.0;12.0"), 200, Outcome::Built);
+    let expectations = store.expectations(&package).unwrap();
+    let seconds = |version, list| Some(expectations.of(&of(version, list))?.wall?.as_secs());
+    assert_eq!(seconds("1.0", "8.0;9.0"), Some(60));
+    assert_eq!(seconds("1.0", "8.0;12.0"), Some(60));
+    assert_eq!(seconds("1.0", "9.0"), Some(40));
+    assert_eq!(seconds("2.0", "9.0"), None);
 }

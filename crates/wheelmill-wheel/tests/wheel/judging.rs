@@ -2,7 +2,7 @@
 
 use wheelmill_wheel::{Expectation, Finding, Severity, Support, Verdict, Wishes, judge, verify};
 
-use crate::build::{Elf, Fatbin, Wheel, codes, cubin, fixture, module, ptx, read};
+use crate::build::{Elf, Fatbin, Wheel, codes, cubin, fixture, module, ptx, read, read_as};
 
 fn expectation(architectures: &str) -> Expectation {
     Expectation {
@@ -219,6 +219,37 @@ fn another_package_version_or_python_is_not_what_was_wanted() {
     for wishes in [name("Demo"), version("1.0.0"), python("3.11")] {
         assert_eq!(found(&wishes), Vec::<&str>::new());
     }
+}
+
+#[test]
+fn a_wheel_must_fit_the_wanted_python_by_its_tags_and_by_requires_python() {
+    let metadata = |python: &str| {
+        format!("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nRequires-Python: {python}\n")
+    };
+    let found = |tags: &str, requires: &str, python: Option<&str>| {
+        let name = format!("demo-1.0-{tags}.whl");
+        let wheel_file =
+            format!("Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tags}\n");
+        let wheel =
+            Wheel::default().info("METADATA", &metadata(requires)).info("WHEEL", &wheel_file);
+        let inspection = read_as(&name, &wheel.bytes()).unwrap();
+        let python = python.map(|text| text.parse().unwrap());
+        codes(&judge(&inspection, &Wishes { python, ..Wishes::default() }).findings)
+    };
+    let abi3 = "cp39-abi3-linux_x86_64";
+    assert_eq!(found(abi3, ">=3.12", Some("3.11")), ["wanted.requires-python"]);
+    assert_eq!(found(abi3, "!=3.11.*", Some("3.11")), ["wanted.requires-python"]);
+    // Who asks for 3.11 has, or can have, its newest patch.
+    assert_eq!(found(abi3, ">=3.11.4", Some("3.11")), Vec::<&str>::new());
+    assert_eq!(found(abi3, ">=3.12", None), Vec::<&str>::new());
+    // The two claims of one wheel must leave a Python.
+    assert_eq!(found("cp311-cp311-linux_x86_64", ">=3.12", None), ["tag.vs-requires-python"]);
+    assert_eq!(found(abi3, "<3.9", None), ["tag.vs-requires-python"]);
+    assert_eq!(found("pp39-pypy39_pp73-linux_x86_64", ">=3.12", None), Vec::<&str>::new());
+    assert_eq!(
+        found("cp311-cp311-linux_x86_64", ">=3.12", Some("3.11")),
+        ["tag.vs-requires-python", "wanted.requires-python"]
+    );
 }
 
 #[test]

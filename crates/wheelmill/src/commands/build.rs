@@ -42,7 +42,9 @@ pub(crate) fn build(args: &BuildArgs, session: &Session) -> Result<Ending, CliEr
         talk(impossible.trim_end());
     }
     if plan.is_impossible() {
-        return Err(CliError::usage("no cell can be built, for the reasons above"));
+        let reasons = plan.reasons().into_iter().map(|(reason, _)| reason).collect::<Vec<_>>();
+        return Err(CliError::usage("no cell can be built, for the reasons above")
+            .reasons(serde_json::json!(reasons)));
     }
     let cancel = signals::listen()?;
     let reporter = reporter(session);

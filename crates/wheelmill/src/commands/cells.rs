@@ -25,15 +25,16 @@ pub(crate) struct CellArgs {
     pub packages: Vec<PackageWish>,
 
     /// CUDA releases, as `13.0` [default: the newest that torch is built for]
-    #[arg(long, value_name = "V", value_delimiter = ',', help_heading = "Matrix")]
+    #[arg(long, value_name = "V", value_delimiter = ',', value_parser = CudaVersion::wished, help_heading = "Matrix")]
     pub cuda: Vec<CudaVersion>,
 
-    /// PyTorch releases, as `2.11` [default: the newest that is built for the CUDA release]
+    /// PyTorch releases, as `2.11` for its newest patch release, or `2.11.0` for exactly that one
+    /// [default: the newest that is built for the CUDA release]
     #[arg(long, value_name = "V", value_delimiter = ',', help_heading = "Matrix")]
     pub torch: Vec<TorchVersion>,
 
     /// Python releases, as `3.11` [default: this machine's]
-    #[arg(long, value_name = "V", value_delimiter = ',', help_heading = "Matrix")]
+    #[arg(long, value_name = "V", value_delimiter = ',', value_parser = PythonVersion::wished, help_heading = "Matrix")]
     pub python: Vec<PythonVersion>,
 
     /// GPU architectures: a list as `8.0,9.0+PTX`, `native`, or `all-major` [default: all-major]
@@ -114,6 +115,8 @@ fn mill_settings(
         build.cpus.map(|cpus| CpuCount(f64::from(cpus.get())))
     })?;
     let engine = engine(args, session)?;
+    let command_line: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let offline = args.offline || session.switch(environment::OFFLINE)?;
     Ok(MillSettings {
         home: session.home()?,
@@ -121,7 +124,8 @@ fn mill_settings(
         program: own_program()?,
         hidden: session.environment.home_folder().into_iter().collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        options: kept_options(&command_line),
+        command_line,
         project: project.map(|project| project.file.clone()),
         network: session.environment.network(offline),
         engine,
@@ -132,6 +136,25 @@ fn mill_settings(
         cpus: cpus.map(|CpuCount(cpus)| cpus),
         refresh: args.refresh,
     })
+}
+
+/// Options that a command which is suggested must have as well, or it would build something else.
+const KEPT: [&str; 5] = ["--base", "--engine", "--memory", "--cpus", "--project"];
+
+/// These options as they were typed: `--base IMAGE` or `--base=IMAGE`.
+fn kept_options(command_line: &[String]) -> Vec<(String, String)> {
+    let mut words = command_line.iter();
+    let mut options = Vec::new();
+    while let Some(word) = words.next() {
+        let (name, value) = word.split_once('=').map_or((&word[..], None), |(n, v)| (n, Some(v)));
+        if !KEPT.contains(&name) {
+            continue;
+        }
+        if let Some(value) = value.or_else(|| words.next().map(String::as_str)) {
+            options.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    options
 }
 
 fn engine(args: &CellArgs, session: &Session) -> Result<EngineKind, CliError> {
@@ -195,5 +218,21 @@ impl FromStr for CpuCount {
             Ok(cpus) if cpus > 0.0 && cpus <= 65_536.0 => Ok(Self(cpus)),
             _ => Err(format!("`{text}` is not a number of processors: write it as `8` or `1.5`")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_kept_in_both_their_forms() {
+        let line = "wheelmill build x==1 --cuda 13.0 --base=a/b:1 --json --memory 4GiB --arch 9.0";
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let kept: Vec<String> = kept_options(&words)
+            .into_iter()
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        assert_eq!(kept, ["--base a/b:1", "--memory 4GiB"]);
     }
 }

@@ -3,7 +3,8 @@
 use clap::Args;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
-use wheelmill_mill::{CellState, Check, CheckState, Plan, PlannedCell};
+use wheelmill_mill::{CellState, Check, CheckState, Plan, PlanWarning, PlannedCell};
+use wheelmill_recipe::Impossible;
 
 use super::cells::{CellArgs, CellSettings};
 use crate::error::{CliError, Ending};
@@ -16,7 +17,8 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     cells: CellArgs,
 
-    /// Also check this machine: disk, memory, network, namespaces
+    /// Also check this machine (disk, memory, namespaces), and ask the network for what the cells
+    /// need: packages and versions, bases, Pythons
     #[arg(long)]
     check: bool,
 }
@@ -32,32 +34,56 @@ struct Document<'a> {
 pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliError> {
     let settings = CellSettings::resolve(&args.cells, session)?;
     let plan = settings.mill.plan(&settings.wishes, &settings.axes)?;
-    let checks = args.check.then(|| settings.mill.preflight(&plan));
+    let checks = args.check.then(|| settings.mill.check(&plan));
     let printer = session.printer;
+    // Whether an unknown torch exists is told by the check itself.
+    let told = |warning: &PlanWarning| args.check && warning.code == "torch-newer-than-known";
+    for warning in plan.warnings().into_iter().filter(|warning| !told(warning)) {
+        printer.warn(&warning.message, warning.hint.as_deref());
+    }
     if printer.json {
         printer.document(Document { cells: &plan.cells, checks: checks.as_deref() })?;
     } else if printer.quiet {
         let ids = plan.cells.iter().map(|cell| format!("{}\n", safe(&cell.id)));
         printer.data(&ids.collect::<String>())?;
+        for check in checks.iter().flatten().filter(|check| check.state == CheckState::Problem) {
+            printer.warn(&check.message, check.fix.as_deref());
+        }
     } else {
         let mut page = Page::new();
         page.block(&table(&plan));
+        let reasons = reasons(&plan);
+        if !reasons.is_empty() {
+            page.line("");
+            page.block(&reasons);
+        }
         if printer.verbose {
             add_steps(&mut page, &plan);
         }
-        if let Some(checks) = &checks {
-            page.line("");
-            page.block(&check_table(checks));
+        match checks.as_deref() {
+            None => {}
+            Some([]) => printer.say("nothing is to be built, so nothing was checked"),
+            Some(checks) => {
+                page.line("");
+                page.block(&check_table(checks));
+            }
         }
         printer.data(&page.finish())?;
         printer.say(totals(&plan));
     }
-    let not_ready = checks.iter().flatten().any(|check| check.state == CheckState::Problem);
-    Ok(match (plan.is_impossible(), not_ready) {
-        (true, _) => Ending::Usage,
-        (false, true) => Ending::NotReady,
-        (false, false) => Ending::Done,
-    })
+    Ok(if plan.is_impossible() { Ending::Usage } else { ending(checks.as_deref()) })
+}
+
+/// As a build would end: what does not exist was asked for wrongly, all else is the machine's.
+fn ending(checks: Option<&[Check]>) -> Ending {
+    let problems = checks.into_iter().flatten().filter(|check| check.state == CheckState::Problem);
+    let (wishes, machine): (Vec<_>, Vec<_>) =
+        problems.partition(|check| matches!(check.code, "source" | "torch"));
+    match (machine.is_empty(), wishes.is_empty()) {
+        (false, _) => Ending::NotReady,
+        (true, false) => Ending::Usage,
+        (true, true) => Ending::Done,
+    }
 }
 
 fn table(plan: &Plan) -> String {
@@ -78,9 +104,8 @@ fn table(plan: &Plan) -> String {
                 [Field::styled("to build", style::active()), Field::plain(with)]
             }
             CellState::Impossible(reasons) => {
-                let reasons: Vec<&str> =
-                    reasons.iter().map(|reason| reason.message.as_str()).collect();
-                [Field::styled("impossible", style::bad()), Field::plain(reasons.join("; "))]
+                let codes: Vec<&str> = reasons.iter().map(|reason| reason.code).collect();
+                [Field::styled("impossible", style::bad()), Field::plain(codes.join(", "))]
             }
         };
         table.row([Field::plain(&cell.id), state, with]);
@@ -140,18 +165,27 @@ fn totals(plan: &Plan) -> String {
     text
 }
 
-/// Every reason why cells of a plan cannot be built, with what to do about it.
+/// The most cells that are named beside a reason.
+const NAMED_CELLS: usize = 3;
+
+/// Each reason why cells of a plan cannot be built, once, with what to do about it. The cells are
+/// named where the reason is not that of all.
 pub(super) fn reasons(plan: &Plan) -> String {
     let mut page = Page::new();
-    for cell in &plan.cells {
-        let CellState::Impossible(reasons) = &cell.state else { continue };
+    for (reason, cells) in plan.reasons() {
+        let Impossible { code, message, hint } = reason;
         let label = "impossible:".style(style::bad());
-        page.line(format_args!("{label} {}", safe(&cell.id).style(style::strong())));
-        for reason in reasons {
-            page.line(format_args!("  {} ({})", safe(&reason.message), reason.code));
-            if let Some(hint) = &reason.hint {
-                page.line(format_args!("    {} {}", "hint:".style(style::active()), safe(hint)));
-            }
+        page.line(format_args!("{label} {} ({code})", safe(message)));
+        if cells.len() < plan.cells.len() {
+            let mut names: Vec<&str> =
+                cells.iter().take(NAMED_CELLS).map(|cell| cell.id.as_str()).collect();
+            let more = (cells.len() > NAMED_CELLS)
+                .then(|| format!("and {} more", cells.len() - NAMED_CELLS));
+            names.extend(more.as_deref());
+            page.remark("cells:", style::strong(), &names.join(", "));
+        }
+        if let Some(hint) = hint {
+            page.remark("hint:", style::active(), hint);
         }
     }
     page.finish()

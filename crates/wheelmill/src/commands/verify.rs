@@ -5,8 +5,8 @@ use clap::Args;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 use serde_json::json;
-use wheelmill_model::{ArchList, PythonVersion};
-use wheelmill_recipe::Recipes;
+use wheelmill_model::{ArchError, ArchList, PythonVersion};
+use wheelmill_recipe::{ArchWish, Recipes};
 use wheelmill_wheel::{Inspection, Verdict, Wishes};
 
 use super::{findings, inspect};
@@ -25,11 +25,11 @@ pub(crate) struct VerifyArgs {
     files: Vec<Utf8PathBuf>,
 
     /// GPU architectures that every part must hold code for, as `8.0,9.0+PTX`
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", value_parser = arch_list)]
     arch: Option<ArchList>,
 
     /// The Python that it must fit, as `3.11`
-    #[arg(long, value_name = "V")]
+    #[arg(long, value_name = "V", value_parser = PythonVersion::wished)]
     python: Option<PythonVersion>,
 
     /// A module that it must hold, by the name it is imported under; may be given several times
@@ -39,6 +39,21 @@ pub(crate) struct VerifyArgs {
     /// Also unpack and check every piece of GPU code
     #[arg(long)]
     deep: bool,
+}
+
+/// Reads architectures. The words that builds take say nothing of a wheel.
+fn arch_list(text: &str) -> Result<ArchList, ArchError> {
+    let instead = match text.parse::<ArchWish>() {
+        Ok(ArchWish::List(list)) => return Ok(list),
+        Ok(ArchWish::Native { .. }) => {
+            "list what the wheel is to serve, as `8.0,9.0+PTX`; this machine's GPUs are told by `nvidia-smi --query-gpu=compute_cap --format=csv`"
+        }
+        Ok(ArchWish::AllMajor { .. }) | Err(ArchError::Word { .. }) => {
+            "list what the wheel is to serve, as `8.0,9.0+PTX`; without `--arch` each generation is judged and none is demanded"
+        }
+        Err(error) => return Err(error),
+    };
+    Err(ArchError::Word { word: text.to_owned(), instead })
 }
 
 #[derive(Serialize)]
@@ -52,7 +67,7 @@ struct Judged {
 /// Prints a verdict for each, and fails when one is bad.
 pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, CliError> {
     let recipes = session.recipes()?;
-    let mut judged = Vec::new();
+    let (mut judged, mut errors) = (Vec::new(), Vec::new());
     let mut ending = Ending::Done;
     for file in &args.files {
         match judge(file, args, &recipes) {
@@ -66,12 +81,14 @@ pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, Cli
             Err(error) => {
                 talk(error.render().trim_end());
                 ending = error.ending;
+                errors.push(error);
             }
         }
     }
     let printer = session.printer;
     if printer.json {
-        printer.document(json!({ "wheels": judged }))?;
+        let errors: Vec<_> = errors.iter().map(CliError::body).collect();
+        printer.document(json!({ "wheels": judged, "errors": errors }))?;
     } else if !printer.quiet {
         let mut page = Page::new();
         judged.iter().for_each(|judged| add(&mut page, judged));

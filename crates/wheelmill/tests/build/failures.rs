@@ -33,6 +33,16 @@ fn a_build_that_reaches_for_the_network_is_told_so() {
 }
 
 #[test]
+fn a_registry_that_is_not_there_is_a_matter_of_the_network() {
+    // Nobody listens on a port that was just given back.
+    let registry = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let failure = failure(&Place::with(""), &format!("--base {registry}/cuda:13.0"));
+    assert_eq!(failure["cause"], "no-network", "{failure}");
+    assert!(failure["message"].to_string().contains(&registry.to_string()), "{failure}");
+    assert!(failure["fixes"].to_string().contains("HTTPS_PROXY"), "{failure}");
+}
+
+#[test]
 fn no_wheel_and_two_wheels_are_failures() {
     let none = Place::with("command = [\"true\"]");
     assert_eq!(failure(&none, "")["cause"], "no-wheel");

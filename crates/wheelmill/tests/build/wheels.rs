@@ -67,17 +67,14 @@ fn the_plan_shows_what_is_there_and_what_would_be_done() {
     let place = Place::with("");
     let plan = "plan tinycuda --cuda 13.0,12.8 --arch 9.0 --json";
     let states = |document: serde_json::Value| -> Vec<String> {
-        let cells = document["cells"].as_array().unwrap().clone();
-        cells
-            .iter()
-            .map(|cell| match &cell["state"] {
-                serde_json::Value::String(word) => word.clone(),
-                table => table.as_object().unwrap().keys().next().unwrap().clone(),
-            })
-            .collect()
+        let cells = document["cells"].as_array().unwrap().iter();
+        cells.map(|cell| cell["state"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(states(place.run(plan).expect(0).json()), ["wanted", "impossible"]);
+    assert_eq!(states(place.run(plan).expect(0).json()), ["to-build", "impossible"]);
     assert!(!place.store().exists(), "a plan writes nothing");
     place.build("").expect(0);
     assert_eq!(states(place.run(plan).expect(0).json()), ["stored", "impossible"]);
+    let check = place.run("plan tinycuda --cuda 13.0 --arch 9.0 --check").expect(0);
+    assert!(!check.stdout.contains("CHECK"), "{}", check.stdout);
+    assert!(check.stderr.contains("nothing is to be built"), "{}", check.stderr);
 }

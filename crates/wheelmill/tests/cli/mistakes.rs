@@ -23,6 +23,34 @@ fn wrong_arguments_are_named_with_a_good_spelling() {
 
     For more information, try '--help'.
     ");
+    assert_snapshot!(place.run("build torchsort --arch all"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'all' for '--arch <LIST>': `all` names no GPU architecture here: write `all-major` for one of every generation, or a list as `8.0,9.0+PTX`
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("verify x.whl --arch native"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'native' for '--arch <LIST>': `native` names no GPU architecture here: list what the wheel is to serve, as `8.0,9.0+PTX`; this machine's GPUs are told by `nvidia-smi --query-gpu=compute_cap --format=csv`
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("verify x.whl --arch all"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'all' for '--arch <LIST>': `all` names no GPU architecture here: list what the wheel is to serve, as `8.0,9.0+PTX`; without `--arch` each generation is judged and none is demanded
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("plan torchsort --python 3.11.4"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value '3.11.4' for '--python <V>': `3.11.4` names a patch release, and builds are for all of Python 3.11: write `3.11`
+
+    For more information, try '--help'.
+    ");
     assert_snapshot!(place.run("build torchsort --arch hopper"), @r"
     exit: 2
     ----- stderr
@@ -88,6 +116,33 @@ fn a_wrong_variable_is_named() {
       cause: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
       hint: write it as `debug`, or as `info,wheelmill_engine=trace`
     "#);
+}
+
+#[test]
+fn a_base_that_is_no_image_is_refused_before_it_is_used() {
+    let place = Place::new();
+    place.write("notes.tar", &"no tar\n".repeat(100));
+    place.write("empty.tar", "");
+    fs_err::create_dir(place.path().join("project/folder")).unwrap();
+    let plan = |base: &str| place.run(&format!("plan torchsort==0.1.10 --base {base}"));
+    assert_snapshot!(plan("./notes.tar"), @r"
+    exit: 2
+    ----- stderr
+    error: the base `./notes.tar` is neither a tar nor a tar compressed by gzip or zstd
+      hint: name the file of an image, as `docker save` writes it, or an image of a registry
+    ");
+    assert_snapshot!(plan("./empty.tar"), @r"
+    exit: 2
+    ----- stderr
+    error: the base `./empty.tar` is empty
+      hint: name the file of an image, as `docker save` writes it, or an image of a registry
+    ");
+    assert_snapshot!(plan("./folder"), @r"
+    exit: 2
+    ----- stderr
+    error: the base `./folder` is a folder and no OCI layout
+      hint: name the file of an image, as `docker save` writes it, or an image of a registry
+    ");
 }
 
 #[test]
@@ -159,6 +214,24 @@ fn a_store_that_cannot_be_used_is_named() {
       hint: choose another folder: set `WHEELMILL_HOME`
     ");
 
+    // The same for every command, and for the cache.
+    let plan = |variable: &str| {
+        let mut command = place.command("plan torchsort==0.1.10 --cuda 13.0 --torch 2.11");
+        place.show(&command.env(variable, file.join("below")).output().unwrap())
+    };
+    assert_snapshot!(plan("WHEELMILL_HOME"), @r"
+    exit: 2
+    ----- stderr
+    error: the store `[HERE]/project/file/below` is not a folder
+      hint: choose another folder: set `WHEELMILL_HOME`
+    ");
+    assert_snapshot!(plan("WHEELMILL_CACHE"), @r"
+    exit: 2
+    ----- stderr
+    error: the cache `[HERE]/project/file/below` is not a folder
+      hint: choose another folder: set `WHEELMILL_CACHE`
+    ");
+
     let store = place.path().join("store");
     fs_err::create_dir(&store).unwrap();
     fs_err::write(store.join("store.sqlite3"), "this is no database, whatever its name says")
@@ -169,6 +242,32 @@ fn a_store_that_cannot_be_used_is_named() {
     error: the store's database `[HERE]/store/store.sqlite3` is damaged; nothing was changed: move it away to start a new history, the wheels below `wheels/` stay usable
       cause: file is not a database
     ");
+}
+
+#[test]
+fn an_index_that_cannot_be_asked_is_named_and_none_of_its_pages() {
+    let place = Place::new();
+    let offline = place.run("build torchsort==0.1.10 --cuda 13.0 --torch 2.11 --python 3.11");
+    assert!(offline.starts_with("exit: 3"), "{offline}");
+    assert!(
+        offline
+            .contains("the package index https://pypi.org/simple is needed, and fetching is off")
+            && offline.contains("hint: run it again without `--offline`"),
+        "{offline}"
+    );
+    // Nobody listens on a port that was just given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for wish in ["torchsort", "torchsort==0.1.10"] {
+        let mut command =
+            place.command(&format!("build {wish} --cuda 13.0 --torch 2.11 --python 3.11"));
+        let index = format!("http://127.0.0.1:{port}/simple");
+        command.env("UV_DEFAULT_INDEX", &index).env("WHEELMILL_OFFLINE", "0");
+        let said = place.show(&command.output().unwrap());
+        assert!(said.starts_with("exit: 3"), "{said}");
+        assert!(said.contains(&format!("the package index {index} cannot be reached")), "{said}");
+        assert!(said.contains("Connection refused") && said.contains("hint: check the network"));
+        assert!(!said.contains("packaging"), "{said}");
+    }
 }
 
 #[test]
@@ -193,6 +292,32 @@ fn an_error_is_a_document_too() {
     error: nothing was built yet, so there are no runs
       hint: build something: `wheelmill build torchsort --cuda 13.0`
     "#);
+}
+
+#[test]
+fn every_error_is_a_document() {
+    let place = Place::new();
+    place.write("x-1-py3-none-any.whl", "not a zip");
+    let error = |arguments: &str| {
+        let output = place.command(&format!("{arguments} --json")).output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["schema"], 1, "{arguments}");
+        assert_eq!(document["error"]["exit-code"], output.status.code().unwrap(), "{arguments}");
+        document["error"].clone()
+    };
+    for arguments in
+        ["plan", "build", "runs show x", "wheels where x", "inspect x-1-py3-none-any.whl"]
+    {
+        assert!(!error(arguments)["message"].as_str().unwrap().is_empty(), "{arguments}");
+    }
+    // Also what the command line itself gets wrong, and what was told before the error.
+    let wrong = error("plan torchsort --arch hopper");
+    assert!(wrong["message"].as_str().unwrap().contains("`hopper` is not a GPU"), "{wrong}");
+    assert!(error("plan --nonsense")["message"].to_string().contains("--nonsense"));
+    let similar = error("bild torchsort");
+    assert!(similar["hints"][0].as_str().unwrap().contains("'build'"), "{similar}");
+    let impossible = error("build torchsort==0.1.10 --cuda 9.0 --torch 2.11 --python 3.11");
+    assert_eq!(impossible["reasons"][0]["code"], "torch-has-no-build-for-cuda", "{impossible}");
 }
 
 #[test]

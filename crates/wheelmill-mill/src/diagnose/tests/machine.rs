@@ -13,7 +13,7 @@ fn memory_is_the_cause_where_the_kernel_counts_a_kill() {
         Cause::OutOfMemory,
         "`cc1plus` was killed for memory: the build held 700 MiB of the 800 MiB that it may use, \
          with 2 compiles at once",
-        "`wheelmill build tiny-kernels --cuda 13.0 --torch 2.11 --cpus 1`",
+        "`wheelmill build tiny-kernels --cuda 13.0 --torch 2.11 --python 3.11 --cpus 1`",
         "Killed signal terminated program cc1plus",
     );
     let alone = Setting { jobs: 1, ..killed };
@@ -21,14 +21,14 @@ fn memory_is_the_cause_where_the_kernel_counts_a_kill() {
         log!("out-of-memory-nvcc"),
         Cause::OutOfMemory,
         "was killed for memory",
-        "--memory 1600MiB`",
+        "--memory 2GiB`",
         "FAILED: [code=137]",
     );
     alone.tells(
         log!("out-of-memory-python"),
         Cause::OutOfMemory,
         "was killed for memory",
-        "--memory 1600MiB`",
+        "--memory 2GiB`",
         "(signal: 9 (SIGKILL))",
     );
 }

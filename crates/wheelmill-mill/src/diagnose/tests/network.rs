@@ -125,14 +125,14 @@ fn requirements_that_contradict_each_other_are_quoted() {
         log!("unsolvable-uv"),
         Cause::Unsolvable,
         "xformers==0.0.28 depends on torch==2.4.1 and you require torch==2.11.*",
-        "`wheelmill plan tiny-kernels --cuda 13.0`",
+        "`wheelmill plan tiny-kernels --python 3.11 --cuda 13.0`",
         "No solution found",
     );
     FETCH.tells(
         log!("unsolvable-pip"),
         Cause::Unsolvable,
         "numba==0.60.0 and numpy==2.4.*",
-        "`wheelmill plan tiny-kernels --cuda 13.0`",
+        "`wheelmill plan tiny-kernels --python 3.11 --cuda 13.0`",
         "numba 0.60.0 depends on numpy<2.1",
     );
     FETCH.tells(

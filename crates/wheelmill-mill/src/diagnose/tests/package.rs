@@ -21,7 +21,13 @@ fn a_patch_that_does_not_apply_is_told_with_its_file() {
 #[test]
 fn the_first_error_of_a_compiler_is_quoted_with_its_place() {
     let fails = |log: &str, message: &str, line: &str| {
-        COMPILE.tells(log, Cause::CompileError, message, "`wheelmill plan tiny-kernels`", line);
+        COMPILE.tells(
+            log,
+            Cause::CompileError,
+            message,
+            "`wheelmill plan tiny-kernels --python 3.11`",
+            line,
+        );
     };
     fails(
         log!("compile-error-gcc"),
@@ -101,14 +107,14 @@ fn errors_that_the_build_survived_are_not_its_cause() {
         log!("harmless-tests-then-error"),
         Cause::CompileError,
         "at `noisy.cpp:3`: no return statement in function returning non-void",
-        "`wheelmill plan tiny-kernels`",
+        "`wheelmill plan tiny-kernels --python 3.11`",
         "noisy.cpp:4:27: error: ‘not_declared’",
     );
     COMPILE.tells(
         log!("harmless-probes-then-error"),
         Cause::CompileError,
         "at `/build/src/probe.cpp:1`: ‘missing_probe’ was not declared",
-        "`wheelmill plan tiny-kernels`",
+        "`wheelmill plan tiny-kernels --python 3.11`",
         "probe.cpp:1:27: error:",
     );
 }

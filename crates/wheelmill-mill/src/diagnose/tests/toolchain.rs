@@ -11,7 +11,7 @@ fn the_toolkit_must_be_of_torchs_release_and_of_one_release() {
         log!("cuda-torch-mismatch"),
         Cause::CudaTorchMismatch,
         "found a CUDA 11.8 toolkit, and torch 2.11 was built with CUDA 13.0",
-        "`wheelmill build tiny-kernels --cuda 13.0 --torch 2.11`",
+        "`wheelmill build tiny-kernels --cuda 13.0 --torch 2.11 --python 3.11`",
         "mismatches the version",
     );
     COMPILE.tells(
@@ -36,7 +36,7 @@ fn unknown_architectures_are_named_with_the_release_that_knows_them() {
         log!("unknown-architecture-nvcc"),
         Cause::UnknownArchitecture,
         "nvcc of CUDA 13.0 does not compile for `compute_60`: 12.9 was the last release that did",
-        "`wheelmill build tiny-kernels --cuda 13.0 --torch 2.11 --arch all-major`",
+        "`wheelmill build tiny-kernels --cuda 13.0 --torch 2.11 --python 3.11 --arch all-major`",
         "Unsupported gpu architecture",
     );
     COMPILE.tells(

@@ -1,0 +1,127 @@
+//! Cheap checks before anything heavy.
+
+mod machine;
+mod outside;
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::fetch::{Client, Index};
+use crate::host::{available_memory, total_memory};
+use crate::mill::Mill;
+use crate::plan::{Plan, PlannedCell};
+pub(crate) use outside::base_hint;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckState {
+    /// As it should be.
+    Ok,
+    /// It may go wrong.
+    Warning,
+    /// It will go wrong.
+    Problem,
+    /// It could not be found out.
+    NotChecked,
+}
+
+/// One check of this machine, or of something outside that a plan wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Check {
+    /// What is checked; stable.
+    pub code: &'static str,
+    /// How it came out.
+    pub state: CheckState,
+    /// What was seen.
+    pub message: String,
+    /// What to do about it.
+    pub fix: Option<String>,
+}
+
+impl Check {
+    fn new(code: &'static str, state: CheckState, message: String, fix: Option<&str>) -> Self {
+        Self { code, state, message, fix: fix.map(str::to_owned) }
+    }
+}
+
+impl Mill {
+    /// What of this machine would stop a plan from being built. Reads only; asks the index whether
+    /// it answers when something must be fetched.
+    #[must_use]
+    pub fn preflight(&self, plan: &Plan) -> Vec<Check> {
+        if plan.wanted().next().is_none() {
+            return Vec::new();
+        }
+        let mut checks = match machine::unwritable(&self.settings.cache, "WHEELMILL_CACHE") {
+            // The engine works in that folder, and would say the same in other words.
+            Some(check) => vec![check],
+            None => machine::engine(self.engine.as_ref()),
+        };
+        checks.extend(machine::unwritable(&self.settings.home, "WHEELMILL_HOME"));
+        checks.push(machine::disk(&self.settings.cache, self.environments(plan)));
+        checks.push(machine::disk(&self.settings.home, 0));
+        checks.push(machine::memory(
+            self.settings.memory.or_else(available_memory),
+            plan.wanted().filter_map(|cell| cell.recipe.jobs.memory).max(),
+            total_memory(),
+        ));
+        if unlocked(plan).next().is_some() {
+            checks.push(match Client::new(&self.settings.network) {
+                Ok(client) => outside::index(&Index::new(&client, &self.settings.network)),
+                Err(error) => {
+                    let fix = error.hint();
+                    Check::new("index", CheckState::Problem, error.to_string(), Some(fix))
+                }
+            });
+        }
+        checks
+    }
+
+    /// As [`Self::preflight`], and whether what the plan wants from outside is there: packages and
+    /// their versions, bases, Pythons, builds of torch. Asks whatever a build would ask to pin them.
+    #[must_use]
+    pub fn check(&self, plan: &Plan) -> Vec<Check> {
+        let mut checks = self.preflight(plan);
+        if unlocked(plan).next().is_none() {
+            return checks;
+        }
+        let Ok(client) = Client::new(&self.settings.network) else { return checks };
+        let index = Index::new(&client, &self.settings.network);
+        let answers = |check: &Check| check.code == "index" && check.state == CheckState::Ok;
+        if checks.iter().any(answers) {
+            checks.extend(outside::sources(self, plan, &index));
+            checks.extend(outside::torch(plan, &index));
+        } else {
+            let message = "whether the packages are there, as the index cannot be asked";
+            checks.push(Check::new("source", CheckState::NotChecked, message.to_owned(), None));
+        }
+        checks.extend(outside::torch_indexes(plan, &client));
+        checks.extend(outside::bases(self, plan));
+        checks.extend(outside::pythons(self, plan, &client));
+        checks
+    }
+
+    /// How many toolchains would have to be made. Cells for one base, Python and set of
+    /// requirements share one.
+    fn environments(&self, plan: &Plan) -> usize {
+        // A cache that was deleted leaves its locks behind.
+        let kept = self.settings.cache.join("layers").is_dir();
+        let missing = plan.wanted().filter_map(|cell| {
+            let ground = cell.ground.as_ref()?;
+            let made = kept && ground.lock.is_some();
+            let toolchain = &ground.toolchain;
+            let shared =
+                (&ground.base, &toolchain.toolkit, &toolchain.requirements, cell.cell.python);
+            (!made).then_some(shared)
+        });
+        missing.collect::<HashSet<_>>().len()
+    }
+}
+
+/// The cells that would be built and of which no earlier build kept what they resolved to.
+fn unlocked(plan: &Plan) -> impl Iterator<Item = &PlannedCell> {
+    plan.wanted().filter(|cell| cell.ground.as_ref().is_some_and(|ground| ground.lock.is_none()))
+}
