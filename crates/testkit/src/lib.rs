@@ -1,7 +1,9 @@
 //! Fixtures and fakes shared by wheelmill's tests.
 
+mod daemon;
 mod index;
 mod package;
 
+pub use daemon::{Daemon, DaemonProgram};
 pub use index::PackageIndex;
 pub use package::{source_archive, write_tiny_package};

@@ -9,6 +9,7 @@ use wheelmill_engine::{
 use wheelmill_model::{CudaVersion, Digest, DigestBuilder, PackageName, PythonVersion, Version};
 use wheelmill_recipe::{
     ArchWish, Axes, Cell, MatrixSection, PackageWish, Project, Recipe, Recipes, Source, expand,
+    facts,
 };
 use wheelmill_store::{Store, StoreError};
 
@@ -222,12 +223,17 @@ impl Mill {
         }
     }
 
+    /// What cells of a CUDA release start from: what the user chose, else this machine's own root,
+    /// or for engines that only know images the image for that release.
     pub(crate) fn base(&self, cuda: CudaVersion) -> Base {
-        self.settings
-            .bases
-            .of(cuda)
-            .cloned()
-            .unwrap_or_else(|| Base::Host { identity: self.host.identity() })
+        if let Some(chosen) = self.settings.bases.of(cuda) {
+            return chosen.clone();
+        }
+        let image = match self.settings.engine {
+            EngineKind::Embedded => None,
+            EngineKind::Docker | EngineKind::Podman => facts::default_image(cuda),
+        };
+        image.map_or_else(|| Base::Host { identity: self.host.identity() }, Base::Image)
     }
 
     pub(crate) fn index_name(&self) -> String {

@@ -53,8 +53,15 @@ impl<'a> Planner<'a> {
         let Planned { cell, impossible } = planned;
         let base = self.mill.base(cell.cuda);
         let chosen = if impossible.is_empty() {
-            choose(&cell, &self.recipe, &base, &self.mill.host, &self.mill.settings.cache)
-                .map_err(|reason| vec![self.open.explain(reason, &cell)])
+            choose(
+                &cell,
+                &self.recipe,
+                &base,
+                &self.mill.host,
+                self.mill.settings.engine,
+                &self.mill.settings.cache,
+            )
+            .map_err(|reason| vec![self.open.explain(reason, &cell)])
         } else {
             Err(impossible)
         };

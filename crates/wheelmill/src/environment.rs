@@ -61,7 +61,10 @@ pub(crate) const GROUPS: &[Group] = &[
                 name: PROJECT,
                 help: "The folder whose `wheelmill.toml` is used, as `--project`. Default: this folder or the nearest one above it that has such a file.",
             },
-            Variable { name: ENGINE, help: "What runs containers, as `--engine`: `embedded`." },
+            Variable {
+                name: ENGINE,
+                help: "What runs containers, as `--engine`: `auto`, `docker`, `podman`, `embedded`.",
+            },
             Variable {
                 name: ISOLATION,
                 help: "How far builds are kept from this machine, as `--isolation`: `overlay`, `read-only`, `landlock`, `process`. Default: the first of these that works.",

@@ -46,6 +46,21 @@ const NEEDS: &[Need] = &[
         present: || on_path("docker-registry"),
     },
     Need {
+        package: "docker.io",
+        reason: "the tests drive a daemon of their own",
+        present: || on_path("dockerd") && on_path("docker"),
+    },
+    Need {
+        package: "podman",
+        reason: "the tests drive a service of its own",
+        present: || on_path("podman"),
+    },
+    Need {
+        package: "debootstrap",
+        reason: "the tests' containers start from a root that it makes",
+        present: || on_path("debootstrap"),
+    },
+    Need {
         package: "openssl",
         reason: "that registry gets a certificate that nobody trusts",
         present: || on_path("openssl"),

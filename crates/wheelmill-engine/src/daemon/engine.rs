@@ -44,6 +44,15 @@ impl DaemonEngine {
         Self { settings, daemon: OnceLock::new() }
     }
 
+    /// Whether a daemon of this kind answers at its sockets. Nothing is changed.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        let DaemonSettings { kind, sockets, .. } = &self.settings;
+        let there: Vec<_> = sockets.iter().filter(|socket| socket.exists()).cloned().collect();
+        let found = Connection::find(*kind, &there).ok();
+        found.is_some_and(|daemon| Traits::ask(&daemon).is_ok_and(|traits| traits.is(*kind)))
+    }
+
     /// The daemon. The first time, what dead programs left with it is removed.
     fn daemon(&self) -> Result<&Daemon, EngineError> {
         if let Some(daemon) = self.daemon.get() {

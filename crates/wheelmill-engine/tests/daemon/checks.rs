@@ -5,29 +5,32 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 
 use camino::Utf8PathBuf;
 use wheelmill_engine::{
-    Base, Cancel, Container, Engine as _, EngineError, EngineKind, Limits, Mount, StepInput,
+    Base, Cancel, Container, Engine as _, EngineError, Limits, Mount, StepInput,
 };
 use wheelmill_model::{ByteSize, Digest};
 
-use crate::daemons::Daemon;
-use crate::support::{CancelOnOutput, prepare, run, shell, step, write_root};
+use crate::support::{CancelOnOutput, engine, prepare, run, shell, step, write_root};
+use testkit::{Daemon, DaemonProgram};
 
 #[test]
 fn docker_does_what_builds_need() {
-    all(EngineKind::Docker);
+    all(DaemonProgram::Docker);
 }
 
 #[test]
 fn podman_does_what_builds_need() {
-    all(EngineKind::Podman);
+    all(DaemonProgram::Podman);
 }
 
-fn all(kind: EngineKind) {
-    let Some(daemon) = Daemon::start(kind) else { return };
+/// Fails when the daemon does not do what it must, with this base.
+type Check = fn(&Daemon, &Base);
+
+fn all(program: DaemonProgram) {
+    let Some(daemon) = Daemon::start(program) else { return };
     let root = daemon.path().join("root.tar");
     write_root(&root);
-    let base = daemon.engine().pin(&Base::Archive { path: root, digest: None }).unwrap();
-    let checks: [(&str, fn(&Daemon, &Base)); 8] = [
+    let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let checks: [(&str, Check); 8] = [
         ("steps become an image", steps),
         ("a step that fails says so", failing_step),
         ("a command runs as it was asked", command),
@@ -38,10 +41,10 @@ fn all(kind: EngineKind) {
         ("a base that the daemon has is pinned", local_base),
     ];
     for (name, check) in checks {
-        eprintln!("{kind}: {name}");
+        eprintln!("{program:?}: {name}");
         check(&daemon, &base);
-        assert_eq!(daemon.lists(&["ps", "--all", "--quiet"]), [""; 0], "containers are left");
-        assert_eq!(daemon.lists(&["volume", "ls", "--quiet"]), [""; 0], "volumes are left");
+        assert_eq!(daemon.says(&["ps", "--all", "--quiet"]), [""; 0], "containers are left");
+        assert_eq!(daemon.says(&["volume", "ls", "--quiet"]), [""; 0], "volumes are left");
     }
 }
 
@@ -58,22 +61,22 @@ fn steps(daemon: &Daemon, base: &Base) {
     second.environment = vec![("GREETING".to_owned(), "it's \"me\" & $HOME".to_owned())];
     let steps = || vec![first.clone(), second.clone()];
 
-    let (prepared, cached) = prepare(&daemon.engine(), base, steps());
+    let (prepared, cached) = prepare(&engine(daemon), base, steps());
     assert_eq!(cached, [false, false]);
-    let said = run(&daemon.engine(), &prepared.unwrap(), &shell("cat /opt/x/words"));
+    let said = run(&engine(daemon), &prepared.unwrap(), &shell("cat /opt/x/words"));
     assert_eq!(said.stdout, "the tool\nit's \"me\" & $HOME\n");
 
-    let (_, again) = prepare(&daemon.engine(), base, steps());
+    let (_, again) = prepare(&engine(daemon), base, steps());
     assert_eq!(again, [true, true], "the image is found again");
     let mut more = steps();
     more.push(step("one more", "echo more >> /opt/x/words"));
-    let (_, shared) = prepare(&daemon.engine(), base, more);
+    let (_, shared) = prepare(&engine(daemon), base, more);
     assert_eq!(shared, [true, true, false], "what is the same is not done again");
 }
 
 fn failing_step(daemon: &Daemon, base: &Base) {
     let (result, _) =
-        prepare(&daemon.engine(), base, vec![step("fails", "echo the last words; exit 7")]);
+        prepare(&engine(daemon), base, vec![step("fails", "echo the last words; exit 7")]);
     match result.unwrap_err() {
         EngineError::Step { title, exit, tail } => {
             assert_eq!((title.as_str(), exit.code), ("fails", 7));
@@ -81,12 +84,12 @@ fn failing_step(daemon: &Daemon, base: &Base) {
         }
         other => panic!("{other:?}"),
     }
-    let nameless = daemon.lists(&["images", "--quiet", "--filter", "dangling=true"]);
+    let nameless = daemon.says(&["images", "--quiet", "--filter", "dangling=true"]);
     assert_eq!(nameless, [""; 0], "images without a name are left");
 }
 
 fn command(daemon: &Daemon, base: &Base) {
-    let engine = daemon.engine();
+    let engine = engine(daemon);
     let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
     let environment = vec![("X".to_owned(), "a\nb=c".to_owned())];
     let script = "echo \"$X\"; pwd; echo to stderr >&2; exit 7";
@@ -99,7 +102,7 @@ fn command(daemon: &Daemon, base: &Base) {
 }
 
 fn ownership(daemon: &Daemon, base: &Base) {
-    let engine = daemon.engine();
+    let engine = engine(daemon);
     let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
     let (own, other) = (folder(daemon, "own"), folder(daemon, "other"));
     std::fs::write(other.join("text"), "read me\n").unwrap();
@@ -117,7 +120,7 @@ fn ownership(daemon: &Daemon, base: &Base) {
 }
 
 fn isolation(daemon: &Daemon, base: &Base) {
-    let engine = daemon.engine();
+    let engine = engine(daemon);
     let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
     let script = "cat /proc/self/status /proc/net/dev; ls /var/run /run 2>/dev/null || true";
     let said = run(&engine, &prepared, &shell(script)).stdout;
@@ -131,7 +134,7 @@ fn isolation(daemon: &Daemon, base: &Base) {
 }
 
 fn memory(daemon: &Daemon, base: &Base) {
-    let engine = daemon.engine();
+    let engine = engine(daemon);
     let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
     // `tail` keeps what it may have to print.
     let hold = "{ head -c 60000000 /dev/zero; sleep 2; } | tail -c 60000000 > /dev/null";
@@ -144,7 +147,7 @@ fn memory(daemon: &Daemon, base: &Base) {
 }
 
 fn cancel(daemon: &Daemon, base: &Base) {
-    let engine = daemon.engine();
+    let engine = engine(daemon);
     let prepared = prepare(&engine, base, Vec::new()).0.unwrap();
     let cancel = Cancel::new();
     let mut sink = CancelOnOutput(cancel.clone());
@@ -154,12 +157,12 @@ fn cancel(daemon: &Daemon, base: &Base) {
 }
 
 fn local_base(daemon: &Daemon, _: &Base) {
-    let name = daemon.lists(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    let name = daemon.says(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
     let name = name.iter().find(|name| name.contains("wheelmill/base")).unwrap();
-    let pinned = daemon.engine().pin(&Base::Image(name.clone())).unwrap();
+    let pinned = engine(daemon).pin(&Base::Image(name.clone())).unwrap();
     assert!(pinned.to_string().contains("sha256:"), "{pinned}");
-    let ran = prepare(&daemon.engine(), &pinned, vec![step("on it", "touch /made")]).0.unwrap();
-    assert!(run(&daemon.engine(), &ran, &shell("test -e /made")).exit.success());
+    let ran = prepare(&engine(daemon), &pinned, vec![step("on it", "touch /made")]).0.unwrap();
+    assert!(run(&engine(daemon), &ran, &shell("test -e /made")).exit.success());
 }
 
 fn folder(daemon: &Daemon, name: &str) -> Utf8PathBuf {

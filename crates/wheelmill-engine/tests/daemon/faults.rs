@@ -10,8 +10,8 @@ use wheelmill_engine::{
 };
 use wheelmill_model::NetworkSettings;
 
-use crate::daemons::Daemon;
-use crate::support::{prepare, run, shell, write_root};
+use crate::support::{engine, prepare, run, shell, write_root};
+use testkit::{Daemon, DaemonProgram};
 
 #[test]
 fn a_daemon_that_is_not_there_is_named_with_its_socket() {
@@ -29,15 +29,15 @@ fn a_daemon_that_is_not_there_is_named_with_its_socket() {
 
 #[test]
 fn a_daemon_that_stops_under_a_build_is_an_error_and_the_next_build_works() {
-    let Some(mut daemon) = Daemon::start(EngineKind::Docker) else { return };
+    let Some(mut daemon) = Daemon::start(DaemonProgram::Docker) else { return };
     let root = daemon.path().join("root.tar");
     write_root(&root);
-    let engine = daemon.engine();
-    let base = engine.pin(&Base::Archive { path: root, digest: None }).unwrap();
-    let prepared = prepare(&engine, &base, Vec::new()).0.unwrap();
+    let first = engine(&daemon);
+    let base = first.pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let prepared = prepare(&first, &base, Vec::new()).0.unwrap();
     let result = thread::scope(|scope| {
         let (ready, is_ready) = std::sync::mpsc::channel();
-        let (engine, prepared) = (&engine, &prepared);
+        let (engine, prepared) = (&first, &prepared);
         let building = scope.spawn(move || {
             let mut sink = |_: Stream, _: &[u8]| ready.send(()).unwrap_or_default();
             engine.run(prepared, &shell("echo ready; sleep 600"), &mut sink, &Cancel::new())
@@ -53,19 +53,19 @@ fn a_daemon_that_stops_under_a_build_is_an_error_and_the_next_build_works() {
         Err(other) => panic!("{other:?}"),
     }
     daemon.start_again();
-    let engine = daemon.engine();
-    let prepared = prepare(&engine, &base, Vec::new()).0.unwrap();
-    assert_eq!(run(&engine, &prepared, &shell("echo again")).stdout, "again\n");
+    let second = engine(&daemon);
+    let prepared = prepare(&second, &base, Vec::new()).0.unwrap();
+    assert_eq!(run(&second, &prepared, &shell("echo again")).stdout, "again\n");
 }
 
 /// The owner of a container is a process; here one that has ended.
 #[test]
 fn what_a_killed_program_left_is_removed_by_the_next() {
-    let Some(daemon) = Daemon::start(EngineKind::Docker) else { return };
+    let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
     let root = daemon.path().join("root.tar");
     write_root(&root);
-    let base = daemon.engine().pin(&Base::Archive { path: root, digest: None }).unwrap();
-    let image = prepare(&daemon.engine(), &base, Vec::new()).0.unwrap().layers[0].clone();
+    let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let image = prepare(&engine(&daemon), &base, Vec::new()).0.unwrap().layers[0].clone();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let mut dead = Command::new("true").stdout(Stdio::null()).spawn().unwrap();
     let owner = format!("{} {} 1", boot.trim(), dead.id());
@@ -73,7 +73,7 @@ fn what_a_killed_program_left_is_removed_by_the_next() {
     let start = |owner: &str| {
         let label = format!("dev.wheelmill.owner={owner}");
         daemon
-            .lists(&[
+            .says(&[
                 "run",
                 "--detach",
                 "--network",
@@ -89,15 +89,15 @@ fn what_a_killed_program_left_is_removed_by_the_next() {
     let left = start(&owner);
     let of_another_machine = start("another-boot 1 1");
     let of_somebody = daemon
-        .lists(&["run", "--detach", "--network", "none", image.as_str(), "sleep", "600"])
+        .says(&["run", "--detach", "--network", "none", image.as_str(), "sleep", "600"])
         .remove(0);
-    assert!(daemon.engine().probe().isolation.is_some());
+    assert!(engine(&daemon).probe().isolation.is_some());
     let begun = Instant::now();
-    let mut there = daemon.lists(&["ps", "--all", "--quiet", "--no-trunc"]);
+    let mut there = daemon.says(&["ps", "--all", "--quiet", "--no-trunc"]);
     while there.contains(&left) && begun.elapsed() < Duration::from_secs(10) {
-        there = daemon.lists(&["ps", "--all", "--quiet", "--no-trunc"]);
+        there = daemon.says(&["ps", "--all", "--quiet", "--no-trunc"]);
     }
     assert!(!there.contains(&left), "it is still there");
     assert!(there.contains(&of_another_machine) && there.contains(&of_somebody));
-    daemon.lists(&["rm", "--force", &of_another_machine, &of_somebody]);
+    drop(daemon.says(&["rm", "--force", &of_another_machine, &of_somebody]));
 }

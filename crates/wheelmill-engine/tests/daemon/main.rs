@@ -4,6 +4,5 @@
 #![allow(clippy::print_stderr, reason = "what is not tested must be said")]
 
 mod checks;
-mod daemons;
 mod faults;
 mod support;

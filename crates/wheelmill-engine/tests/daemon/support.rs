@@ -3,10 +3,26 @@
 use std::process::Command;
 
 use camino::Utf8Path;
+use testkit::{Daemon, DaemonProgram};
 use wheelmill_engine::{
-    Base, Cancel, Container, Engine, EngineError, Environment, Exit, OutputSink, PrepareListener,
-    Prepared, Step, Stream,
+    Base, Cancel, Container, DaemonEngine, DaemonSettings, Engine, EngineError, EngineKind,
+    Environment, Exit, OutputSink, PrepareListener, Prepared, Step, Stream,
 };
+use wheelmill_model::NetworkSettings;
+
+/// An engine of its own for a daemon, as another run of the program has it.
+pub(crate) fn engine(daemon: &Daemon) -> DaemonEngine {
+    let kind = match daemon.program() {
+        DaemonProgram::Docker => EngineKind::Docker,
+        DaemonProgram::Podman => EngineKind::Podman,
+    };
+    DaemonEngine::new(DaemonSettings {
+        kind,
+        sockets: vec![daemon.socket()],
+        images: daemon.path().join("images"),
+        network: NetworkSettings::default(),
+    })
+}
 
 /// Writes the tar of a root in which a shell runs, with programs and libraries of this machine.
 pub(crate) fn write_root(path: &Utf8Path) {

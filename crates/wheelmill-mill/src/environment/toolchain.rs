@@ -1,7 +1,7 @@
 //! What a cell compiles with: the CUDA toolkit, torch, and where each comes from.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use wheelmill_engine::Base;
+use wheelmill_engine::{Base, EngineKind};
 use wheelmill_model::{CudaVersion, Digest};
 use wheelmill_recipe::{Cell, Impossible, Recipe, facts};
 
@@ -47,6 +47,7 @@ pub(crate) fn choose(
     recipe: &Recipe,
     base: &Base,
     host: &Host,
+    engine: EngineKind,
     cache: &Utf8Path,
 ) -> Result<Toolchain, Impossible> {
     let uv = uv_program(cache, host.machine).ok_or_else(|| Impossible {
@@ -58,6 +59,18 @@ pub(crate) fn choose(
         hint: None,
     })?;
     let on_host = matches!(base, Base::Host { .. });
+    if on_host && engine != EngineKind::Embedded {
+        return Err(Impossible {
+            code: "no-base",
+            message: format!(
+                "{engine} starts from an image, and none is known for CUDA {}",
+                cell.cuda
+            ),
+            hint: Some(
+                "name one with `--base`, or build without a daemon: `--engine embedded`".to_owned(),
+            ),
+        });
+    }
     let CudaVersion { major, minor } = cell.cuda;
     let toolkit = if major >= FIRST_ON_PYPI {
         // Also over an image that has a toolkit: one release, pinned, wherever it runs.

@@ -3,12 +3,14 @@
 
 mod compiler;
 mod cuda;
+mod image;
 mod torch;
 
 pub use compiler::gcc_fits;
 pub use cuda::{
     CudaRelease, SeriesRange, cuda_release, cuda_releases, newest_cuda, release_that_added,
 };
+pub use image::default_image;
 pub use torch::{
     TorchBuilds, cuda_with_builds, newest_torch, pypi_torch_cuda, torch_builds, torch_series,
     torch_with_builds,

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use wheelmill_engine::{EngineKind, Isolation};
+use wheelmill_engine::{DaemonEngine, DaemonSettings, EngineKind, Isolation};
 use wheelmill_mill::{Mill, MillError, MillSettings};
-use wheelmill_model::{ByteSize, CudaVersion, PythonVersion, TorchVersion};
+use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings, PythonVersion, TorchVersion};
 use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, Project};
 
 use crate::base::{BaseWish, bases};
@@ -41,7 +41,8 @@ pub(crate) struct CellArgs {
     #[arg(long, value_name = "LIST", help_heading = "Matrix")]
     pub arch: Option<ArchWish>,
 
-    /// What runs the build [env: WHEELMILL_ENGINE] [default: embedded]
+    /// What runs the build: `docker`, `podman`, `embedded`, `auto`: the first of these that answers
+    /// [env: WHEELMILL_ENGINE] [default: auto]
     #[arg(long, value_parser = engine_parser(), help_heading = "Machine", hide_possible_values = true)]
     pub engine: Option<EngineArg>,
 
@@ -114,13 +115,14 @@ fn mill_settings(
     let cpus = session.setting(args.cpus, environment::CPUS, |build| {
         build.cpus.map(|cpus| CpuCount(f64::from(cpus.get())))
     })?;
-    let engine = engine(args, session)?;
+    let cache = session.cache()?;
+    let (engine, sockets) = engine(args, session, &cache)?;
     let command_line: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let offline = args.offline || session.switch(environment::OFFLINE)?;
     Ok(MillSettings {
         home: session.home()?,
-        cache: session.cache()?,
+        cache,
         program: own_program()?,
         hidden: session.environment.home_folder().into_iter().collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -129,7 +131,7 @@ fn mill_settings(
         project: project.map(|project| project.file.clone()),
         network: session.environment.network(offline),
         engine,
-        sockets: sockets(engine, &session.environment)?,
+        sockets,
         isolation: session.setting(args.isolation, environment::ISOLATION, |_| None)?,
         bases: bases(args.base.as_ref(), session)?,
         memory: session.setting(args.memory, environment::MEMORY, |build| build.memory)?,
@@ -157,14 +159,40 @@ fn kept_options(command_line: &[String]) -> Vec<(String, String)> {
     options
 }
 
-fn engine(args: &CellArgs, session: &Session) -> Result<EngineKind, CliError> {
+/// The engine, and where it may answer.
+fn engine(
+    args: &CellArgs,
+    session: &Session,
+    cache: &Utf8Path,
+) -> Result<(EngineKind, Vec<Utf8PathBuf>), CliError> {
     let wish =
         session.setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?;
-    match wish.map_or_else(EngineWish::default, |EngineArg(wish)| wish) {
-        EngineWish::Auto | EngineWish::Embedded => Ok(EngineKind::Embedded),
-        EngineWish::Docker => Ok(EngineKind::Docker),
-        EngineWish::Podman => Ok(EngineKind::Podman),
-    }
+    let kind = match wish.map_or_else(EngineWish::default, |EngineArg(wish)| wish) {
+        EngineWish::Auto => best_engine(session, cache),
+        EngineWish::Embedded => EngineKind::Embedded,
+        EngineWish::Docker => EngineKind::Docker,
+        EngineWish::Podman => EngineKind::Podman,
+    };
+    Ok((kind, sockets(kind, &session.environment)?))
+}
+
+/// The first engine that answers; the own one always does.
+fn best_engine(session: &Session, cache: &Utf8Path) -> EngineKind {
+    let answers = |kind: &EngineKind| {
+        let settings = sockets(*kind, &session.environment).map(|sockets| DaemonSettings {
+            kind: *kind,
+            sockets,
+            images: cache.to_owned(),
+            network: NetworkSettings::default(),
+        });
+        settings.is_ok_and(|settings| DaemonEngine::new(settings).answers())
+    };
+    let daemons = [EngineKind::Docker, EngineKind::Podman];
+    let Some(found) = daemons.into_iter().find(answers) else { return EngineKind::Embedded };
+    session.printer.say(format_args!(
+        "{found} answers on this machine, and runs the builds; `--engine embedded` does without it"
+    ));
+    found
 }
 
 /// The file of this very program, which the engine starts again inside a container's namespaces.
@@ -195,9 +223,9 @@ impl FromStr for EngineArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.into_iter().find(|wish| wish.as_str() == text);
-        known
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is not an engine: write `auto` or `embedded`"))
+        known.map(Self).ok_or_else(|| {
+            format!("`{text}` is not an engine: write `auto`, `embedded`, `docker` or `podman`")
+        })
     }
 }
 

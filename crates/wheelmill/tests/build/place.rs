@@ -87,6 +87,8 @@ modules = ["tinycuda"]
             .env_clear()
             .env("HOME", self.path().join("home"))
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            // Also where a daemon would answer.
+            .env("WHEELMILL_ENGINE", "embedded")
             .env("WHEELMILL_HOME", self.store())
             .env("WHEELMILL_CACHE", &self.cache);
         for name in NETWORK {

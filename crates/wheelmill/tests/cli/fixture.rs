@@ -49,6 +49,8 @@ impl Place {
             .env("HOME", self.path().join("home"))
             .env("PATH", "/usr/bin:/bin")
             .env("TZ", "UTC")
+            // Also where a daemon would answer.
+            .env("WHEELMILL_ENGINE", "embedded")
             .env("WHEELMILL_HOME", self.path().join("store"))
             .env("WHEELMILL_CACHE", self.path().join("cache"))
             .env("WHEELMILL_OFFLINE", "1");

@@ -1,0 +1,209 @@
+//! Daemons that tests start, with folders and sockets of their own, and stop: never the machine's.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid};
+use tempfile::TempDir;
+
+/// Set where every test must run: what cannot be tested is then a failure.
+const CI: &str = "WHEELMILL_CI";
+
+/// A program that runs containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DaemonProgram {
+    /// `dockerd`.
+    Docker,
+    /// `podman system service`.
+    Podman,
+}
+
+/// A daemon that is stopped when this is dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    program: DaemonProgram,
+    folder: TempDir,
+    child: Child,
+}
+
+impl Daemon {
+    /// Starts a daemon, if this machine has its program and we are root.
+    ///
+    /// # Panics
+    /// It does not start, or where everything must be tested it cannot.
+    #[must_use]
+    pub fn start(program: DaemonProgram) -> Option<Self> {
+        let name = if program == DaemonProgram::Docker { "dockerd" } else { "podman" };
+        let there = ["/usr/bin", "/usr/sbin", "/usr/local/bin"]
+            .iter()
+            .any(|folder| Path::new(folder).join(name).exists());
+        if !there || !Uid::effective().is_root() {
+            let what = format!("there is no {name} that root could start");
+            assert!(std::env::var_os(CI).is_none(), "{what}");
+            #[expect(clippy::print_stderr, reason = "what is not tested must be said")]
+            {
+                eprintln!("NOT TESTED: {what}");
+            }
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let child = spawn(program, Utf8Path::from_path(folder.path()).expect("its path is text"));
+        let mut daemon = Self { program, folder, child };
+        daemon.wait_until_it_answers();
+        Some(daemon)
+    }
+
+    /// Which it is.
+    #[must_use]
+    pub const fn program(&self) -> DaemonProgram {
+        self.program
+    }
+
+    /// Its folder, gone when this is dropped.
+    #[must_use]
+    pub fn path(&self) -> &Utf8Path {
+        Utf8Path::from_path(self.folder.path()).expect("its path is text")
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn socket(&self) -> Utf8PathBuf {
+        self.path().join("daemon.sock")
+    }
+
+    /// Ends the daemon, as an administrator would.
+    ///
+    /// # Panics
+    /// It has ended already.
+    pub fn stop(&mut self) {
+        kill(self.process(), Signal::SIGTERM).expect("it runs");
+        self.child.wait().expect("it is a child");
+    }
+
+    /// Starts it again over the same folders.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn start_again(&mut self) {
+        drop(fs_err::remove_file(self.socket()));
+        self.child = spawn(self.program, self.path());
+        self.wait_until_it_answers();
+    }
+
+    /// What the daemon's own client says, by lines.
+    ///
+    /// # Panics
+    /// The client fails.
+    #[must_use]
+    pub fn says(&self, what: &[&str]) -> Vec<String> {
+        let mut client = match self.program {
+            DaemonProgram::Docker => {
+                let mut client = Command::new("docker");
+                client.args(["--host", &format!("unix://{}", self.socket())]);
+                client
+            }
+            DaemonProgram::Podman => podman(self.path()),
+        };
+        let output = client.args(what).output().expect("the client runs");
+        assert!(output.status.success(), "{what:?}: {output:?}");
+        String::from_utf8(output.stdout)
+            .expect("it speaks UTF-8")
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        let start = Instant::now();
+        while !self.pings() {
+            let ended = self.child.try_wait().expect("it is a child");
+            let log = || fs_err::read_to_string(self.path().join("log")).unwrap_or_default();
+            assert!(start.elapsed() < Duration::from_secs(60), "no answer:\n{}", log());
+            assert!(ended.is_none(), "it has ended:\n{}", log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn process(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("process numbers fit 32 bits"))
+    }
+
+    fn pings(&self) -> bool {
+        let ask = || {
+            let mut stream = UnixStream::connect(self.socket())?;
+            stream.write_all(b"GET /_ping HTTP/1.0\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            std::io::Result::Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.contains(" 200 "))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // When a test fails, it may have been stopped already.
+        let _ = kill(self.process(), Signal::SIGTERM);
+        drop(self.child.wait());
+        for line in fs_err::read_to_string("/proc/self/mountinfo").unwrap_or_default().lines().rev()
+        {
+            let place = line.split(' ').nth(4).unwrap_or_default();
+            if Path::new(place).starts_with(self.folder.path()) {
+                let _ = nix::mount::umount2(place, nix::mount::MntFlags::MNT_DETACH);
+            }
+        }
+    }
+}
+
+fn spawn(program: DaemonProgram, folder: &Utf8Path) -> Child {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .expect("a file for its log");
+    let socket = format!("unix://{folder}/daemon.sock");
+    let mut command = match program {
+        DaemonProgram::Docker => {
+            let mut command = Command::new("dockerd");
+            for (option, value) in [
+                ("--data-root", "data"),
+                ("--exec-root", "exec"),
+                ("--pidfile", "pid"),
+                // Not the file of the machine's daemon.
+                ("--config-file", "daemon.json"),
+            ] {
+                command.arg(option).arg(folder.join(value));
+            }
+            fs_err::write(folder.join("daemon.json"), "{}").expect("a file of settings");
+            command.args(["--host", &socket, "--bridge=none", "--iptables=false"]);
+            command.args(["--ip6tables=false", "--ip-masq=false"]);
+            command
+        }
+        DaemonProgram::Podman => {
+            let limits =
+                "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
+            fs_err::write(folder.join("containers.conf"), limits).expect("a file of settings");
+            let mut command = podman(folder);
+            command.args(["system", "service", "--time", "0", &socket]);
+            command
+        }
+    };
+    let error = log.try_clone().expect("one more descriptor");
+    command.stdin(Stdio::null()).stdout(log).stderr(error).spawn().expect("it can be started")
+}
+
+fn podman(folder: &Utf8Path) -> Command {
+    let mut command = Command::new("podman");
+    command.env("CONTAINERS_CONF", folder.join("containers.conf"));
+    command.args(["--root", folder.join("data").as_str()]);
+    command.args(["--runroot", folder.join("run").as_str()]);
+    command.args(["--tmpdir", folder.join("tmp").as_str()]);
+    command
+}
