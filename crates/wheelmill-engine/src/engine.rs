@@ -7,7 +7,9 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use wheelmill_model::Digest;
 
-use crate::{Base, Cancel, Container, EngineError, Environment, Exit, Isolation, OutputSink, Step};
+use crate::{
+    Base, Cancel, Container, EngineError, Environment, Exit, Isolation, OutputSink, Step, Terminal,
+};
 
 /// The engines there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -164,6 +166,18 @@ pub trait Engine: Send + Sync {
         prepared: &Prepared,
         container: &Container,
         output: &mut dyn OutputSink,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError>;
+
+    /// Runs one command at a terminal, to its end. The caller has put it into raw mode.
+    ///
+    /// # Errors
+    /// The container could not be started, or the terminal is gone.
+    fn run_at(
+        &self,
+        prepared: &Prepared,
+        container: &Container,
+        terminal: Terminal<'_>,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError>;
 }

@@ -14,6 +14,7 @@ mod environment;
 mod error;
 pub mod image;
 mod isolation;
+mod terminal;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
@@ -23,3 +24,4 @@ pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, 
 pub use environment::{Base, Environment, Step, StepInput};
 pub use error::EngineError;
 pub use isolation::Isolation;
+pub use terminal::Terminal;

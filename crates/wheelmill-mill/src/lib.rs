@@ -23,7 +23,7 @@ mod settings;
 mod unchecked;
 mod warning;
 
-pub use build::RunResult;
+pub use build::{RunResult, Shell, ShellError};
 pub use cancellation::Cancellation;
 pub use diagnose::{Cause, Failure};
 pub use error::{ErrorKind, MillError};

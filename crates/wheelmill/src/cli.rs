@@ -10,7 +10,7 @@ use clap::builder::styling::AnsiColor;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, completions, generate_docs, inspect, man, plan, recipes, runs, verify, wheels,
+    build, completions, generate_docs, inspect, man, plan, recipes, runs, shell, verify, wheels,
 };
 use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
@@ -86,6 +86,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     Build(build::BuildArgs),
     Plan(plan::PlanArgs),
+    Shell(shell::ShellArgs),
     Runs(runs::RunsArgs),
     Wheels(wheels::WheelsArgs),
     Recipes(recipes::RecipesArgs),
@@ -150,6 +151,7 @@ fn execute(cli: &Cli, printer: Printer) -> Result<Ending, CliError> {
     match &cli.command {
         Command::Build(args) => build::build(args, &session),
         Command::Plan(args) => plan::plan(args, &session),
+        Command::Shell(args) => shell::shell(args, &session),
         Command::Runs(args) => runs::runs(args, &session),
         Command::Wheels(args) => wheels::wheels(args, &session),
         Command::Recipes(args) => recipes::recipes(args, &session),

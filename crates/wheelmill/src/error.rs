@@ -30,6 +30,8 @@ pub(crate) enum Ending {
     Defect,
     /// The user stopped it.
     Interrupted,
+    /// As a command that the user ran ended.
+    OfCommand(u8),
 }
 
 impl Ending {
@@ -52,6 +54,7 @@ impl Ending {
             Self::NotReady => 3,
             Self::Defect => 4,
             Self::Interrupted => 130,
+            Self::OfCommand(code) => code,
         }
     }
 }

@@ -22,7 +22,9 @@ use super::failure::gone;
 use super::memory::PeakFile;
 use super::owner::{self, OWNER};
 use super::traits::Traits;
-use crate::{Cancel, Container, EngineError, Exit, MemoryWatch, OutputSink, Prepared, Stream};
+use crate::{
+    Cancel, Container, EngineError, Exit, MemoryWatch, OutputSink, Prepared, Stream, Terminal,
+};
 
 /// How often the peak of memory is read.
 const SAMPLE: Duration = Duration::from_millis(500);
@@ -46,14 +48,42 @@ impl Run<'_> {
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError> {
+        self.run_with(self.wish(), cancel, async |docker, id, peak| {
+            self.follow(docker, id, output, peak).await
+        })
+    }
+
+    /// Runs it at a terminal.
+    pub(super) fn run_at(
+        &self,
+        terminal: Terminal<'_>,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError> {
+        let wish = ContainerCreateBody {
+            tty: Some(true),
+            open_stdin: Some(true),
+            attach_stdin: Some(true),
+            ..self.wish()
+        };
+        self.run_with(wish, cancel, async |docker, id, _| {
+            super::terminal::follow(self.connection, docker, id, terminal).await?;
+            self.ended(docker, id).await
+        })
+    }
+
+    fn run_with(
+        &self,
+        wish: ContainerCreateBody,
+        cancel: &Cancel,
+        follow: impl AsyncFnOnce(&Docker, &str, &mut Option<u64>) -> Result<ContainerState, EngineError>,
+    ) -> Result<Exit, EngineError> {
         let started = Instant::now();
-        let wish = self.wish();
         let made = self.connection.ask(async |docker| docker.create_container(None, wish).await)?;
         let _removed = Removed { connection: self.connection, id: &made.id };
         let mut peak = None;
         let followed = self.connection.with(async |docker| {
             tokio::select! {
-                state = self.follow(&docker, &made.id, output, &mut peak) => state.map(Some),
+                state = follow(&docker, &made.id, &mut peak) => state.map(Some),
                 () = cancelled(cancel) => Ok(None),
             }
         })?;
@@ -105,7 +135,11 @@ impl Run<'_> {
                 _ = clock.tick() => sample(),
             }
         }
-        // The streams end with the container, or with the daemon.
+        self.ended(docker, id).await
+    }
+
+    /// How a container ended of which the streams have ended: with it, or with the daemon.
+    async fn ended(&self, docker: &Docker, id: &str) -> Result<ContainerState, EngineError> {
         let code = self.wait(docker, id).await?;
         let state = self.state(docker, id).await?;
         Ok(ContainerState { exit_code: Some(code), ..state })

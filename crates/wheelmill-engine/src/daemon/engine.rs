@@ -17,7 +17,7 @@ use super::traits::Traits;
 use crate::image;
 use crate::{
     Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Finding,
-    Isolation, OutputSink, PrepareListener, Prepared, Probe, Severity,
+    Isolation, OutputSink, PrepareListener, Prepared, Probe, Severity, Terminal,
 };
 
 /// How often a lock that somebody else holds is tried.
@@ -223,5 +223,16 @@ impl Engine for DaemonEngine {
     ) -> Result<Exit, EngineError> {
         let Daemon { connection, traits } = self.daemon()?;
         Run { connection, traits, prepared, container }.run(output, cancel)
+    }
+
+    fn run_at(
+        &self,
+        prepared: &Prepared,
+        container: &Container,
+        terminal: Terminal<'_>,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError> {
+        let Daemon { connection, traits } = self.daemon()?;
+        Run { connection, traits, prepared, container }.run_at(terminal, cancel)
     }
 }

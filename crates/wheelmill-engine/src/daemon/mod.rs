@@ -14,6 +14,7 @@ mod failure;
 mod memory;
 mod owner;
 mod settings;
+mod terminal;
 mod traits;
 
 pub use engine::DaemonEngine;

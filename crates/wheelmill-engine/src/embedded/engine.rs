@@ -20,7 +20,7 @@ use super::way::Way;
 use crate::image;
 use crate::{
     Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Isolation,
-    MemoryWatch, Mount, OutputSink, PrepareListener, Prepared, Probe,
+    MemoryWatch, Mount, OutputSink, PrepareListener, Prepared, Probe, Terminal,
 };
 
 /// The engine that needs nothing but the kernel.
@@ -67,6 +67,27 @@ impl EmbeddedEngine {
         self.way()?.layers.remove(key, &self.errands)
     }
 
+    /// Runs a container of a prepared environment, which stays while it runs.
+    fn run_with(
+        &self,
+        prepared: &Prepared,
+        container: &Container,
+        cancel: &Cancel,
+        run: impl FnOnce(&mut Request) -> Result<Outcome, EngineError>,
+    ) -> Result<Exit, EngineError> {
+        let way = self.way()?;
+        let _locks = prepared
+            .layers
+            .iter()
+            .filter_map(|root: &Utf8PathBuf| way.layers.key_of(Utf8Path::new(root)))
+            .map(|key| way.layers.use_layer(&key, cancel))
+            .collect::<Result<Vec<_>, _>>()?;
+        let scratch = self.scratch.folder()?;
+        let mut request =
+            self.request(way.isolation, container, prepared, &scratch, None, false)?;
+        run(&mut request).map(|outcome| exit(&outcome))
+    }
+
     /// Everything that the helper has to know of a container. It writes into a new layer, or into
     /// its scratch folder.
     pub(super) fn request(
@@ -96,6 +117,7 @@ impl EmbeddedEngine {
             environment: with_defaults(&container.environment, &below.environment),
             directory: container.directory.clone(),
             network: container.network,
+            terminal: false,
             packages,
             limits: container.limits,
         };
@@ -158,17 +180,24 @@ impl Engine for EmbeddedEngine {
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError> {
-        let way = self.way()?;
-        let _locks = prepared
-            .layers
-            .iter()
-            .filter_map(|root: &Utf8PathBuf| way.layers.key_of(Utf8Path::new(root)))
-            .map(|key| way.layers.use_layer(&key, cancel))
-            .collect::<Result<Vec<_>, _>>()?;
-        let scratch = self.scratch.folder()?;
-        let request = self.request(way.isolation, container, prepared, &scratch, None, false)?;
-        let outcome = process::run(&self.program, &request, output, cancel)?;
-        Ok(exit(&outcome))
+        self.run_with(prepared, container, cancel, |request| {
+            Ok(process::run(&self.program, request, output, cancel)?)
+        })
+    }
+
+    fn run_at(
+        &self,
+        prepared: &Prepared,
+        container: &Container,
+        terminal: Terminal<'_>,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError> {
+        self.run_with(prepared, container, cancel, |request| {
+            if let Request::Run(run) = request {
+                run.terminal = true;
+            }
+            Ok(super::terminal::run(&self.program, request, terminal, cancel)?)
+        })
     }
 }
 

@@ -29,6 +29,7 @@ mod settings;
 mod spec;
 mod system;
 mod tail;
+mod terminal;
 mod translate;
 mod way;
 

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use camino::Utf8PathBuf;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::program::Program;
 use super::spec::{Ended, Event, Failure, Request};
@@ -20,7 +22,7 @@ use crate::{Cancel, EngineError, OutputSink, Stream};
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a helper has to end its container before it is killed itself, and the container with it.
-const PATIENCE: Duration = Duration::from_millis(700);
+pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 
 /// What a helper did.
 #[derive(Debug)]
@@ -61,7 +63,12 @@ pub(super) fn run(
     output: &mut dyn OutputSink,
     cancel: &Cancel,
 ) -> Result<Outcome, HelperError> {
-    let Conversation { events, cancelled, wall } = converse(program, request, output, cancel)?;
+    outcome(converse(program, request, output, cancel)?)
+}
+
+/// What a container came to.
+pub(super) fn outcome(conversation: Conversation) -> Result<Outcome, HelperError> {
+    let Conversation { events, cancelled, wall } = conversation;
     let mut stubs = Vec::new();
     let mut ended = None;
     for event in events {
@@ -99,6 +106,15 @@ pub(super) fn converse(
     let mut helper = Helper::start(program, request).map_err(HelperError::Process)?;
     let (said, cancelled) = helper.follow(output, cancel).map_err(HelperError::Process)?;
     drop(helper);
+    conversation(&said, cancelled, start.elapsed())
+}
+
+/// Reads what a helper said.
+pub(super) fn conversation(
+    said: &[u8],
+    cancelled: bool,
+    wall: Duration,
+) -> Result<Conversation, HelperError> {
     let mut events = Vec::new();
     for line in said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(line) {
@@ -108,25 +124,43 @@ pub(super) fn converse(
             Err(error) => tracing::debug!(%error, "a helper spoke unclearly"),
         }
     }
-    Ok(Conversation { events, cancelled, wall: start.elapsed() })
+    Ok(Conversation { events, cancelled, wall })
 }
 
 /// A running helper. When this is dropped it is gone, and its container with it.
-struct Helper {
+pub(super) struct Helper {
     child: Child,
     socket: UnixStream,
 }
 
 impl Helper {
     fn start(program: &Program, request: &Request) -> io::Result<Self> {
+        Self::start_with(program, request, [Stdio::piped(), Stdio::piped()])
+    }
+
+    /// Starts a helper whose container has a terminal.
+    pub(super) fn start_at(
+        program: &Program,
+        request: &Request,
+        terminal: OwnedFd,
+    ) -> io::Result<Self> {
+        let again = terminal.try_clone()?;
+        Self::start_with(program, request, [terminal.into(), again.into()])
+    }
+
+    fn start_with(
+        program: &Program,
+        request: &Request,
+        [stdout, stderr]: [Stdio; 2],
+    ) -> io::Result<Self> {
         let (mut socket, theirs) = UnixStream::pair()?;
         let child = program
             .helper()
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
             // The interrupt key of a terminal is for the program; the helper hears of it from there.
             .process_group(0)
             .spawn()?;
@@ -137,6 +171,17 @@ impl Helper {
         let helper = Self { child, socket: socket.try_clone()? };
         socket.write_all(&message)?;
         Ok(helper)
+    }
+
+    /// The program's end of the conversation.
+    pub(super) fn socket(&self) -> io::Result<UnixStream> {
+        self.socket.try_clone()
+    }
+
+    /// Kills it, and its container with it.
+    pub(super) fn kill(&self) -> io::Result<()> {
+        let process = Pid::from_raw(i32::try_from(self.child.id()).expect("numbers fit 32 bits"));
+        Ok(kill(process, Signal::SIGKILL)?)
     }
 
     /// Passes output on until the helper is gone. Returns what it said, and whether it was stopped.
@@ -189,7 +234,9 @@ fn fd(file: &Option<impl AsFd>) -> Option<BorrowedFd<'_>> {
 }
 
 /// Which of some files can be read, or have ended; none after a while.
-fn wait_for<const N: usize>(files: [Option<BorrowedFd<'_>>; N]) -> io::Result<[bool; N]> {
+pub(super) fn wait_for<const N: usize>(
+    files: [Option<BorrowedFd<'_>>; N],
+) -> io::Result<[bool; N]> {
     let mut waiting: Vec<_> =
         files.iter().flatten().map(|file| PollFd::new(*file, PollFlags::POLLIN)).collect();
     let look = PollTimeout::try_from(LOOK).expect("the pause is short");
@@ -202,7 +249,7 @@ fn wait_for<const N: usize>(files: [Option<BorrowedFd<'_>>; N]) -> io::Result<[b
 }
 
 /// Reads once; at the end, there is no file any more.
-fn read(file: &mut Option<impl io::Read>, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read(file: &mut Option<impl io::Read>, buffer: &mut [u8]) -> io::Result<usize> {
     let Some(open) = file else { return Ok(0) };
     let count = match open.read(buffer) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),

@@ -60,6 +60,8 @@ pub(super) struct RunRequest {
     pub(super) directory: Utf8PathBuf,
     /// Whether the host's network is shared.
     pub(super) network: bool,
+    /// Whether its files are a terminal, which becomes that of its session.
+    pub(super) terminal: bool,
     /// Whether it installs packages.
     pub(super) packages: bool,
     /// What it may use.

@@ -42,7 +42,7 @@ pub(super) fn attempt(
     };
     let mut log = CellLog::create(&begun.log, &mut on_news)
         .map_err(|source| MillError::Files { path: begun.log.clone(), source })?;
-    let mut work = Work::new(context, run, cell, begun.id);
+    let mut work = Work::new(context, cell, Some((run, begun.id)));
     let done = work.run(pinned, &mut log);
     let end = end(done, &work, &mut log)?;
     context.store.finish_attempt(

@@ -134,6 +134,18 @@ pub(super) fn container(
     }
 }
 
+/// The same container for a person: the command that it would have run, and the container with a
+/// shell in its place.
+pub(super) fn shell(container: Container) -> (Vec<String>, Container) {
+    const SHELL: &str = "if command -v bash >/dev/null; then exec bash -i; else exec sh -i; fi";
+    // What stands before is this program's own script.
+    let command = container.command.iter().skip(4).cloned().collect();
+    let words = ["sh", "-c", SHELL].map(str::to_owned).to_vec();
+    let mut environment = container.environment;
+    environment.push(("PS1".to_owned(), "wheelmill:\\w$ ".to_owned()));
+    (command, Container { command: words, environment, ..container })
+}
+
 /// What leads programs to the toolchain.
 pub(super) fn toolchain_variables(base: &[(String, String)]) -> Vec<(String, String)> {
     let cuda = paths::CUDA;

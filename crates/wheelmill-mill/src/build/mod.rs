@@ -9,6 +9,7 @@ mod judge;
 mod listener;
 mod log;
 mod progress;
+mod shell;
 mod source;
 mod tree;
 mod work;
@@ -28,6 +29,8 @@ use crate::plan::{CellState, Plan, PlannedCell};
 use crate::planner::spec;
 use crate::preflight::{Check, CheckState};
 use crate::unchecked::not_checked;
+pub use shell::{Shell, ShellError};
+
 use context::AttemptContext;
 use work::Pinned;
 
@@ -165,13 +168,21 @@ impl Mill {
             }) {
                 same
             } else {
-                let version = cell.cell.version.as_ref();
-                crate::fetch::pin(&cell.recipe, version, cell.cell.python, index)
-                    .map_err(|source| self.source_error(&cell.cell.package, source))?
+                self.pin_cell(cell, index)?
             };
             pinned.push(Some(source));
         }
         Ok(pinned)
+    }
+
+    /// Pins the source of a cell that can be built.
+    fn pin_cell(&self, cell: &PlannedCell, index: &Index<'_>) -> Result<Pinned, MillError> {
+        if let Some(lock) = cell.ground.as_ref().and_then(|ground| ground.lock.as_ref()) {
+            return Ok((lock.version.clone(), lock.source.clone()));
+        }
+        let version = cell.cell.version.as_ref();
+        crate::fetch::pin(&cell.recipe, version, cell.cell.python, index)
+            .map_err(|source| self.source_error(&cell.cell.package, source))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
-use wheelmill_engine::{Base, EngineError, Environment, Exit, Prepared};
+use wheelmill_engine::{Base, Container, EngineError, Environment, Exit, Prepared};
 use wheelmill_model::{ByteSize, CellKey, DigestBuilder, Phase, RunId, Version};
 use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_store::{AttemptId, NewWheel, StoreError, StoredWheel};
@@ -39,6 +39,29 @@ pub(super) enum Done {
     Stored(Box<StoredWheel>),
 }
 
+/// What a cell is built from, once it is there.
+struct Ready {
+    lock: Lock,
+    environment: Environment,
+    /// Whether the source is as a failed build, or another shell, left it.
+    used: bool,
+}
+
+/// A cell's container, ready for a person.
+pub(super) struct Opened {
+    pub(super) prepared: Prepared,
+    pub(super) container: Container,
+    /// What the build would run.
+    pub(super) command: Vec<String>,
+    /// Where the source lies on this machine.
+    pub(super) source: Utf8PathBuf,
+    /// Whether it is as a failed build, or another shell, left it.
+    pub(super) used: bool,
+    /// Keeps builds of the cell out.
+    #[expect(dead_code, reason = "held, not read")]
+    held: FolderLock,
+}
+
 /// What stops an attempt: the cell's own failure, or one of the store.
 pub(super) enum Stop {
     Cell(Box<CellError>),
@@ -70,10 +93,10 @@ pub(super) struct Measured {
 /// The work of one attempt.
 pub(super) struct Work<'a> {
     context: &'a AttemptContext<'a>,
-    run: &'a RunId,
     cell: &'a PlannedCell,
     ground: &'a Ground,
-    attempt: AttemptId,
+    /// The run and the attempt in the history; none for a shell, which is not part of it.
+    history: Option<(&'a RunId, AttemptId)>,
     folder: WorkFolder,
     budget: Budget,
     phase: Phase,
@@ -83,9 +106,8 @@ pub(super) struct Work<'a> {
 impl<'a> Work<'a> {
     pub(super) fn new(
         context: &'a AttemptContext<'a>,
-        run: &'a RunId,
         cell: &'a PlannedCell,
-        attempt: AttemptId,
+        history: Option<(&'a RunId, AttemptId)>,
     ) -> Self {
         let ground = cell.ground.as_ref().expect("a wanted cell has a ground");
         let digest = DigestBuilder::new("work")
@@ -94,15 +116,19 @@ impl<'a> Work<'a> {
             .finish();
         Self {
             context,
-            run,
             cell,
             ground,
-            attempt,
+            history,
             folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
             budget: compile::budget(&context.mill.settings, &context.mill.host, &cell.recipe),
             phase: Phase::Preflight,
             measured: Measured::default(),
         }
+    }
+
+    /// Where a shell's preparations are logged.
+    pub(super) fn shell_log(&self) -> Utf8PathBuf {
+        self.folder.path("shell.log")
     }
 
     /// What is known for a diagnosis.
@@ -117,41 +143,30 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Goes the whole way, holding the cell's folder, and leaves nothing big in it. What a failed
-    /// build left as its wheel stays, for whoever wants to look at it.
+    /// Goes the whole way, holding the cell's folder. What a failed build left stays, for whoever
+    /// wants to look at it; of one that went well nothing big does.
     pub(super) fn run(&mut self, pinned: Pinned, log: &mut CellLog<'_>) -> Result<Done, Stop> {
         let held = self.hold(log)?;
         let done = self.all(pinned, log);
-        if done.is_ok() {
-            self.folder.remove_all()?;
-        } else {
-            for name in ["src", "home", "scratch"] {
-                self.folder.remove(name)?;
+        match &done {
+            Ok(_) => self.folder.remove_all()?,
+            Err(Stop::Cell(error)) if error.is_cancelled() => {
+                for name in ["src", "home", "scratch"] {
+                    self.folder.remove(name)?;
+                }
             }
+            Err(_) => drop(self.folder.remove("scratch")?),
         }
         drop(held);
         done
     }
 
-    fn all(&mut self, (version, source): Pinned, log: &mut CellLog<'_>) -> Result<Done, Stop> {
-        self.begin(Phase::Preflight, log)?;
-        self.record("checks", &json!(self.context.checks))?;
-
-        self.begin(Phase::Fetch, log)?;
-        let base = self.base(log)?;
-        let composer = self.composer(&base);
-        self.bring_uv()?;
-        let foundation = self.prepare(&composer.foundation(), log)?;
-        let source = self.bring_source(&source, &foundation, log)?;
-
-        self.begin(Phase::Environment, log)?;
-        let lock = self.lock(&composer, version, source, &foundation, log)?;
-        let environment = composer.environment(&lock.requirements);
+    fn all(&mut self, pinned: Pinned, log: &mut CellLog<'_>) -> Result<Done, Stop> {
+        let Ready { lock, environment, .. } = self.make_ready(pinned, false, log)?;
         let key = self.key(&lock, &environment)?;
         if let Some(wheel) = self.context.store.wheel_for(&key).map_err(Stop::store)? {
             return Ok(Done::Stored(Box::new(wheel)));
         }
-        composer.write_lists(&lock.requirements)?;
         let prepared = self.prepare(&environment, log)?;
 
         self.begin(Phase::Compile, log)?;
@@ -165,13 +180,60 @@ impl<'a> Work<'a> {
         Ok(Done::Built(Box::new(stored), Box::new(verdict)))
     }
 
+    /// Makes everything ready for a person to work in the cell's container.
+    pub(super) fn open(&mut self, pinned: Pinned, log: &mut CellLog<'_>) -> Result<Opened, Stop> {
+        let held = self.hold(log)?;
+        let Ready { lock, environment, used } = self.make_ready(pinned, true, log)?;
+        let prepared = self.prepare(&environment, log)?;
+        for name in ["src", "out", "home"] {
+            fs_err::create_dir_all(self.folder.path(name))?;
+        }
+        let built = self.container(&lock, &prepared);
+        let (command, container) = compile::shell(built);
+        let source = self.folder.path("src");
+        Ok(Opened { prepared, container, command, source, used, held })
+    }
+
+    /// Everything up to the environment: the base, the source, and what both resolve to. With
+    /// `resume`, a source that is there is taken as it is.
+    fn make_ready(
+        &mut self,
+        (version, source): Pinned,
+        resume: bool,
+        log: &mut CellLog<'_>,
+    ) -> Result<Ready, Stop> {
+        self.begin(Phase::Preflight, log)?;
+        self.record("checks", &json!(self.context.checks))?;
+
+        self.begin(Phase::Fetch, log)?;
+        let base = self.base(log)?;
+        let composer = self.composer(&base);
+        self.bring_uv()?;
+        let foundation = self.prepare(&composer.foundation(), log)?;
+        let used = resume && self.ground.lock.is_some() && self.folder.path("src").is_dir();
+        let source = if used {
+            self.tell(log, "taking the source as it was left");
+            source
+        } else {
+            self.bring_source(&source, &foundation, log)?
+        };
+
+        self.begin(Phase::Environment, log)?;
+        let lock = self.lock(&composer, version, source, &foundation, log)?;
+        let environment = composer.environment(&lock.requirements);
+        composer.write_lists(&lock.requirements)?;
+        Ok(Ready { lock, environment, used })
+    }
+
     fn recipe(&self) -> &'a Recipe {
         &self.cell.recipe
     }
 
     fn begin(&mut self, phase: Phase, log: &mut CellLog<'_>) -> Result<(), Stop> {
         self.phase = phase;
-        self.context.store.begin_phase(self.attempt, phase).map_err(Stop::store)?;
+        if let Some((_, attempt)) = self.history {
+            self.context.store.begin_phase(attempt, phase).map_err(Stop::store)?;
+        }
         self.context.reporter.report(&Event::PhaseStarted { cell: self.cell.id.clone(), phase });
         log.begin_section();
         log.note(&format!("{phase} of {}", self.cell.id));
@@ -179,7 +241,8 @@ impl<'a> Work<'a> {
     }
 
     fn record(&self, kind: &str, detail: &serde_json::Value) -> Result<(), Stop> {
-        self.context.store.record(self.attempt, kind, detail).map_err(Stop::store)
+        let Some((_, attempt)) = self.history else { return Ok(()) };
+        self.context.store.record(attempt, kind, detail).map_err(Stop::store)
     }
 
     fn tell(&self, log: &mut CellLog<'_>, message: &str) {
@@ -301,7 +364,9 @@ impl<'a> Work<'a> {
         let digest = self.context.mill.engine.digest(environment)?;
         let recipe = &self.ground.recipe_digest;
         let key = lock::key(recipe, self.recipe(), &self.cell.cell, lock, &digest);
-        self.context.store.set_key(self.attempt, &key).map_err(Stop::store)?;
+        if let Some((_, attempt)) = self.history {
+            self.context.store.set_key(attempt, &key).map_err(Stop::store)?;
+        }
         Ok(key)
     }
 
@@ -317,19 +382,10 @@ impl<'a> Work<'a> {
         prepared: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<(), Stop> {
-        let (output, home) = (self.folder.fresh("out")?, self.folder.fresh("home")?);
-        let source = self.folder.path("src");
-        let folders = Folders { source: &source, output: &output, home: &home };
+        self.folder.fresh("out")?;
+        self.folder.fresh("home")?;
+        let container = self.container(lock, prepared);
         let AttemptContext { mill, cancel, .. } = *self.context;
-        let container = compile::container(
-            &lock.versioned(&self.cell.cell),
-            self.recipe(),
-            &self.ground.toolchain,
-            &prepared.environment,
-            folders,
-            self.budget,
-            &mill.settings.network,
-        );
         self.record("command", &json!({ "command": container.command, "jobs": self.budget.jobs }))?;
         let exit: Exit = mill.engine.run(prepared, &container, log, cancel)?;
         self.measured = Measured {
@@ -343,6 +399,20 @@ impl<'a> Work<'a> {
             return Err(error.into());
         }
         if exit.success() { Ok(()) } else { Err(CellError::Build(Box::new(exit)).into()) }
+    }
+
+    /// The container that builds the cell.
+    fn container(&self, lock: &Lock, prepared: &Prepared) -> Container {
+        let [source, output, home] = ["src", "out", "home"].map(|name| self.folder.path(name));
+        compile::container(
+            &lock.versioned(&self.cell.cell),
+            self.recipe(),
+            &self.ground.toolchain,
+            &prepared.environment,
+            Folders { source: &source, output: &output, home: &home },
+            self.budget,
+            &self.context.mill.settings.network,
+        )
     }
 
     fn judge(
@@ -385,13 +455,14 @@ impl<'a> Work<'a> {
         lock: &Lock,
         verdict: &Verdict,
     ) -> Result<StoredWheel, Stop> {
+        let (run, _) = self.history.expect("only builds store wheels");
         let new = NewWheel {
             key,
             cell: self.cell.id.clone(),
             spec: spec(&lock.versioned(&self.cell.cell)),
             verdict: json!(verdict),
             passed: verdict.passed,
-            run: self.run.clone(),
+            run: run.clone(),
         };
         let added = self.context.store.add_wheel(wheel, &new);
         let added = added.map_err(|source| Stop::NotKept(wheel.to_owned(), Box::new(source)))?;

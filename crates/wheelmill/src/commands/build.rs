@@ -56,7 +56,7 @@ pub(crate) fn build(args: &BuildArgs, session: &Session) -> Result<Ending, CliEr
     Ok(ending(&result))
 }
 
-fn reporter(session: &Session) -> Box<dyn Reporter> {
+pub(super) fn reporter(session: &Session) -> Box<dyn Reporter> {
     let printer = session.printer;
     if printer.quiet {
         Box::new(move |event: &Event| {

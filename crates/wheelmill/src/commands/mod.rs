@@ -10,5 +10,6 @@ pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod recipes;
 pub(crate) mod runs;
+pub(crate) mod shell;
 pub(crate) mod verify;
 pub(crate) mod wheels;

@@ -9,5 +9,6 @@ mod failures;
 mod interruptions;
 mod isolation;
 mod place;
+mod shell;
 mod users;
 mod wheels;

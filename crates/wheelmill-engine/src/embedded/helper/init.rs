@@ -124,6 +124,9 @@ fn execute(request: &RunRequest) -> Result<Infallible, Failure> {
     let program = request.command.first().map_or("", String::as_str);
     let named = || Operation::Execute(program.to_owned());
     setsid().during(named)?;
+    if request.terminal {
+        take_terminal().during(named)?;
+    }
     sys::reset_signals();
     chdir(request.directory.as_std_path())
         .during(|| Operation::Directory(request.directory.clone()))?;
@@ -152,6 +155,13 @@ fn execute(request: &RunRequest) -> Result<Infallible, Failure> {
         }
     }
     Err(errno).during(named)
+}
+
+/// Makes the terminal that is standard output the session's own, and standard input too.
+fn take_terminal() -> std::io::Result<()> {
+    let terminal = std::io::stdout();
+    rustix::process::ioctl_tiocsctty(&terminal)?;
+    Ok(nix::unistd::dup2_stdin(&terminal)?)
 }
 
 /// The files that a program's name may mean, in the order of trying.
