@@ -111,8 +111,9 @@ pub enum ErrorKind {
 impl MillError {
     /// Which exit code it asks for.
     #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::NotReady(checks) if checks.iter().all(Check::is_of_wishes) => ErrorKind::Usage,
             Self::NothingWished
             | Self::Recipe { .. }
             | Self::Matrix { .. }

@@ -1,15 +1,20 @@
 //! What a cell resolved to, so that later runs need no network and give the same wheel.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wheelmill_engine::Base;
 use wheelmill_model::{CellKey, Digest, DigestBuilder, Version};
 use wheelmill_recipe::{Cell, Recipe, Source};
+use wheelmill_wheel::Verdict;
 
 use crate::environment::Requirements;
 use crate::fetch::{PinError, PinnedSource, folder_digest};
 
 /// Changes when the meaning of a lock or of a key does.
 const FORMAT: &str = "1";
+
+/// The field of a kept verdict with the digest of the tests.
+const TESTS: &str = "tests";
 
 /// Everything of a cell that was chosen when it was first built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +47,25 @@ pub(crate) fn recipe_digest(recipe: &Recipe) -> Digest {
         }
     }
     DigestBuilder::new("recipe").field("json", json.to_string()).finish()
+}
+
+/// The tests of a recipe that decide whether a wheel is good.
+fn tests_digest(recipe: &Recipe) -> String {
+    let tests = serde_json::to_string(&recipe.test).expect("a recipe is plain data");
+    Digest::of(tests.as_bytes()).to_string()
+}
+
+/// A verdict as it is kept: with the tests that it was found by.
+pub(crate) fn judged_by(verdict: &Verdict, recipe: &Recipe) -> Value {
+    let mut kept = serde_json::to_value(verdict).expect("a verdict is plain data");
+    kept[TESTS] = Value::String(tests_digest(recipe));
+    kept
+}
+
+/// Whether a kept verdict was found by the tests that a recipe has now. One that does not tell is
+/// taken for good: it is of a version that kept none.
+pub(crate) fn is_judged_by(verdict: &Value, recipe: &Recipe) -> bool {
+    verdict.get(TESTS).and_then(Value::as_str).is_none_or(|tests| tests == tests_digest(recipe))
 }
 
 /// What a lock answers: a cell of a recipe on a base, and for a source that lies in a folder, what

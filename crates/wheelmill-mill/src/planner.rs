@@ -119,7 +119,8 @@ impl<'a> Planner<'a> {
         // A base that is not pinned has no digest, and so no key.
         let Ok(digest) = self.mill.engine.digest(&environment) else { return Ok(None) };
         let key = lock::key(&ground.recipe_digest, &self.recipe, cell, lock, &digest);
-        Ok(store.wheel_for(&key)?)
+        let held = store.wheel_for(&key)?;
+        Ok(held.filter(|wheel| lock::is_judged_by(&wheel.verdict, &self.recipe)))
     }
 
     fn expectation(&self, cell: &Cell) -> Option<std::time::Duration> {

@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Params, Transaction, params};
+use serde_json::Value;
 use wheelmill_model::{CellKey, Digest, PackageName, WheelFilename};
 
 use crate::columns::{Bytes, Moment, Text};
@@ -88,6 +89,19 @@ impl Store {
         self.database.read("look up a wheel", |transaction| {
             let held = self.wheel_of(transaction, key)?;
             Ok(held.filter(|wheel| wheel.passed && wheel.present))
+        })
+    }
+
+    /// Keeps a new verdict on a stored wheel, found good again by other tests.
+    ///
+    /// # Errors
+    /// There is no such wheel, or the database cannot be written.
+    pub fn set_verdict(&self, key: &CellKey, verdict: &Value) -> Result<StoredWheel, StoreError> {
+        self.database.write("keep a verdict", Durability::Power, |transaction| {
+            transaction
+                .prepare_cached("UPDATE wheels SET verdict = ?2 WHERE key = ?1")?
+                .execute(params![Text(key), verdict.to_string()])?;
+            Ok(self.wheel_of(transaction, key)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
         })
     }
 

@@ -17,6 +17,7 @@ pub struct Inspection {
     /// The file's name, taken apart.
     pub file_name: WheelFilename,
     /// Bytes of the file.
+    #[serde(rename = "size-bytes")]
     pub size: u64,
     /// SHA-256 of the file.
     pub digest: Digest,
@@ -29,6 +30,7 @@ pub struct Inspection {
     /// How many entries the archive has, folders included.
     pub entries: usize,
     /// Bytes of all entries when unpacked.
+    #[serde(rename = "unpacked-size-bytes")]
     pub unpacked_size: u64,
     /// The native modules and libraries, by path.
     pub modules: Vec<NativeModule>,
@@ -53,6 +55,7 @@ pub struct NativeModule {
     /// `torchsort.isotonic_cuda`.
     pub import_name: Option<String>,
     /// Bytes of the file.
+    #[serde(rename = "size-bytes")]
     pub size: u64,
     /// The machine it runs on.
     pub machine: Machine,

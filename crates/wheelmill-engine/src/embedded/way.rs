@@ -10,7 +10,7 @@ use super::layers::LayerStore;
 use super::process::{self, HelperError};
 use super::refusal::{Refusal, explain};
 use super::spec::Operation;
-use crate::{Cancel, Container, EngineError, Isolation, MemoryWatch, Prepared, Stream};
+use crate::{Cancel, Container, EngineError, Isolation, MemoryWatch, Mount, Prepared, Stream};
 
 /// Names the folders of the host's root that cannot be changed in the container.
 const SCRIPT: &str = "for folder in /etc /opt /usr /var; do \
@@ -113,10 +113,15 @@ impl EmbeddedEngine {
             folder: "/opt/wheelmill".into(),
             environment: Vec::new(),
         };
-        let container = Container {
+        let mut container = Container {
             command: ["sh", "-c", SCRIPT].map(str::to_owned).to_vec(),
             ..Container::default()
         };
+        if !isolation.has_layers() {
+            // What steps make is shown in its place, which the host need not have.
+            let (source, target) = (scratch.path("upper"), root.folder.clone());
+            container.mounts.push(Mount { source, target, writable: true });
+        }
         let request = self
             .request(isolation, &container, &root, &scratch, layer.as_ref(), false)
             .map_err(|error| failed(&error))?;

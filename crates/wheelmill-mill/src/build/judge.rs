@@ -46,13 +46,13 @@ pub(super) fn only_wheel(folder: &Utf8Path) -> Result<Utf8PathBuf, JudgeError> {
     }
 }
 
-/// What a wheel's own files say about it.
+/// What a wheel's own files say about it, and whether it declares any dependency.
 pub(super) fn static_verdict(
     wheel: &Utf8Path,
     cell: &Cell,
     version: Option<&Version>,
     recipe: &Recipe,
-) -> Result<Verdict, JudgeError> {
+) -> Result<(Verdict, bool), JudgeError> {
     let scratch = wheel.parent().map(Utf8Path::to_owned);
     let options = InspectOptions { scratch, ..InspectOptions::default() };
     let inspection = wheelmill_wheel::inspect(wheel, &options).map_err(JudgeError::Wheel)?;
@@ -64,7 +64,23 @@ pub(super) fn static_verdict(
         architectures: cell.architectures.clone(),
         modules: recipe.test.modules.clone(),
     };
-    Ok(wheelmill_wheel::verify(&inspection, &expectation))
+    let declares = !inspection.metadata.requires_dist.is_empty();
+    Ok((wheelmill_wheel::verify(&inspection, &expectation), declares))
+}
+
+/// What it means for its users that a wheel needs a module that its build did not. `line` is what
+/// the test said of it.
+pub(super) fn missing(line: Option<&str>, declared: bool) -> NotChecked {
+    let module = line.and_then(|line| line.rsplit_once("the module ")).map(|(_, name)| name.trim());
+    let module = module.map_or_else(|| "a module".to_owned(), |name| format!("`{name}`"));
+    let declaration = match declared {
+        true => "; see that its metadata names it (Requires-Dist)",
+        false => {
+            "; its metadata names no dependency at all (Requires-Dist), so its users will get an ImportError"
+        }
+    };
+    let why = format!("it imports {module}, which is not in the build environment{declaration}");
+    NotChecked { what: "import".to_owned(), why }
 }
 
 /// What no check of ours can tell: whether the kernels compute what they should.
@@ -89,6 +105,8 @@ pub(super) enum Imported {
     Good,
     /// It could not be tried.
     NotChecked(NotChecked),
+    /// It needs a module that is not in the build environment; the log names it.
+    Missing,
     /// A module cannot be imported; the log says why.
     Failed(Box<Exit>),
 }
@@ -113,7 +131,7 @@ for name in sys.argv[1:]:
         inside = os.path.exists(f"/tmp/wheel/{top}") or top == name.split(".")[0]
         if inside:
             raise
-        print(f"wheelmill: {name} needs {error.name}, which is no build requirement", file=sys.stderr)
+        print(f"wheelmill: importing {name} needs the module {error.name}", file=sys.stderr)
         sys.exit(97)
     print(f"wheelmill: imported {name}")
 END
@@ -150,9 +168,7 @@ pub(super) fn import(
     match exit.code {
         _ if exit.cancelled => Err(JudgeError::Engine(EngineError::Cancelled)),
         0 => Ok(Imported::Good),
-        MISSING_DEPENDENCY => {
-            Ok(not_checked("a dependency of the wheel is not in the build environment"))
-        }
+        MISSING_DEPENDENCY => Ok(Imported::Missing),
         _ => Ok(Imported::Failed(Box::new(exit))),
     }
 }

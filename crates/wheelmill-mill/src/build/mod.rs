@@ -61,6 +61,9 @@ impl Mill {
     ) -> Result<RunResult, MillError> {
         let started = Instant::now();
         if plan.wanted().next().is_none() {
+            if !plan.cells.iter().all(|cell| matches!(cell.state, CellState::Impossible(_))) {
+                self.keep_newest(&Store::open(&self.settings.home)?)?;
+            }
             let cells = plan.cells.iter().map(settled).collect();
             return Ok(RunResult { run: None, cells, wall: started.elapsed(), cancelled: false });
         }
@@ -136,7 +139,10 @@ impl Mill {
                 hint: warning.hint.clone(),
             });
         }
-        let checks = self.preflight(plan);
+        let mut checks = self.preflight(plan);
+        if checks.iter().all(|check| check.state != CheckState::Problem) {
+            checks.extend(self.missing_torch(plan));
+        }
         for check in checks.iter().filter(|check| check.state == CheckState::Warning) {
             reporter.report(&Event::Warning {
                 cell: None,

@@ -164,10 +164,16 @@ impl<'a> Work<'a> {
     fn all(&mut self, pinned: Pinned, log: &mut CellLog<'_>) -> Result<Done, Stop> {
         let Ready { lock, environment, .. } = self.make_ready(pinned, false, log)?;
         let key = self.key(&lock, &environment)?;
-        if let Some(wheel) = self.context.store.wheel_for(&key).map_err(Stop::store)? {
-            return Ok(Done::Stored(Box::new(wheel)));
+        let held = self.context.store.wheel_for(&key).map_err(Stop::store)?;
+        if let Some(wheel) = &held
+            && lock::is_judged_by(&wheel.verdict, self.recipe())
+        {
+            return Ok(Done::Stored(Box::new(wheel.clone())));
         }
         let prepared = self.prepare(&environment, log)?;
+        if let Some(wheel) = held {
+            return self.judge_again(&wheel, &lock, &prepared, log);
+        }
 
         self.begin(Phase::Compile, log)?;
         self.compile(&lock, &prepared, log)?;
@@ -178,6 +184,24 @@ impl<'a> Work<'a> {
         self.begin(Phase::Store, log)?;
         let stored = self.store(&wheel, key, &lock, &verdict)?;
         Ok(Done::Built(Box::new(stored), Box::new(verdict)))
+    }
+
+    /// Judges a stored wheel by the tests that the recipe has now.
+    fn judge_again(
+        &mut self,
+        wheel: &StoredWheel,
+        lock: &Lock,
+        prepared: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<Done, Stop> {
+        self.begin(Phase::Verify, log)?;
+        self.tell(log, "the recipe's tests have changed since the stored wheel was judged");
+        let folder = self.folder.fresh("out")?;
+        fs_err::copy(&wheel.path, folder.join(wheel.file_name.as_str()))?;
+        let (_, verdict) = self.judge(lock.version.as_ref(), prepared, log)?;
+        let verdict = lock::judged_by(&verdict, self.recipe());
+        let judged = self.context.store.set_verdict(&wheel.key, &verdict).map_err(Stop::store)?;
+        Ok(Done::Stored(Box::new(judged)))
     }
 
     /// Makes everything ready for a person to work in the cell's container.
@@ -393,7 +417,17 @@ impl<'a> Work<'a> {
             exit_code: Some(exit.code),
             compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
         };
-        self.record("exit", &json!(exit))?;
+        self.record(
+            "exit",
+            &json!({
+                "code": exit.code,
+                "peak-memory-bytes": exit.peak_memory.map(|size| size.0),
+                "oom-kills": exit.oom_kills,
+                "memory-watch": exit.watch,
+                "wall-seconds": exit.wall.as_secs_f64(),
+                "cancelled": exit.cancelled,
+            }),
+        )?;
         // A log that has holes would lead every later look astray.
         if let Some(error) = log.take_error() {
             return Err(error.into());
@@ -422,7 +456,8 @@ impl<'a> Work<'a> {
         log: &mut CellLog<'_>,
     ) -> Result<(Utf8PathBuf, Verdict), Stop> {
         let wheel = judge::only_wheel(&self.folder.path("out"))?;
-        let mut verdict = judge::static_verdict(&wheel, &self.cell.cell, version, self.recipe())?;
+        let (mut verdict, declares) =
+            judge::static_verdict(&wheel, &self.cell.cell, version, self.recipe())?;
         for finding in &verdict.findings {
             log.note(&format!("{}: {}", finding.code, finding.message));
         }
@@ -441,6 +476,12 @@ impl<'a> Work<'a> {
         match judge::import(&test, log, self.context.cancel)? {
             Imported::Good => {}
             Imported::NotChecked(reason) => verdict.not_checked.push(reason),
+            Imported::Missing => {
+                let said = log.tail();
+                let line = said.iter().rfind(|line| line.contains(" needs the module "));
+                let missing = judge::missing(line.map(String::as_str), declares);
+                verdict.not_checked.push(missing);
+            }
             Imported::Failed(exit) => return Err(CellError::Import(exit).into()),
         }
         verdict.not_checked.push(judge::not_run_on_a_gpu());
@@ -460,7 +501,7 @@ impl<'a> Work<'a> {
             key,
             cell: self.cell.id.clone(),
             spec: spec(&lock.versioned(&self.cell.cell)),
-            verdict: json!(verdict),
+            verdict: lock::judged_by(verdict, self.recipe()),
             passed: verdict.passed,
             run: run.clone(),
         };

@@ -8,7 +8,7 @@ use wheelmill_recipe::{Cell, Recipe, Source};
 use super::network::ambient;
 use super::paths;
 use super::requirements::Requirements;
-use super::system::{self, Family, PythonNeed, Wanted};
+use super::system::{self, PythonNeed, Wanted};
 use super::toolchain::{Toolchain, Toolkit};
 use crate::host::Host;
 
@@ -108,6 +108,11 @@ impl Composer<'_> {
         )
     }
 
+    /// What the distribution would have to bring: nothing over a base of which only it knows.
+    pub(crate) fn missing_packages(&self) -> Vec<String> {
+        if self.on_host() { self.system().missing_in(Utf8Path::new("/")) } else { Vec::new() }
+    }
+
     /// The steps below everything of Python: enough to ask uv which versions fit, to clone and to
     /// patch.
     pub(crate) fn foundation(&self) -> Environment {
@@ -115,8 +120,8 @@ impl Composer<'_> {
         let system = self.system();
         if !self.on_host() || !system.all_in(Utf8Path::new("/")) {
             let (variables, mounts) = ambient(self.network);
-            let family = self.on_host().then(|| Family::of_root(Utf8Path::new("/"))).flatten();
-            steps.push(Step { ambient: variables, mounts, ..system.step(family) });
+            let root = self.on_host().then(|| Utf8Path::new("/"));
+            steps.push(Step { ambient: variables, mounts, ..system.step(root) });
         }
         if !self.on_host() || self.host.interpreter(self.cell.python).is_none() {
             steps.push(self.step(

@@ -191,24 +191,36 @@ fn spelled(text: &str, python: PythonVersion) -> String {
 impl Wanted {
     /// Whether a root has all of it, as far as files can tell.
     pub(crate) fn all_in(&self, root: &Utf8Path) -> bool {
+        self.missing_in(root).is_empty()
+    }
+
+    /// What a root lacks, as far as files can tell: packages by the names that its distribution
+    /// gives them, where that is known.
+    pub(crate) fn missing_in(&self, root: &Utf8Path) -> Vec<String> {
         let family = Family::of_root(root);
+        let column = family.and_then(|family| Family::ALL.iter().position(|of| *of == family));
+        let is_there = |file: &&str| root.join(spelled(file, self.python)).exists();
+        let things =
+            self.things.iter().filter(|thing| !thing.shown_by.iter().any(is_there)).map(|thing| {
+                let package = column.map_or(thing.name, |column| thing.packages[column]);
+                spelled(package, self.python)
+            });
         let of_things = |package: &String| {
             self.things.iter().any(|thing| {
                 thing.packages.iter().any(|name| spelled(name, self.python) == *package)
             })
         };
-        let others =
-            self.lists.iter().filter(|(of, _)| Some(*of) == family).flat_map(|(_, list)| list);
-        self.things.iter().all(|thing| {
-            thing.shown_by.iter().any(|file| root.join(spelled(file, self.python)).exists())
-        }) && others
-            .filter(|package| !of_things(package))
-            .all(|package| family == Some(Family::Debian) && debian_has(root, package))
+        let lists = self.lists.iter().filter(|(of, _)| Some(*of) == family);
+        let others = lists.flat_map(|(_, list)| list).filter(|package| {
+            let is_there = family == Some(Family::Debian) && debian_has(root, package);
+            !is_there && !of_things(package)
+        });
+        things.chain(others.cloned()).collect()
     }
 
-    /// The step that brings what is missing, by whichever package manager the base has. Where that
-    /// is known, the step is named after the packages.
-    pub(crate) fn step(&self, family: Option<Family>) -> Step {
+    /// The step that brings what is missing, by whichever package manager the base has. Over a root
+    /// that can be looked at, it is named after what that lacks.
+    pub(crate) fn step(&self, missing_on: Option<&Utf8Path>) -> Step {
         let mut environment: Vec<(String, String)> = self
             .lists
             .iter()
@@ -219,10 +231,9 @@ impl Wanted {
         if self.whole_python {
             environment.push(("PYTHON".to_owned(), self.python.to_string()));
         }
-        let packages = self.lists.iter().find(|(of, _)| Some(*of) == family);
-        let names: Vec<&str> = match packages {
-            Some((_, packages)) => packages.iter().map(String::as_str).collect(),
-            None => self.things.iter().map(|thing| thing.name).collect(),
+        let names = match missing_on {
+            Some(root) => self.missing_in(root),
+            None => self.things.iter().map(|thing| thing.name.to_owned()).collect(),
         };
         Step {
             title: format!("system packages: {}", names.join(", ")),

@@ -164,7 +164,7 @@ fn near(releases: &[Release], version: &Version) -> Vec<Version> {
     versions[place.saturating_sub(NEIGHBOURS)..end].iter().map(|&near| near.clone()).collect()
 }
 
-/// `; it has 0.1.8 and 0.1.9; the newest is 0.1.10`.
+/// `; next to it are 0.1.8 and 0.1.9; the newest is 0.1.10`.
 fn others(near: &[Version], newest: Option<&Version>) -> String {
     let names: Vec<String> = near.iter().map(ToString::to_string).collect();
     let newest = newest
@@ -172,8 +172,8 @@ fn others(near: &[Version], newest: Option<&Version>) -> String {
         .map(|newest| format!("; the newest is {newest}"));
     let near = match &names[..] {
         [] => String::new(),
-        [one] => format!("; it has {one}"),
-        [some @ .., last] => format!("; it has {} and {last}", some.join(", ")),
+        [one] => format!("; next to it is {one}"),
+        [some @ .., last] => format!("; next to it are {} and {last}", some.join(", ")),
     };
     near + &newest.unwrap_or_default()
 }

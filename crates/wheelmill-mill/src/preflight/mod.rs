@@ -3,7 +3,7 @@
 mod machine;
 mod outside;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -42,6 +42,12 @@ pub struct Check {
 }
 
 impl Check {
+    /// Whether it is of something that the user named, not of the machine or the network.
+    #[must_use]
+    pub fn is_of_wishes(&self) -> bool {
+        matches!(self.code, "source" | "torch")
+    }
+
     fn new(code: &'static str, state: CheckState, message: String, fix: Option<&str>) -> Self {
         Self { code, state, message, fix: fix.map(str::to_owned) }
     }
@@ -60,6 +66,7 @@ impl Mill {
             Some(check) => vec![check],
             None => machine::engine(self.engine.as_ref()),
         };
+        checks.extend(self.packages(plan));
         checks.extend(machine::unwritable(&self.settings.home, "WHEELMILL_HOME"));
         checks.push(machine::disk(&self.settings.cache, self.environments(plan)));
         checks.push(machine::disk(&self.settings.home, 0));
@@ -102,6 +109,41 @@ impl Mill {
         checks.extend(outside::bases(self, plan));
         checks.extend(outside::pythons(self, plan, &client));
         checks
+    }
+
+    /// Where containers have no layers, what builds need of the distribution must be there.
+    fn packages(&self, plan: &Plan) -> Option<Check> {
+        let isolation = self.engine.probe().isolation?;
+        if isolation.has_layers() {
+            return None;
+        }
+        let missing: BTreeSet<String> = plan
+            .wanted()
+            .filter_map(|cell| {
+                let ground = cell.ground.as_ref()?;
+                let base = &ground.base;
+                Some(self.composer(&cell.cell, &cell.recipe, ground, base).missing_packages())
+            })
+            .flatten()
+            .collect();
+        if missing.is_empty() {
+            return None;
+        }
+        let missing = missing.into_iter().collect::<Vec<_>>().join(" ");
+        let message = format!(
+            "this machine lacks {missing}, and the isolation `{isolation}` lets builds install nothing"
+        );
+        let fix = format!("have an administrator install them: {missing}");
+        Some(Check::new("packages", CheckState::Problem, message, Some(&fix)))
+    }
+
+    /// What of the versions of torch in a plan is not on the index: those that the facts do not tell
+    /// of, and single patch releases.
+    pub(crate) fn missing_torch(&self, plan: &Plan) -> Vec<Check> {
+        let Ok(client) = Client::new(&self.settings.network) else { return Vec::new() };
+        let index = Index::new(&client, &self.settings.network);
+        let checks = outside::torch(plan, &index).into_iter();
+        checks.filter(|check| check.state == CheckState::Problem).collect()
     }
 
     /// How many toolchains would have to be made. Cells for one base, Python and set of

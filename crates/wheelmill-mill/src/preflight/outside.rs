@@ -122,9 +122,14 @@ pub(super) fn torch(plan: &Plan, index: &Index<'_>) -> Vec<Check> {
             let message = format!("torch {torch} is on {}", index.address());
             return Check::new("torch", CheckState::Ok, message, None);
         }
-        let newest = versions.iter().rfind(|version| !version.any_prerelease());
         let message = format!("there is no torch {torch} on {}", index.address());
-        let fix = newest.map(|newest| format!("the newest is torch {newest}"));
+        let released = || versions.iter().filter(|version| !version.any_prerelease());
+        let series = TorchVersion { patch: None, ..torch };
+        let of_series = released().rfind(|version| series.matches(version));
+        let fix = match (of_series, released().next_back()) {
+            (Some(nearest), _) => Some(format!("the newest of that series is torch {nearest}")),
+            (None, newest) => newest.map(|newest| format!("the newest is torch {newest}")),
+        };
         Check::new("torch", CheckState::Problem, message, fix.as_deref())
     };
     wanted.into_iter().map(check).collect()

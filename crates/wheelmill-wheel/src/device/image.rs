@@ -58,8 +58,10 @@ pub struct Image {
     /// How it is packed.
     pub compression: Compression,
     /// Bytes in the file. Images that were packed together each give the size of the whole.
+    #[serde(rename = "packed-size-bytes")]
     pub packed_size: u64,
     /// Bytes once unpacked.
+    #[serde(rename = "size-bytes")]
     pub size: u64,
     /// The version its header gives: of the PTX language for PTX, of the cubin format for cubins.
     pub version: (u16, u16),

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use wheelmill_engine::{DaemonEngine, DaemonSettings, EngineKind, Isolation};
-use wheelmill_mill::{Mill, MillError, MillSettings};
+use wheelmill_engine::{Base, DaemonEngine, DaemonSettings, EngineKind, Isolation};
+use wheelmill_mill::{Bases, Mill, MillError, MillSettings};
 use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings, PythonVersion, TorchVersion};
 use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, Project};
 
@@ -116,9 +116,12 @@ fn mill_settings(
         build.cpus.map(|cpus| CpuCount(f64::from(cpus.get())))
     })?;
     let cache = session.cache()?;
-    let (engine, sockets) = engine(args, session, &cache)?;
+    let isolation = session.setting(args.isolation, environment::ISOLATION, |_| None)?;
+    let (engine, sockets) = engine(args, session, isolation, &cache)?;
     let command_line: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let bases = bases(args.base.as_ref(), session)?;
+    fits(engine, isolation, &bases)?;
     let offline = args.offline || session.switch(environment::OFFLINE)?;
     Ok(MillSettings {
         home: session.home()?,
@@ -132,8 +135,8 @@ fn mill_settings(
         network: session.environment.network(offline),
         engine,
         sockets,
-        isolation: session.setting(args.isolation, environment::ISOLATION, |_| None)?,
-        bases: bases(args.base.as_ref(), session)?,
+        isolation,
+        bases,
         memory: session.setting(args.memory, environment::MEMORY, |build| build.memory)?,
         cpus: cpus.map(|CpuCount(cpus)| cpus),
         refresh: args.refresh,
@@ -159,15 +162,38 @@ fn kept_options(command_line: &[String]) -> Vec<(String, String)> {
     options
 }
 
+/// Whether what was chosen can be had together.
+fn fits(engine: EngineKind, isolation: Option<Isolation>, bases: &Bases) -> Result<(), CliError> {
+    let Some(isolation) = isolation else { return Ok(()) };
+    if engine != EngineKind::Embedded {
+        let message = format!("`--isolation` is for the embedded engine, and {engine} is chosen");
+        return Err(
+            CliError::usage(message).hint("leave `--isolation` out, or add `--engine embedded`")
+        );
+    }
+    let images = bases.by_cuda.values().chain(&bases.default);
+    let image = images.into_iter().find(|base| !matches!(base, Base::Host { .. }));
+    match image {
+        Some(image) if !isolation.has_layers() => Err(CliError::usage(format!(
+            "the base `{image}` needs the isolation `overlay`, and `{isolation}` is chosen"
+        ))
+        .hint("leave one of the two out")),
+        _ => Ok(()),
+    }
+}
+
 /// The engine, and where it may answer.
 fn engine(
     args: &CellArgs,
     session: &Session,
+    isolation: Option<Isolation>,
     cache: &Utf8Path,
 ) -> Result<(EngineKind, Vec<Utf8PathBuf>), CliError> {
     let wish =
         session.setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?;
     let kind = match wish.map_or_else(EngineWish::default, |EngineArg(wish)| wish) {
+        // Whoever chooses an isolation means the engine that has several.
+        EngineWish::Auto if isolation.is_some() => EngineKind::Embedded,
         EngineWish::Auto => best_engine(session, cache),
         EngineWish::Embedded => EngineKind::Embedded,
         EngineWish::Docker => EngineKind::Docker,

@@ -77,8 +77,7 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
 /// As a build would end: what does not exist was asked for wrongly, all else is the machine's.
 fn ending(checks: Option<&[Check]>) -> Ending {
     let problems = checks.into_iter().flatten().filter(|check| check.state == CheckState::Problem);
-    let (wishes, machine): (Vec<_>, Vec<_>) =
-        problems.partition(|check| matches!(check.code, "source" | "torch"));
+    let (wishes, machine): (Vec<_>, Vec<_>) = problems.partition(|check| check.is_of_wishes());
     match (machine.is_empty(), wishes.is_empty()) {
         (false, _) => Ending::NotReady,
         (true, false) => Ending::Usage,

@@ -78,3 +78,37 @@ fn the_plan_shows_what_is_there_and_what_would_be_done() {
     assert!(!check.stdout.contains("CHECK"), "{}", check.stdout);
     assert!(check.stderr.contains("nothing is to be built"), "{}", check.stderr);
 }
+
+#[test]
+fn a_stored_wheel_is_judged_again_when_the_recipes_tests_change() {
+    let place = Place::with("");
+    assert_eq!(place.build("").expect(0).cell()["outcome"], "built");
+    let file = place.path().join("wheelmill.toml");
+    let recipe = fs_err::read_to_string(&file).unwrap();
+    let change = |from: &str, to: &str| fs_err::write(&file, recipe.replace(from, to)).unwrap();
+
+    change("modules = [\"tinycuda\"]", "modules = [\"tinycuda._other\"]");
+    let failed = place.build("").expect(1).cell();
+    assert_eq!(failed["failure"]["cause"], "verdict-failed", "{failed}");
+
+    change("imports = [\"tinycuda\"]", "imports = [\"tinycuda\", \"json\"]");
+    let cell = place.build("").expect(0).cell();
+    assert_eq!(cell["outcome"], "stored", "nothing is compiled again: {cell}");
+    let log = fs_err::read_to_string(cell["log"].as_str().unwrap()).unwrap();
+    assert!(log.contains("imported json") && !log.contains("compile of"), "{log}");
+    // From now on the new tests are those that it was judged by.
+    assert!(place.build("").expect(0).cell()["log"].is_null());
+}
+
+#[test]
+fn of_several_wheels_of_one_cell_the_newest_is_meant() {
+    let place = Place::with("");
+    place.build("").expect(0);
+    let code = place.path().join("tinycuda/tiny.cu");
+    let text = fs_err::read_to_string(&code).unwrap();
+    fs_err::write(&code, text + "\n__global__ void another(float *x) { x[0] = 2; }\n").unwrap();
+    let second = place.build("").expect(0).cell();
+    assert_eq!(second["outcome"], "built", "{second}");
+    let path = place.run("wheels where tinycuda").expect(0).stdout;
+    assert_eq!(path.trim(), second["wheel"]["path"].as_str().unwrap());
+}

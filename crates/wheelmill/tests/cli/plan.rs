@@ -106,7 +106,7 @@ fn a_check_asks_for_what_the_cells_need() {
     let (state, message) = found(&checks("tinycuda==0.1"), "source");
     assert!(state == "ok" && message.contains("tinycuda 0.1 is on "), "{message}");
     let (state, message) = found(&checks("tinycuda==0.2"), "source");
-    assert!(state == "problem" && message.contains("version 0.2; it has 0.1"), "{message}");
+    assert!(state == "problem" && message.contains("version 0.2; next to it is 0.1"), "{message}");
 
     let with_base = checks(&format!("tinycuda==0.1 --base {nobody}/cuda:13.0"));
     let (state, message) = found(&with_base, "base");

@@ -1,11 +1,12 @@
 //! Showing one thing in two places, the second time with fewer rights.
 
-use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
+use nix::sys::stat::Mode;
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::sys::{self, MOUNT_NO_DEVICES, MOUNT_NO_SUID, MOUNT_READ_ONLY};
@@ -72,11 +73,9 @@ fn unescape(text: &str) -> String {
         .fold(text.to_owned(), |text, (code, character)| text.replace(code, character))
 }
 
-/// Opens what is mounted on a path of the host.
+/// Opens what is mounted on a path of the host; only its name, which needs no right to read it.
 pub(super) fn open_mounted(path: &Path) -> nix::Result<OwnedFd> {
-    let file = File::open(path)
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(nix::libc::EIO)))?;
-    Ok(file.into())
+    open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// A path by which the kernel finds what a descriptor names, whatever links lead there.

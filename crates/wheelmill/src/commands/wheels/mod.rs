@@ -78,16 +78,20 @@ fn line(wheel: &StoredWheel) -> String {
     format!("\n{}  {}", wheel.digest.short(), wheel.cell)
 }
 
-/// The one wheel that a text names. What is several by cell may be one by content.
+/// The one wheel that a text names. What is several by cell may be one by content, and of several
+/// of one cell the newest is meant: a source that lies in a folder changes.
 fn find_one(store: Option<&Store>, text: &str) -> Result<StoredWheel, CliError> {
-    let mut found = find(store, text)?;
-    let first = found.swap_remove(0);
-    let others: Vec<&StoredWheel> =
-        found.iter().filter(|wheel| wheel.digest != first.digest).collect();
-    if others.is_empty() {
-        return Ok(first);
+    let mut candidates: Vec<StoredWheel> = Vec::new();
+    // The newest of each package come first.
+    for wheel in find(store, text)? {
+        let same = |other: &StoredWheel| other.digest == wheel.digest || other.cell == wheel.cell;
+        if !candidates.iter().any(same) {
+            candidates.push(wheel);
+        }
     }
-    let candidates: Vec<String> = std::iter::once(&first).chain(others).map(line).collect();
-    Err(CliError::usage(format!("`{text}` may be any of:{}", candidates.concat()))
-        .hint(HOW_TO_NAME))
+    if let [_] = candidates[..] {
+        return Ok(candidates.remove(0));
+    }
+    let lines: String = candidates.iter().map(line).collect();
+    Err(CliError::usage(format!("`{text}` may be any of:{lines}")).hint(HOW_TO_NAME))
 }
