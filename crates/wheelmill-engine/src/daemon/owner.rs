@@ -20,11 +20,11 @@ pub(super) const OWNER: &str = "dev.wheelmill.owner";
 /// The label that names the step that an image, or a part of one, belongs to.
 pub(super) const STEP: &str = "dev.wheelmill.step";
 
-/// This process, by a name that no other ever has: the boot, the number, and the moment of its
-/// start.
+/// This process, by a name that no other ever has: the boot, the namespace in which numbers are
+/// given, the number, and the moment of its start.
 pub(super) fn this_process() -> String {
     let pid = std::process::id();
-    format!("{} {pid} {}", boot(), started(pid).unwrap_or_default())
+    format!("{} {pid} {}", numbering(), started(pid).unwrap_or_default())
 }
 
 /// Removes containers, and parts of images, of processes that are gone.
@@ -90,21 +90,20 @@ pub(super) fn remove(connection: &Connection, container: &str) -> Result<(), Eng
     })
 }
 
-/// Whether a process that made a container on this machine, in this boot, has ended. Of others
-/// nothing is known.
+/// Whether a process that was given its number here, in this boot, has ended. Of others nothing is
+/// known: programs in several containers may share one daemon.
 fn is_gone(owner: &str) -> bool {
-    let mut words = owner.split(' ');
-    let (Some(boot_then), Some(pid), Some(started_then)) =
-        (words.next(), words.next().and_then(|pid| pid.parse().ok()), words.next())
-    else {
-        return false;
-    };
-    boot_then == boot() && started(pid).as_deref() != Some(started_then)
+    let Some((numbering_then, rest)) = owner.split_once(' ') else { return false };
+    let Some((pid, started_then)) = rest.split_once(' ') else { return false };
+    let Ok(pid) = pid.parse() else { return false };
+    numbering_then == numbering() && started(pid).as_deref() != Some(started_then)
 }
 
-fn boot() -> String {
-    let id = fs_err::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
+/// What gives processes their numbers: the boot of the machine, and the namespace in it.
+fn numbering() -> String {
+    let boot = fs_err::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = fs_err::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{}/{}", boot.trim(), namespace.display())
 }
 
 /// When a process started, proc_pid_stat(5); none when there is no such process.
@@ -121,8 +120,8 @@ mod tests {
     #[test]
     fn only_a_process_that_has_ended_is_gone() {
         assert!(!is_gone(&this_process()));
-        assert!(is_gone(&format!("{} {} 1", boot(), std::process::id())));
-        assert!(!is_gone("another-boot 1 1"));
+        assert!(is_gone(&format!("{} {} 1", numbering(), std::process::id())));
+        assert!(!is_gone("another-boot/pid:[1] 1 1"));
         assert!(!is_gone("nonsense"));
     }
 }

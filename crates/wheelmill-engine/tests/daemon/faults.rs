@@ -68,7 +68,8 @@ fn what_a_killed_program_left_is_removed_by_the_next() {
     let image = prepare(&engine(&daemon), &base, Vec::new()).0.unwrap().layers[0].clone();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let mut dead = Command::new("true").stdout(Stdio::null()).spawn().unwrap();
-    let owner = format!("{} {} 1", boot.trim(), dead.id());
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap();
+    let owner = format!("{}/{} {} 1", boot.trim(), namespace.display(), dead.id());
     dead.wait().unwrap();
     let start = |owner: &str| {
         let label = format!("dev.wheelmill.owner={owner}");
@@ -87,7 +88,7 @@ fn what_a_killed_program_left_is_removed_by_the_next() {
             .remove(0)
     };
     let left = start(&owner);
-    let of_another_machine = start("another-boot 1 1");
+    let of_another_container = start(&format!("{}/pid:[7] 1 1", boot.trim()));
     let of_somebody = daemon
         .says(&["run", "--detach", "--network", "none", image.as_str(), "sleep", "600"])
         .remove(0);
@@ -98,6 +99,6 @@ fn what_a_killed_program_left_is_removed_by_the_next() {
         there = daemon.says(&["ps", "--all", "--quiet", "--no-trunc"]);
     }
     assert!(!there.contains(&left), "it is still there");
-    assert!(there.contains(&of_another_machine) && there.contains(&of_somebody));
-    drop(daemon.says(&["rm", "--force", &of_another_machine, &of_somebody]));
+    assert!(there.contains(&of_another_container) && there.contains(&of_somebody));
+    drop(daemon.says(&["rm", "--force", &of_another_container, &of_somebody]));
 }
