@@ -19,15 +19,19 @@ use wheelmill_model::ByteSize;
 
 use super::connection::{Connection, cancelled};
 use super::failure::gone;
-use super::memory::PeakFile;
+use super::memory::{Figures, MemoryGroup};
 use super::owner::{self, OWNER};
 use super::traits::Traits;
 use crate::{
     Cancel, Container, EngineError, Exit, MemoryWatch, OutputSink, Prepared, Stream, Terminal,
 };
 
+/// How often, and how long apart, a state that is no state of Docker's is looked at again.
+const LOOKS: u32 = 40;
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// How often the peak of memory is read.
-const SAMPLE: Duration = Duration::from_millis(500);
+const SAMPLE: Duration = Duration::from_millis(100);
 
 /// Capabilities that a container's root keeps where it stands for the caller: what unpacking files
 /// takes. Where the caller has a number of his own in the container, none is needed.
@@ -48,8 +52,8 @@ impl Run<'_> {
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError> {
-        self.run_with(self.wish(), cancel, async |docker, id, peak| {
-            self.follow(docker, id, output, peak).await
+        self.run_with(self.wish(), cancel, async |docker, id, figures| {
+            self.follow(docker, id, output, figures).await
         })
     }
 
@@ -75,15 +79,15 @@ impl Run<'_> {
         &self,
         wish: ContainerCreateBody,
         cancel: &Cancel,
-        follow: impl AsyncFnOnce(&Docker, &str, &mut Option<u64>) -> Result<ContainerState, EngineError>,
+        follow: impl AsyncFnOnce(&Docker, &str, &mut Figures) -> Result<ContainerState, EngineError>,
     ) -> Result<Exit, EngineError> {
         let started = Instant::now();
         let made = self.connection.ask(async |docker| docker.create_container(None, wish).await)?;
         let _removed = Removed { connection: self.connection, id: &made.id };
-        let mut peak = None;
+        let mut figures = Figures::default();
         let followed = self.connection.with(async |docker| {
             tokio::select! {
-                state = follow(&docker, &made.id, &mut peak) => state.map(Some),
+                state = follow(&docker, &made.id, &mut figures) => state.map(Some),
                 () = cancelled(cancel) => Ok(None),
             }
         })?;
@@ -93,9 +97,13 @@ impl Run<'_> {
         let code = state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or(137);
         Ok(Exit {
             code,
-            peak_memory: peak.map(ByteSize),
-            oom_kills: u64::from(state.oom_killed.unwrap_or(false)),
-            watch: if peak.is_some() { MemoryWatch::Cgroup } else { MemoryWatch::None },
+            peak_memory: figures.peak.map(ByteSize),
+            // The daemon knows that there was one; the last look may have come before it.
+            oom_kills: figures.kills.max(u64::from(state.oom_killed.unwrap_or(false))),
+            watch: match figures.peak {
+                Some(_) => MemoryWatch::Cgroup,
+                None => MemoryWatch::None,
+            },
             wall: started.elapsed(),
             cancelled: is_cancelled,
         })
@@ -107,7 +115,7 @@ impl Run<'_> {
         docker: &Docker,
         id: &str,
         output: &mut dyn OutputSink,
-        peak: &mut Option<u64>,
+        figures: &mut Figures,
     ) -> Result<ContainerState, EngineError> {
         let gone = |error| gone(self.connection, error);
         let streams = AttachContainerOptionsBuilder::default();
@@ -116,10 +124,10 @@ impl Run<'_> {
             docker.attach_container(id, Some(streams)).await.map_err(gone)?;
         docker.start_container(id, None::<StartContainerOptions>).await.map_err(gone)?;
         let pid = self.state(docker, id).await?.pid;
-        let file = pid.filter(|pid| *pid > 0).and_then(PeakFile::of);
+        let group = pid.filter(|pid| *pid > 0).and_then(MemoryGroup::of);
         let mut sample = || {
-            if let Some(seen) = file.as_ref().and_then(PeakFile::read) {
-                *peak = (*peak).max(Some(seen));
+            if let Some(group) = &group {
+                *figures = group.read(*figures);
             }
         };
         let mut clock = tokio::time::interval(SAMPLE);
@@ -158,12 +166,15 @@ impl Run<'_> {
     }
 
     async fn state(&self, docker: &Docker, id: &str) -> Result<ContainerState, EngineError> {
-        match docker.inspect_container(id, None::<InspectContainerOptions>).await {
-            Ok(found) => Ok(found.state.unwrap_or_default()),
-            // Podman has a state `stopped`, before it has cleaned up, that Docker has not.
-            Err(Error::JsonDataError { .. }) => Ok(ContainerState::default()),
-            Err(error) => Err(gone(self.connection, error)),
+        for _ in 0..LOOKS {
+            match docker.inspect_container(id, None::<InspectContainerOptions>).await {
+                Ok(found) => return Ok(found.state.unwrap_or_default()),
+                // Podman has a state `stopped`, before it has cleaned up, that Docker has not.
+                Err(Error::JsonDataError { .. }) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(error) => return Err(gone(self.connection, error)),
+            }
         }
+        Ok(ContainerState::default())
     }
 
     /// What the daemon is asked for.

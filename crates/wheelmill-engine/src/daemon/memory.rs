@@ -2,28 +2,49 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// The file with a container's peak of memory. The daemon's own statistics have no peak under the
-/// unified hierarchy, and Podman's have none at all; the files can be read by everybody.
+/// The control group of a container. The daemon's own statistics have no peak under the unified
+/// hierarchy, and Podman's have none at all; the files can be read by everybody.
 #[derive(Debug)]
-pub(super) struct PeakFile(Utf8PathBuf);
+pub(super) struct MemoryGroup {
+    peak: Utf8PathBuf,
+    events: Utf8PathBuf,
+}
 
-impl PeakFile {
-    /// The file for the group of a process.
+/// What a control group has counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Figures {
+    /// The most memory held so far, in bytes.
+    pub(super) peak: Option<u64>,
+    /// How many processes the kernel has killed for memory.
+    pub(super) kills: u64,
+}
+
+impl MemoryGroup {
+    /// The group of a process.
     pub(super) fn of(pid: i64) -> Option<Self> {
         let groups = fs_err::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let (old, unified) = paths(&groups);
-        let old = old.map(|group| format!("memory/{group}/memory.max_usage_in_bytes"));
-        let unified = unified.map(|group| format!("{group}/memory.peak"));
-        old.into_iter()
-            .chain(unified)
-            .map(|path| Utf8Path::new("/sys/fs/cgroup").join(path))
-            .find(|path| path.is_file())
-            .map(Self)
+        let root = Utf8Path::new("/sys/fs/cgroup");
+        let old = old.map(|group| {
+            let folder = root.join("memory").join(group);
+            (folder.join("memory.max_usage_in_bytes"), folder.join("memory.oom_control"))
+        });
+        let unified = unified.map(|group| {
+            let folder = root.join(group);
+            (folder.join("memory.peak"), folder.join("memory.events"))
+        });
+        let found = old.into_iter().chain(unified).find(|(peak, _)| peak.is_file());
+        found.map(|(peak, events)| Self { peak, events })
     }
 
-    /// The peak so far, in bytes.
-    pub(super) fn read(&self) -> Option<u64> {
-        fs_err::read_to_string(&self.0).ok()?.trim().parse().ok()
+    /// Adds what is counted now to what was seen before. A group that is gone adds nothing.
+    pub(super) fn read(&self, before: Figures) -> Figures {
+        let text = |path: &Utf8Path| fs_err::read_to_string(path).ok();
+        let peak = text(&self.peak).and_then(|text| text.trim().parse().ok());
+        let kills = text(&self.events).and_then(|text| {
+            text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+        });
+        Figures { peak: before.peak.max(peak), kills: before.kills.max(kills.unwrap_or(0)) }
     }
 }
 

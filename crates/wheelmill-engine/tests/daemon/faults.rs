@@ -10,7 +10,7 @@ use wheelmill_engine::{
 };
 use wheelmill_model::NetworkSettings;
 
-use crate::support::{engine, prepare, run, shell, write_root};
+use crate::support::{engine, prepare, run, shell, step, write_root};
 use testkit::{Daemon, DaemonProgram};
 
 #[test]
@@ -56,6 +56,31 @@ fn a_daemon_that_stops_under_a_build_is_an_error_and_the_next_build_works() {
     let second = engine(&daemon);
     let prepared = prepare(&second, &base, Vec::new()).0.unwrap();
     assert_eq!(run(&second, &prepared, &shell("echo again")).stdout, "again\n");
+}
+
+#[test]
+fn a_container_that_somebody_kills_or_an_image_that_is_gone_ends_the_build_and_not_the_next() {
+    let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
+    let root = daemon.path().join("root.tar");
+    write_root(&root);
+    let engine = engine(&daemon);
+    let base = engine.pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let steps = || vec![step("a step", "mkdir -p /opt/x; echo made > /opt/x/file")];
+    let prepared = prepare(&engine, &base, steps()).0.unwrap();
+    let mut sink = |_: Stream, _: &[u8]| {
+        let running = daemon.says(&["ps", "--quiet"]);
+        drop(daemon.says(&["kill", &running[0]]));
+    };
+    let killed = shell("echo ready; sleep 600");
+    let exit = engine.run(&prepared, &killed, &mut sink, &Cancel::new()).unwrap();
+    assert_eq!((exit.code, exit.cancelled, exit.oom_kills), (137, false, 0), "{exit:?}");
+
+    drop(daemon.says(&["rmi", "--force", prepared.layers[0].as_str()]));
+    let mut sink = |_: Stream, _: &[u8]| {};
+    let error = engine.run(&prepared, &shell("true"), &mut sink, &Cancel::new()).unwrap_err();
+    assert!(error.to_string().contains("No such image"), "{error}");
+    let again = prepare(&engine, &base, steps()).0.unwrap();
+    assert_eq!(run(&engine, &again, &shell("cat /opt/x/file")).stdout, "made\n");
 }
 
 /// The owner of a container is a process; here one that has ended.
