@@ -7,7 +7,9 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use wheelmill_model::Digest;
 
-use crate::{Base, Cancel, Container, EngineError, Environment, Exit, Isolation, OutputSink, Step};
+use crate::{
+    Base, Cancel, Container, EngineError, Environment, Exit, Hold, Isolation, OutputSink, Step,
+};
 
 /// The engines there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -100,6 +102,8 @@ pub struct Prepared {
     /// Variables that the base sets, such as the `PATH` of an image with its own compiler. What a
     /// step or container sets itself counts more.
     pub environment: Vec<(String, String)>,
+    /// Keeps all of it from being removed.
+    pub hold: Hold,
 }
 
 /// Told what an engine does while it prepares an environment.

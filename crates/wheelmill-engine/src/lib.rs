@@ -12,8 +12,10 @@ mod embedded;
 mod engine;
 mod environment;
 mod error;
+mod hold;
 pub mod image;
 mod isolation;
+mod lock;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
@@ -22,4 +24,5 @@ pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};
 pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};
 pub use environment::{Base, Environment, Step, StepInput};
 pub use error::EngineError;
+pub use hold::Hold;
 pub use isolation::Isolation;
