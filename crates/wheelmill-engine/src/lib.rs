@@ -8,6 +8,7 @@
 mod cancel;
 mod container;
 mod daemon;
+mod disk;
 mod embedded;
 mod engine;
 mod environment;
@@ -15,14 +16,17 @@ mod error;
 mod hold;
 pub mod image;
 mod isolation;
+mod kept;
 mod lock;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
 pub use daemon::{DaemonEngine, DaemonSettings};
+pub use disk::{DiskMeter, DiskUse};
 pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};
 pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};
 pub use environment::{Base, Environment, Step, StepInput};
 pub use error::EngineError;
 pub use hold::Hold;
 pub use isolation::Isolation;
+pub use kept::{Keeper, Kept, KeptKind, Removal};

@@ -44,6 +44,11 @@ pub(crate) fn try_alone(path: &Utf8Path) -> io::Result<Option<File>> {
     }
 }
 
+/// Whether somebody holds a lock; nothing is made or changed.
+pub(crate) fn is_held(path: &Utf8Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Notes in a lock that what it is for is used now, and what that is. Not worth failing for.
 pub(crate) fn note_use(file: &File, title: &str) {
     use std::io::Write as _;

@@ -22,7 +22,7 @@ use crate::{
 /// The engine that lets Docker or Podman run containers.
 #[derive(Debug)]
 pub struct DaemonEngine {
-    settings: DaemonSettings,
+    pub(super) settings: DaemonSettings,
     daemon: OnceLock<Daemon>,
 }
 
@@ -54,6 +54,13 @@ impl DaemonEngine {
         if let Some(daemon) = self.daemon.get() {
             return Ok(daemon);
         }
+        let (connection, traits) = self.connect()?;
+        owner::sweep(&connection)?;
+        Ok(self.daemon.get_or_init(|| Daemon { connection, traits }))
+    }
+
+    /// Finds the daemon, and changes nothing.
+    pub(super) fn connect(&self) -> Result<(Connection, Traits), EngineError> {
         let connection = Connection::find(self.settings.kind, &self.settings.sockets)?;
         let traits = Traits::ask(&connection)?;
         if !traits.is(self.settings.kind) {
@@ -63,8 +70,7 @@ impl DaemonEngine {
                 fix: "choose the engine that answers there with `--engine`".to_owned(),
             });
         }
-        owner::sweep(&connection)?;
-        Ok(self.daemon.get_or_init(|| Daemon { connection, traits }))
+        Ok((connection, traits))
     }
 
     /// Where the locks of images lie.

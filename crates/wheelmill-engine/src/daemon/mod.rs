@@ -11,6 +11,7 @@ mod container;
 mod dockerfile;
 mod engine;
 mod failure;
+mod kept;
 mod memory;
 mod owner;
 mod settings;

@@ -20,6 +20,9 @@ pub(super) const OWNER: &str = "dev.wheelmill.owner";
 /// The label that names the step that an image, or a part of one, belongs to.
 pub(super) const STEP: &str = "dev.wheelmill.step";
 
+/// The label that says what the step is that an image ends with.
+pub(super) const TITLE: &str = "dev.wheelmill.title";
+
 /// This process, by a name that no other ever has: the boot, the number, and the moment of its
 /// start.
 pub(super) fn this_process() -> String {
@@ -92,7 +95,7 @@ pub(super) fn remove(connection: &Connection, container: &str) -> Result<(), Eng
 
 /// Whether a process that made a container on this machine, in this boot, has ended. Of others
 /// nothing is known.
-fn is_gone(owner: &str) -> bool {
+pub(super) fn is_gone(owner: &str) -> bool {
     let mut words = owner.split(' ');
     let (Some(boot_then), Some(pid), Some(started_then)) =
         (words.next(), words.next().and_then(|pid| pid.parse().ok()), words.next())

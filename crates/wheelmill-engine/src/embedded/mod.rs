@@ -17,6 +17,7 @@ mod engine;
 mod errand;
 mod flat;
 mod helper;
+mod kept;
 mod layers;
 mod mode;
 mod prepare;
