@@ -2,7 +2,9 @@
 
 pub(crate) mod build;
 mod cells;
+pub(crate) mod clean;
 pub(crate) mod completions;
+mod confirm;
 mod findings;
 pub(crate) mod generate_docs;
 pub(crate) mod inspect;
