@@ -5,6 +5,7 @@
 //! one [`Container`] in such an environment, with its output live, its memory measured and its
 //! whole process tree gone at the end. Everything about Python, CUDA and wheels is the callers'.
 
+pub mod bootstrap;
 mod cancel;
 mod container;
 mod daemon;
@@ -18,6 +19,7 @@ pub mod image;
 mod isolation;
 mod kept;
 mod lock;
+mod tail;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};

@@ -10,7 +10,8 @@ use clap::builder::styling::AnsiColor;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, clean, completions, generate_docs, inspect, man, plan, recipes, runs, verify, wheels,
+    build, clean, completions, generate_docs, images, inspect, man, plan, recipes, runs, verify,
+    wheels,
 };
 use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
@@ -88,6 +89,7 @@ pub(crate) enum Command {
     Plan(plan::PlanArgs),
     Runs(runs::RunsArgs),
     Wheels(wheels::WheelsArgs),
+    Images(images::ImagesArgs),
     Clean(clean::CleanArgs),
     Recipes(recipes::RecipesArgs),
     Inspect(inspect::InspectArgs),
@@ -153,6 +155,7 @@ fn execute(cli: &Cli, printer: Printer) -> Result<Ending, CliError> {
         Command::Plan(args) => plan::plan(args, &session),
         Command::Runs(args) => runs::runs(args, &session),
         Command::Wheels(args) => wheels::wheels(args, &session),
+        Command::Images(args) => images::images(args, &session),
         Command::Clean(args) => clean::clean(args, &session),
         Command::Recipes(args) => recipes::recipes(args, &session),
         Command::Inspect(args) => inspect::inspect(args, &session),

@@ -29,7 +29,6 @@ mod scratch;
 mod settings;
 mod spec;
 mod system;
-mod tail;
 mod translate;
 mod way;
 

@@ -10,9 +10,9 @@ use super::engine::{EmbeddedEngine, exit};
 use super::layers::{LayerLock, NewLayer, Place, failed};
 use super::process;
 use super::system;
-use super::tail::TailSink;
 use super::way::Way;
 use crate::image::{self, LayerRequest, UnpackJob};
+use crate::tail::TailSink;
 use crate::{
     Base, Cancel, Container, EngineError, Environment, Hold, Limits, Mount, OutputSink,
     PrepareListener, Prepared, Step, lock,

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 mod confirm;
 mod findings;
 pub(crate) mod generate_docs;
+pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod plan;

@@ -13,16 +13,12 @@ fn debian() -> Utf8PathBuf {
     let folder = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
     let tar = folder.join("root.tar");
     if !tar.exists() {
-        let script = r#"
-            rm -rf "$1"; mkdir -p "$1"
-            debootstrap --variant=minbase --include=g++,python3,python3-dev,ca-certificates \
-                bookworm "$1/root" >"$1/log" 2>&1 || { tail -n 20 "$1/log" >&2; exit 1; }
-            rm -rf "$1"/root/var/cache/apt/archives/*.deb "$1"/root/var/lib/apt/lists/*
-            tar -C "$1/root" -cf "$1/root.tar.new" .
-            rm -rf "$1/root"; mv "$1/root.tar.new" "$1/root.tar"
-        "#;
-        let made = Command::new("sh").args(["-euc", script, "sh", folder.as_str()]).output();
-        let made = made.unwrap();
+        fs_err::create_dir_all(&folder).unwrap();
+        let made = Command::new(env!("CARGO_BIN_EXE_wheelmill"))
+            .args(["images", "bootstrap", "debian:bookworm", "--output", tar.as_str()])
+            .env("WHEELMILL_CACHE", &folder)
+            .output()
+            .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }
     tar

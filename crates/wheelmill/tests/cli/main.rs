@@ -5,6 +5,7 @@
 mod clean;
 mod fixture;
 mod help;
+mod images;
 mod mistakes;
 mod plan;
 mod runs;
