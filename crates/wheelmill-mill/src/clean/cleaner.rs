@@ -81,11 +81,35 @@ impl Cleaner {
         let mut items = Folders { home, cache, meter: DiskMeter::default() }
             .items()
             .map_err(|(path, source)| MillError::Files { path, source })?;
+        let (kept, not_looked_at) = self.ask()?;
+        items.extend(kept);
+        let mut sizes: HashMap<CleanKind, u64> = HashMap::new();
+        for item in &items {
+            *sizes.entry(item.kind).or_default() += item.size_bytes;
+        }
+        items
+            .sort_by_key(|item| std::cmp::Reverse((sizes[&item.kind], item.kind, item.size_bytes)));
+        Ok(Survey { items, not_looked_at })
+    }
+
+    /// The layers and images that engines keep, alone. Nothing is changed.
+    ///
+    /// # Errors
+    /// A folder of wheelmill's own cannot be read.
+    pub fn images(&self) -> Result<Survey, MillError> {
+        let (mut items, not_looked_at) = self.ask()?;
+        items.retain(|item| item.kind != CleanKind::Leftover);
+        Ok(Survey { items, not_looked_at })
+    }
+
+    /// What engines keep, and those of them that could not be asked.
+    fn ask(&self) -> Result<(Vec<CleanItem>, Vec<NotLookedAt>), MillError> {
+        let mut items = Vec::new();
         let mut not_looked_at = self.never_asked();
         for (number, keeper) in self.keepers.iter().enumerate() {
             let engine = keeper.kind();
             match keeper.kept() {
-                Ok(kept) => items.extend(kept.into_iter().map(|kept| item(number, kept))),
+                Ok(kept) => items.extend(kept.into_iter().map(|kept| item(number, engine, kept))),
                 Err(source) if engine == EngineKind::Embedded => {
                     return Err(MillError::Engine(source));
                 }
@@ -95,13 +119,7 @@ impl Cleaner {
                 Err(_) => {}
             }
         }
-        let mut sizes: HashMap<CleanKind, u64> = HashMap::new();
-        for item in &items {
-            *sizes.entry(item.kind).or_default() += item.size_bytes;
-        }
-        items
-            .sort_by_key(|item| std::cmp::Reverse((sizes[&item.kind], item.kind, item.size_bytes)));
-        Ok(Survey { items, not_looked_at })
+        Ok((items, not_looked_at))
     }
 
     /// Daemons that have built something here and are not to be asked.
@@ -170,7 +188,7 @@ impl Survey {
     }
 }
 
-fn item(number: usize, kept: Kept) -> CleanItem {
+fn item(number: usize, engine: EngineKind, kept: Kept) -> CleanItem {
     let kind = match kept.kind {
         KeptKind::Layer => CleanKind::Layer,
         KeptKind::BaseLayer | KeptKind::BaseImage => CleanKind::Base,
@@ -185,6 +203,7 @@ fn item(number: usize, kept: Kept) -> CleanItem {
     });
     CleanItem {
         kind,
+        engine: Some(engine),
         what,
         place: kept.id.clone(),
         size_bytes: kept.size.bytes,

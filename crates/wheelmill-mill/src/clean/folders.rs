@@ -112,6 +112,7 @@ impl Folders<'_> {
         let found = self.meter.measure(path);
         CleanItem {
             kind,
+            engine: None,
             what: what.to_owned(),
             place: path.to_string(),
             size_bytes: found.bytes,

@@ -29,6 +29,9 @@ pub struct NotLookedAt {
 pub struct CleanItem {
     /// What it is.
     pub kind: CleanKind,
+    /// The engine that keeps it, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineKind>,
     /// Which one, in words: `CUDA 13.0 and torch 2.11`.
     pub what: String,
     /// Where it lies: a path, or the name of an image.

@@ -67,12 +67,7 @@ struct Document<'a> {
 pub(crate) fn clean(args: &CleanArgs, session: &Session) -> Result<Ending, CliError> {
     let printer = session.printer;
     let budget = budget(args, session)?;
-    let cleaner = Cleaner::new(CleanSettings {
-        home: session.home()?,
-        cache: session.cache()?,
-        program: own_program()?,
-        daemons: daemons(args, session)?,
-    });
+    let cleaner = cleaner(args.engine, session)?;
     let survey = cleaner.survey()?;
     warn(&survey, session);
     let goes = budget.map(|budget| survey.over(budget, SystemTime::now())).unwrap_or_default();
@@ -134,6 +129,19 @@ pub(crate) fn clean(args: &CleanArgs, session: &Session) -> Result<Ending, CliEr
     Ok(ending)
 }
 
+/// What looks at everything, and at the images of the daemons that are meant.
+///
+/// # Errors
+/// A setting is wrong.
+pub(super) fn cleaner(engine: Option<EngineArg>, session: &Session) -> Result<Cleaner, CliError> {
+    Ok(Cleaner::new(CleanSettings {
+        home: session.home()?,
+        cache: session.cache()?,
+        program: own_program()?,
+        daemons: daemons(engine, session)?,
+    }))
+}
+
 /// What may stay: as typed, else as the first file says.
 fn budget(args: &CleanArgs, session: &Session) -> Result<Option<ByteSize>, CliError> {
     if args.all {
@@ -151,9 +159,9 @@ fn budget(args: &CleanArgs, session: &Session) -> Result<Option<ByteSize>, CliEr
 }
 
 /// The daemons that are asked for images.
-fn daemons(args: &CleanArgs, session: &Session) -> Result<Vec<DaemonPlace>, CliError> {
+fn daemons(engine: Option<EngineArg>, session: &Session) -> Result<Vec<DaemonPlace>, CliError> {
     let EngineArg(wish) = session
-        .setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?
+        .setting(engine, environment::ENGINE, |build| build.engine.map(EngineArg))?
         .unwrap_or(EngineArg(EngineWish::Auto));
     let place = |kind, chosen| {
         let sockets = sockets(kind, &session.environment);
@@ -171,7 +179,8 @@ fn daemons(args: &CleanArgs, session: &Session) -> Result<Vec<DaemonPlace>, CliE
     }
 }
 
-fn warn(survey: &Survey, session: &Session) {
+/// Tells what could not be looked at, or not wholly.
+pub(super) fn warn(survey: &Survey, session: &Session) {
     for NotLookedAt { engine, why } in &survey.not_looked_at {
         let hint = format!("its images may take room: `wheelmill clean --engine {engine}`");
         session.printer.warn(&format!("{engine} was not looked at: {why}"), Some(&hint));

@@ -199,6 +199,26 @@ fn a_killed_removal_leaves_nothing_that_looks_whole() {
 }
 
 #[test]
+fn layers_are_listed_by_what_they_are() {
+    let place = furnished();
+    let mut settings = Settings::clone_current();
+    settings.add_filter(r"\d{4}-\d\d-\d\d", "[LONG-AGO]");
+    settings.bind(|| {
+        assert_snapshot!(place.run("images ls"), @r"
+        exit: 0
+        ----- stdout
+        KIND   ENGINE       SIZE  LAST USED   ID            WHAT
+        layer  embedded  5.0 MiB  2 days ago  229a640afc1a  CUDA 13.0 and torch 2.11
+        layer  embedded  3.0 MiB  [LONG-AGO]  2eb76c811e7f  CUDA 12.8 and torch 2.9
+        ----- stderr
+        8.0 MiB in all
+        ");
+    });
+    let listed = document(&mut place.command("images ls --json"));
+    assert_eq!(listed["images"][0]["engine"], "embedded", "{listed}");
+}
+
+#[test]
 fn a_daemon_that_does_not_answer_is_not_taken_for_empty() {
     let place = furnished();
     let output = place

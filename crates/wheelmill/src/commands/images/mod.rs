@@ -1,13 +1,14 @@
-//! `wheelmill images`: what containers start from.
+//! `wheelmill images`: what containers start from: bases, and what was made on them.
 
 mod bootstrap;
+mod list;
 
 use clap::{Args, Subcommand};
 
 use crate::error::{CliError, Ending};
 use crate::settings::Session;
 
-/// The images that builds start from
+/// The layers and images that builds start from
 #[derive(Debug, Args)]
 pub(crate) struct ImagesArgs {
     #[command(subcommand)]
@@ -16,12 +17,14 @@ pub(crate) struct ImagesArgs {
 
 #[derive(Debug, Subcommand)]
 enum ImagesCommand {
+    Ls(list::ListArgs),
     Bootstrap(bootstrap::BootstrapArgs),
 }
 
 /// Does what was asked for.
 pub(crate) fn images(args: &ImagesArgs, session: &Session) -> Result<Ending, CliError> {
     match &args.command {
+        ImagesCommand::Ls(args) => list::list(args, session),
         ImagesCommand::Bootstrap(args) => bootstrap::bootstrap(args, session),
     }
 }
