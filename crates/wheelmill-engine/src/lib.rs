@@ -23,7 +23,7 @@ mod tail;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
-pub use daemon::{DaemonEngine, DaemonSettings};
+pub use daemon::{DaemonEngine, DaemonSettings, WrittenDockerfile};
 pub use disk::{DiskMeter, DiskUse};
 pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};
 pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};

@@ -12,6 +12,7 @@ mod cancellation;
 mod clean;
 mod defaults;
 mod diagnose;
+mod dockerfile;
 mod environment;
 mod error;
 mod event;

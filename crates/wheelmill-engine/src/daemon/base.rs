@@ -71,7 +71,7 @@ pub(super) fn bring(
 pub(super) const BASES: &str = "localhost/wheelmill/base";
 
 /// The name under which the image of a file is kept.
-fn archive_name(digest: &Digest) -> String {
+pub(super) fn archive_name(digest: &Digest) -> String {
     format!("{BASES}:{}", &digest.to_string()[..24])
 }
 

@@ -16,6 +16,8 @@ mod memory;
 mod owner;
 mod settings;
 mod traits;
+mod written;
 
 pub use engine::DaemonEngine;
 pub use settings::DaemonSettings;
+pub use written::WrittenDockerfile;

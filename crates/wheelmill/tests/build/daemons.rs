@@ -46,6 +46,25 @@ for entry in sorted(zipfile.ZipFile(sys.argv[1]).infolist(), key=lambda entry: e
     String::from_utf8(listed.stdout).unwrap()
 }
 
+/// What was built can be written down, with every file that is copied.
+fn dockerfile(place: &Place, variable: (&str, &str), engine: &str) {
+    let (base, folder) = (debian(), place.path().join("image"));
+    let mut command = place.command(&format!(
+        "images dockerfile tinycuda --cuda 13.0 --arch 9.0 --engine {engine} --base {base} \
+         --output {folder}"
+    ));
+    command.env(variable.0, variable.1);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = fs_err::read_to_string(folder.join("Dockerfile")).unwrap();
+    assert!(text.contains("FROM localhost/wheelmill/base:"), "{text}");
+    assert!(text.contains("# CUDA 13.0"), "{text}");
+    for copied in text.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let name = copied.split(' ').next().unwrap();
+        assert!(folder.join(name).is_file(), "{name}");
+    }
+}
+
 #[test]
 fn docker_podman_and_our_own_containers_give_the_same_wheel() {
     let place = || Place::with("");
@@ -57,7 +76,9 @@ fn docker_podman_and_our_own_containers_give_the_same_wheel() {
     ] {
         let Some(daemon) = Daemon::start(program) else { continue };
         let address = format!("unix://{}", daemon.socket());
-        assert_eq!(contents(&place(), Some((variable, &address)), name), own, "{name}");
+        let place = place();
+        assert_eq!(contents(&place, Some((variable, &address)), name), own, "{name}");
+        dockerfile(&place, (variable, &address), name);
         let left = daemon.says(&["ps", "--all", "--quiet"]);
         assert!(left.is_empty(), "{name} has containers left: {left:?}");
         let unnamed = daemon.says(&["images", "--quiet", "--filter", "dangling=true"]);

@@ -28,3 +28,12 @@ fn a_base_that_cannot_be_made_says_why() {
     ");
     assert_eq!(fs_err::read_to_string(there).unwrap(), "precious");
 }
+
+#[test]
+fn a_dockerfile_is_of_one_cell_that_was_built() {
+    let place = Place::new();
+    let several = place.run("images dockerfile torchsort==0.1.10 --cuda 13.0 --torch 2.10,2.11");
+    assert!(several.contains("one cell must be named"), "{several}");
+    let new = place.run("images dockerfile torchsort==0.1.10 --cuda 13.0 --torch 2.11");
+    assert!(new.contains("build it once") && new.starts_with("exit: 3"), "{new}");
+}

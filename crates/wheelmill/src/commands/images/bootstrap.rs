@@ -113,11 +113,6 @@ impl Lines {
 /// What went wrong, and what to do.
 fn told(error: EngineError, output: &Utf8PathBuf) -> CliError {
     match &error {
-        EngineError::Cancelled => CliError::new(Ending::Interrupted, error),
-        EngineError::Unable { fix, .. } => {
-            let fix = fix.clone();
-            CliError::new(Ending::NotReady, error).hint(fix)
-        }
         EngineError::Files { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
             CliError::usage(format!("`{output}` exists already"))
                 .hint("choose another file with `--output`, or remove it")
@@ -127,6 +122,18 @@ fn told(error: EngineError, output: &Utf8PathBuf) -> CliError {
             CliError::new(Ending::NotReady, error).hint(
                 "if the mirror cannot be reached, name another with `--mirror`, or set http_proxy",
             )
+        }
+        _ => engine_error(error),
+    }
+}
+
+/// An engine's failure, and what it says is to be done.
+pub(super) fn engine_error(error: EngineError) -> CliError {
+    match &error {
+        EngineError::Cancelled => CliError::new(Ending::Interrupted, error),
+        EngineError::Unable { fix, .. } => {
+            let fix = fix.clone();
+            CliError::new(Ending::NotReady, error).hint(fix)
         }
         _ => CliError::new(Ending::NotReady, error),
     }

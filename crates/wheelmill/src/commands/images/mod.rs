@@ -1,6 +1,7 @@
 //! `wheelmill images`: what containers start from: bases, and what was made on them.
 
 mod bootstrap;
+mod dockerfile;
 mod list;
 
 use clap::{Args, Subcommand};
@@ -18,6 +19,7 @@ pub(crate) struct ImagesArgs {
 #[derive(Debug, Subcommand)]
 enum ImagesCommand {
     Ls(list::ListArgs),
+    Dockerfile(Box<dockerfile::DockerfileArgs>),
     Bootstrap(bootstrap::BootstrapArgs),
 }
 
@@ -25,6 +27,7 @@ enum ImagesCommand {
 pub(crate) fn images(args: &ImagesArgs, session: &Session) -> Result<Ending, CliError> {
     match &args.command {
         ImagesCommand::Ls(args) => list::list(args, session),
+        ImagesCommand::Dockerfile(args) => dockerfile::dockerfile(args, session),
         ImagesCommand::Bootstrap(args) => bootstrap::bootstrap(args, session),
     }
 }
