@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use wheelmill_engine::{
-    Cancel, Container, EmbeddedEngine, EmbeddedSettings, Engine as _, Prepared, Stream, helper_main,
+    Cancel, Container, EmbeddedEngine, EmbeddedSettings, Engine as _, Hold, Prepared, Stream,
+    helper_main,
 };
 use wheelmill_model::{Digest, NetworkSettings};
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         layers: vec!["/".into()],
         folder: "/opt/wheelmill".into(),
         environment: Vec::new(),
+        hold: Hold::default(),
     };
     let container = |network: bool| {
         let container = Container {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use wheelmill_model::Digest;
 
 use crate::{
-    Base, Cancel, Container, EngineError, Environment, Exit, Isolation, OutputSink, Step, Terminal,
+    Base, Cancel, Container, EngineError, Environment, Exit, Hold, Isolation, OutputSink, Step,
+    Terminal,
 };
 
 /// The engines there are.
@@ -102,6 +103,8 @@ pub struct Prepared {
     /// Variables that the base sets, such as the `PATH` of an image with its own compiler. What a
     /// step or container sets itself counts more.
     pub environment: Vec<(String, String)>,
+    /// Keeps all of it from being removed.
+    pub hold: Hold,
 }
 
 /// Told what an engine does while it prepares an environment.

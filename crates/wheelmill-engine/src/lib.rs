@@ -5,23 +5,32 @@
 //! one [`Container`] in such an environment, with its output live, its memory measured and its
 //! whole process tree gone at the end. Everything about Python, CUDA and wheels is the callers'.
 
+pub mod bootstrap;
 mod cancel;
 mod container;
 mod daemon;
+mod disk;
 mod embedded;
 mod engine;
 mod environment;
 mod error;
+mod hold;
 pub mod image;
 mod isolation;
+mod kept;
+mod lock;
+mod tail;
 mod terminal;
 
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
-pub use daemon::{DaemonEngine, DaemonSettings};
+pub use daemon::{DaemonEngine, DaemonSettings, WrittenDockerfile};
+pub use disk::{DiskMeter, DiskUse};
 pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};
 pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};
 pub use environment::{Base, Environment, Step, StepInput};
 pub use error::EngineError;
+pub use hold::Hold;
 pub use isolation::Isolation;
+pub use kept::{Keeper, Kept, KeptKind, Removal};
 pub use terminal::Terminal;

@@ -38,7 +38,8 @@ impl Cancellation {
     }
 
     /// The part of it that an engine looks at.
-    pub(crate) const fn flag(&self) -> &Cancel {
+    #[must_use]
+    pub const fn flag(&self) -> &Cancel {
         &self.flag
     }
 }

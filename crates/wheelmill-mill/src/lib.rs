@@ -1,14 +1,18 @@
-//! The operations of wheelmill: plan and build. Owns the run and emits events.
+//! The operations of wheelmill: plan, build and clean. Owns the run and emits events.
 //!
 //! [`Mill::plan`] turns a wish into cells and says of each where it stands, from the store alone.
 //! [`Mill::build`] takes the wanted ones on their way: fetch, environment, compile, verify, store.
+//! [`Cleaner`] tells what all that takes of the disk, and removes what a budget lets go.
 //! What happens is told as [`Event`]s; how a cell ended is a [`CellResult`]; why it failed is a
 //! [`Failure`] with a [`Cause`].
 
 mod build;
+mod cache_use;
 mod cancellation;
+mod clean;
 mod defaults;
 mod diagnose;
+mod dockerfile;
 mod environment;
 mod error;
 mod event;
@@ -20,11 +24,15 @@ mod plan;
 mod planner;
 mod preflight;
 mod settings;
+mod tree;
 mod unchecked;
 mod warning;
 
 pub use build::{RunResult, Shell, ShellError};
 pub use cancellation::Cancellation;
+pub use clean::{
+    CleanItem, CleanKind, CleanSettings, CleanState, Cleaner, DaemonPlace, NotLookedAt, Survey,
+};
 pub use diagnose::{Cause, Failure};
 pub use error::{ErrorKind, MillError};
 pub use event::{CellOutcome, CellResult, Event, Progress, Reporter};

@@ -30,7 +30,7 @@ pub use catalogue::Catalogue;
 pub use cell::{Cell, Impossible, Planned};
 pub use error::{MatrixError, Mistake, MistakeKind, RecipeError};
 pub use matrix::{Axes, Machine, expand};
-pub use project::{BuildSection, MatrixSection, Project, StoreSection};
+pub use project::{BuildSection, CleanSection, MatrixSection, Project, StoreSection};
 pub use recipe::{Build, Jobs, Limits, Origin, Patch, Recipe, Source, SystemPackages, Test};
 pub use recipes::Recipes;
 pub use reference::reference_markdown;

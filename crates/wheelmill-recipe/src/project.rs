@@ -28,6 +28,8 @@ pub struct Project {
     pub build: BuildSection,
     /// Where wheels and history are kept.
     pub store: StoreSection,
+    /// What may stay on the disk.
+    pub clean: CleanSection,
     /// The set-up of the machine, as written.
     pub host: toml::Table,
     /// The recipes of the project, ready for use: those of its recipe files, and those that it
@@ -76,6 +78,13 @@ pub struct BuildSection {
 pub struct StoreSection {
     /// The folder; a relative one was anchored at the file's folder.
     pub path: Option<Utf8PathBuf>,
+}
+
+/// What may stay on the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CleanSection {
+    /// What everything that can be had again may take together.
+    pub budget: Option<ByteSize>,
 }
 
 impl MatrixSection {
@@ -138,6 +147,7 @@ impl Project {
                 base: table.build.base,
             },
             store: StoreSection { path: table.store.path.map(|path| document.folder().join(path)) },
+            clean: CleanSection { budget: table.clean.budget },
             host: table.host,
             recipes,
         })

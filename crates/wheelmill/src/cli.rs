@@ -10,7 +10,8 @@ use clap::builder::styling::AnsiColor;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, completions, generate_docs, inspect, man, plan, recipes, runs, shell, verify, wheels,
+    build, clean, completions, generate_docs, images, inspect, man, plan, recipes, runs, shell,
+    verify, wheels,
 };
 use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     Shell(shell::ShellArgs),
     Runs(runs::RunsArgs),
     Wheels(wheels::WheelsArgs),
+    Images(images::ImagesArgs),
+    Clean(clean::CleanArgs),
     Recipes(recipes::RecipesArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
@@ -154,6 +157,8 @@ fn execute(cli: &Cli, printer: Printer) -> Result<Ending, CliError> {
         Command::Shell(args) => shell::shell(args, &session),
         Command::Runs(args) => runs::runs(args, &session),
         Command::Wheels(args) => wheels::wheels(args, &session),
+        Command::Images(args) => images::images(args, &session),
+        Command::Clean(args) => clean::clean(args, &session),
         Command::Recipes(args) => recipes::recipes(args, &session),
         Command::Inspect(args) => inspect::inspect(args, &session),
         Command::Verify(args) => verify::verify(args, &session),

@@ -67,9 +67,12 @@ pub(super) fn bring(
     }
 }
 
-/// The name under which the image of a file is kept. No registry of others can ever serve it.
-fn archive_name(digest: &Digest) -> String {
-    format!("localhost/wheelmill/base:{}", &digest.to_string()[..24])
+/// Where images of files have their names. No registry of others can ever serve them.
+pub(super) const BASES: &str = "localhost/wheelmill/base";
+
+/// The name under which the image of a file is kept.
+pub(super) fn archive_name(digest: &Digest) -> String {
+    format!("{BASES}:{}", &digest.to_string()[..24])
 }
 
 fn pull(

@@ -16,13 +16,16 @@ use wheelmill_model::Digest;
 use super::connection::Connection;
 use super::dockerfile::{Content, Dockerfile};
 use super::failure::gone;
-use super::owner::{self, OWNER, STEP};
+use super::owner::{self, OWNER, STEP, TITLE};
 use super::traits::Traits;
 use crate::{Cancel, EngineError, Exit, MemoryWatch, OutputSink, Step, Stream};
 
-/// The name of the image that ends with a step. No registry of others can ever serve it.
+/// Where the images of steps have their names. No registry of others can ever serve them.
+pub(super) const ENVIRONMENTS: &str = "localhost/wheelmill/environment";
+
+/// The name of the image that ends with a step.
 pub(super) fn image_name(key: &Digest) -> String {
-    format!("localhost/wheelmill/environment:{}", &key.to_string()[..24])
+    format!("{ENVIRONMENTS}:{}", &key.to_string()[..24])
 }
 
 /// A step of which the image is to be built.
@@ -42,7 +45,11 @@ impl StepBuild<'_> {
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<(), EngineError> {
-        let labels = [(STEP, self.key.to_string()), (OWNER, owner::this_process())];
+        let labels = [
+            (STEP, self.key.to_string()),
+            (OWNER, owner::this_process()),
+            (TITLE, self.step.title.replace(['"', '\\', '$', '\n'], " ")),
+        ];
         let dockerfile = Dockerfile::new(self.step, self.from, &labels)?;
         let context = context(&dockerfile).map_err(|source| EngineError::Start {
             step: "pack what its image is built from".to_owned(),

@@ -35,10 +35,12 @@ pub(super) struct Dockerfile {
     pub(super) arguments: Vec<(String, String)>,
     /// How many instructions there are; the last runs the step.
     pub(super) instructions: usize,
+    /// Whether it is to be built without being told the values of arguments.
+    written_out: bool,
 }
 
 /// What a file of the context holds.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     Text(String),
     /// A file of this machine.
@@ -64,26 +66,49 @@ impl Dockerfile {
         }
         // Images may end with another user, who may install nothing.
         file.instruction("USER root");
+        file.add(step)?;
+        Ok(file)
+    }
+
+    /// Writes all steps down, for people and for `docker build`. Values of arguments stand in it.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub(super) fn whole(steps: &[Step], from: &str, about: &str) -> Result<Self, EngineError> {
+        let mut file = Self { written_out: true, ..Self::default() };
+        for line in about.lines() {
+            let _ = writeln!(file.text, "# {line}");
+        }
+        file.instruction(&format!("FROM {from}"));
+        file.instruction("USER root");
+        for step in steps {
+            let _ = writeln!(file.text, "\n# {}", step.title);
+            file.add(step)?;
+        }
+        Ok(file)
+    }
+
+    fn add(&mut self, step: &Step) -> Result<(), EngineError> {
         for (name, value) in &step.ambient {
-            file.argument(name, value)?;
+            self.argument(name, value)?;
         }
         let inputs = step.inputs.iter().map(|input| (&input.target, &input.source));
         let files = step.mounts.iter().filter(|mount| mount.source.is_file());
         let files = files.map(|mount| (&mount.target, &mount.source));
         for (target, source) in inputs.chain(files) {
-            file.copy(target, Content::File(source.clone()));
+            self.copy(target, Content::File(source.clone()));
         }
         let mut run = String::from("RUN ");
         for (name, value) in &step.environment {
             let _ = write!(run, "{name}={} \\\n    ", quoted(value));
         }
-        run.push_str(&file.command(step));
+        run.push_str(&self.command(step));
         let caches = step.mounts.iter().filter(|mount| mount.writable);
         for cache in caches {
             let _ = write!(run, " \\\n    && rm -rf {}", quoted(cache.target.as_str()));
         }
-        file.instruction(&run);
-        Ok(file)
+        self.instruction(&run);
+        Ok(())
     }
 
     fn instruction(&mut self, text: &str) {
@@ -94,6 +119,10 @@ impl Dockerfile {
 
     fn copy(&mut self, target: &Utf8Path, content: Content) {
         let name = target.file_name().unwrap_or("file").to_owned();
+        // Steps share files: what an earlier one has copied is there.
+        if self.files.contains(&(name.clone(), content.clone())) {
+            return;
+        }
         self.instruction(&format!("COPY {name} {target}"));
         self.files.push((name, content));
     }
@@ -113,7 +142,8 @@ impl Dockerfile {
                         .to_owned(),
                 });
             }
-            self.instruction(&format!("ARG {name}"));
+            let value = self.written_out.then(|| format!("={}", quoted(value)));
+            self.instruction(&format!("ARG {name}{}", value.unwrap_or_default()));
         }
         self.arguments.push((name.to_owned(), value.to_owned()));
         Ok(())

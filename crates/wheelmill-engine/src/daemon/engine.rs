@@ -2,9 +2,8 @@
 
 use std::fs::{File, TryLockError};
 use std::sync::OnceLock;
-use std::thread;
-use std::time::Duration;
 
+use camino::Utf8PathBuf;
 use wheelmill_model::Digest;
 
 use super::base;
@@ -16,17 +15,14 @@ use super::settings::DaemonSettings;
 use super::traits::Traits;
 use crate::image;
 use crate::{
-    Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Finding,
-    Isolation, OutputSink, PrepareListener, Prepared, Probe, Severity, Terminal,
+    Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Finding, Hold,
+    Isolation, OutputSink, PrepareListener, Prepared, Probe, Severity, Terminal, lock,
 };
-
-/// How often a lock that somebody else holds is tried.
-const LOCK_POLL: Duration = Duration::from_millis(50);
 
 /// The engine that lets Docker or Podman run containers.
 #[derive(Debug)]
 pub struct DaemonEngine {
-    settings: DaemonSettings,
+    pub(super) settings: DaemonSettings,
     daemon: OnceLock<Daemon>,
 }
 
@@ -58,6 +54,13 @@ impl DaemonEngine {
         if let Some(daemon) = self.daemon.get() {
             return Ok(daemon);
         }
+        let (connection, traits) = self.connect()?;
+        owner::sweep(&connection)?;
+        Ok(self.daemon.get_or_init(|| Daemon { connection, traits }))
+    }
+
+    /// Finds the daemon, and changes nothing.
+    pub(super) fn connect(&self) -> Result<(Connection, Traits), EngineError> {
         let connection = Connection::find(self.settings.kind, &self.settings.sockets)?;
         let traits = Traits::ask(&connection)?;
         if !traits.is(self.settings.kind) {
@@ -67,27 +70,49 @@ impl DaemonEngine {
                 fix: "choose the engine that answers there with `--engine`".to_owned(),
             });
         }
-        owner::sweep(&connection)?;
-        Ok(self.daemon.get_or_init(|| Daemon { connection, traits }))
+        Ok((connection, traits))
     }
 
-    /// Keeps other processes from making a step while this one does.
-    fn hold(&self, key: &Digest, cancel: &Cancel) -> Result<File, EngineError> {
-        let folder = self.settings.images.join("steps").join(self.settings.kind.as_str());
-        let path = folder.join(format!("{key}.lock"));
+    /// Where the locks of images lie.
+    pub(super) fn locks(&self) -> Utf8PathBuf {
+        self.settings.images.join("steps").join(self.settings.kind.as_str())
+    }
+
+    /// Takes the lock of a step's image: to use it with others, or alone to make it.
+    fn hold(
+        &self,
+        key: &Digest,
+        take: fn(&File) -> Result<(), TryLockError>,
+        cancel: &Cancel,
+    ) -> Result<File, EngineError> {
+        let folder = self.locks();
+        let path = folder.join(lock_name(key));
         let failed = |source| EngineError::Files { action: "lock", path: path.clone(), source };
         fs_err::create_dir_all(&folder).map_err(failed)?;
-        let file = File::create(&path).map_err(failed)?;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) if cancel.is_cancelled() => {
-                    return Err(EngineError::Cancelled);
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL),
-            }
+        lock::wait(&path, take, cancel).map_err(failed)?.ok_or(EngineError::Cancelled)
+    }
+
+    /// The lock of a step's image, and whether the image is there; with an image that is not, the
+    /// caller is the one who makes it.
+    fn find(
+        &self,
+        connection: &Connection,
+        key: &Digest,
+        cancel: &Cancel,
+    ) -> Result<(File, bool), EngineError> {
+        let name = image_name(key);
+        let shared = self.hold(key, File::try_lock_shared, cancel)?;
+        if base::inspect(connection, &name)?.is_some() {
+            return Ok((shared, true));
         }
+        drop(shared);
+        let alone = self.hold(key, File::try_lock, cancel)?;
+        if base::inspect(connection, &name)?.is_none() {
+            return Ok((alone, false));
+        }
+        // Somebody else has made it while we waited for the lock.
+        drop(alone);
+        Ok((self.hold(key, File::try_lock_shared, cancel)?, true))
     }
 
     /// The variables that an image sets, if the daemon has it.
@@ -102,6 +127,11 @@ impl DaemonEngine {
         };
         Ok(Some(variables.iter().filter_map(pair).collect()))
     }
+}
+
+/// The name of the lock of a step's image.
+pub(super) fn lock_name(key: &Digest) -> String {
+    format!("{key}.lock")
 }
 
 impl Engine for DaemonEngine {
@@ -184,11 +214,11 @@ impl Engine for DaemonEngine {
         let total = environment.steps.len();
         // The base is needed only by the first step that is not there.
         let mut image = None;
+        let mut held = Vec::new();
         for (index, step) in environment.steps.iter().enumerate() {
             let key = step.key(&digest);
             let name = image_name(&key);
-            let _held = self.hold(&key, cancel)?;
-            let is_there = base::inspect(connection, &name)?.is_some();
+            let (mut lock, is_there) = self.find(connection, &key, cancel)?;
             listener.step(index, total, step, is_there);
             if !is_there {
                 let from = match image {
@@ -197,7 +227,11 @@ impl Engine for DaemonEngine {
                 };
                 let build = StepBuild { connection, traits, step, key, from: &from };
                 build.run(listener.output(), cancel)?;
+                drop(lock);
+                lock = self.hold(&key, File::try_lock_shared, cancel)?;
             }
+            lock::note_use(&lock, &step.title);
+            held.push(lock);
             digest = key;
             image = Some(name);
         }
@@ -211,6 +245,7 @@ impl Engine for DaemonEngine {
             layers: vec![image.into()],
             folder: environment.folder.clone(),
             environment: environment_of_image,
+            hold: Hold::of(held),
         })
     }
 

@@ -11,11 +11,14 @@ mod container;
 mod dockerfile;
 mod engine;
 mod failure;
+mod kept;
 mod memory;
 mod owner;
 mod settings;
 mod terminal;
 mod traits;
+mod written;
 
 pub use engine::DaemonEngine;
 pub use settings::DaemonSettings;
+pub use written::WrittenDockerfile;

@@ -20,6 +20,9 @@ pub(super) const OWNER: &str = "dev.wheelmill.owner";
 /// The label that names the step that an image, or a part of one, belongs to.
 pub(super) const STEP: &str = "dev.wheelmill.step";
 
+/// The label that says what the step is that an image ends with.
+pub(super) const TITLE: &str = "dev.wheelmill.title";
+
 /// This process, by a name that no other ever has: the boot, the namespace in which numbers are
 /// given, the number, and the moment of its start.
 pub(super) fn this_process() -> String {
@@ -92,7 +95,7 @@ pub(super) fn remove(connection: &Connection, container: &str) -> Result<(), Eng
 
 /// Whether a process that was given its number here, in this boot, has ended. Of others nothing is
 /// known: programs in several containers may share one daemon.
-fn is_gone(owner: &str) -> bool {
+pub(super) fn is_gone(owner: &str) -> bool {
     let Some((numbering_then, rest)) = owner.split_once(' ') else { return false };
     let Some((pid, started_then)) = rest.split_once(' ') else { return false };
     let Ok(pid) = pid.parse() else { return false };

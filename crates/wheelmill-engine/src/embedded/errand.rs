@@ -11,7 +11,7 @@ use super::process::{self, HelperError};
 use super::program::Program;
 use super::spec::{Event, Request, Task};
 use crate::image::{UnpackJob, Unpacked, remove_tree};
-use crate::{Cancel, EngineError, Stream};
+use crate::{Cancel, DiskMeter, DiskUse, EngineError, Stream};
 
 /// Does what needs the rights of a container's root: here, or in a helper where there are other
 /// users.
@@ -34,6 +34,18 @@ impl Errands {
             Ok(_) => Err(io::ErrorKind::Interrupted.into()),
             Err(HelperError::Process(error)) => Err(error),
             Err(HelperError::Failed(failure)) => Err(failure.source()),
+        }
+    }
+
+    /// Measures a folder that a container wrote to.
+    pub(super) fn measure(&self, folder: &Utf8Path, meter: &mut DiskMeter) -> DiskUse {
+        let found = meter.measure(folder);
+        if found.unread.is_none() || !self.in_helper() {
+            return found;
+        }
+        match self.send(Task::Measure(folder.to_owned()), &Cancel::new()) {
+            Ok(Some(Event::Measured(measured))) => measured,
+            _ => found,
         }
     }
 

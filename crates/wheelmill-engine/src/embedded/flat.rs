@@ -4,7 +4,9 @@
 use super::engine::EmbeddedEngine;
 use super::layers::Place;
 use super::way::Way;
-use crate::{Base, Cancel, EngineError, Environment, Isolation, PrepareListener, Prepared, Step};
+use crate::{
+    Base, Cancel, EngineError, Environment, Hold, Isolation, PrepareListener, Prepared, Step,
+};
 
 impl EmbeddedEngine {
     /// Makes what is missing of an environment, in one piece.
@@ -23,6 +25,7 @@ impl EmbeddedEngine {
             layers: vec!["/".into()],
             folder: environment.folder.clone(),
             environment: Vec::new(),
+            hold: Hold::default(),
         };
         let steps = &environment.steps;
         let key = environment.digest()?;
@@ -34,7 +37,7 @@ impl EmbeddedEngine {
         let tell = |listener: &mut dyn PrepareListener, index: usize, step: &Step| {
             listener.step(index, steps.len(), step, cached);
         };
-        let _used = match place {
+        let used = match place {
             Place::Ready(lock) => {
                 for (index, step) in steps.iter().enumerate() {
                     tell(listener, index, step);
@@ -51,6 +54,9 @@ impl EmbeddedEngine {
                 way.layers.made(&key, lock, cancel)?
             }
         };
+        let titles: Vec<&str> = steps.iter().map(|step| step.title.as_str()).collect();
+        used.describe(&titles.join(", "));
+        prepared.hold = Hold::of(vec![used.into_file()]);
         prepared.digest = key;
         prepared.layers.push(way.layers.root(&key));
         Ok(prepared)

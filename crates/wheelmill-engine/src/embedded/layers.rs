@@ -14,17 +14,13 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::Digest;
 
 use super::errand::Errands;
-use crate::{Cancel, EngineError};
-
-/// How often a lock that somebody else holds is tried.
-const LOCK_POLL: Duration = Duration::from_millis(50);
+use crate::{Cancel, EngineError, lock};
 
 /// The name of the empty file in a layer that was made in its place and is whole.
 const FINISHED: &str = "finished";
@@ -42,6 +38,18 @@ pub(super) struct LayerStore {
 #[derive(Debug)]
 pub(super) struct LayerLock {
     file: File,
+}
+
+impl LayerLock {
+    /// Notes that the layer is used, and what it is.
+    pub(super) fn describe(&self, title: &str) {
+        lock::note_use(&self.file, title);
+    }
+
+    /// The lock itself, for whoever keeps it longer.
+    pub(super) fn into_file(self) -> File {
+        self.file
+    }
 }
 
 /// What is found of a layer.
@@ -111,40 +119,21 @@ impl LayerStore {
         cancel: &Cancel,
     ) -> Result<LayerLock, EngineError> {
         let lock = self.wait(key, File::try_lock_shared, cancel)?;
-        // When it was last used, for whoever frees space. Not worth failing for.
-        if let Err(error) = lock.file.set_modified(SystemTime::now()) {
-            tracing::debug!(%error, "could not note the use of a layer");
-        }
+        // When it was last used, for whoever frees space.
+        lock.describe("");
         Ok(lock)
     }
 
     fn wait(
         &self,
         key: &Digest,
-        lock: fn(&File) -> Result<(), TryLockError>,
+        take: fn(&File) -> Result<(), TryLockError>,
         cancel: &Cancel,
     ) -> Result<LayerLock, EngineError> {
         fs_err::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
         let path = self.folder.join(format!("{key}.lock"));
-        let file =
-            File::options().create(true).append(true).open(&path).map_err(failed("open", &path))?;
-        loop {
-            match lock(&file) {
-                Ok(()) => return Ok(LayerLock { file }),
-                Err(TryLockError::WouldBlock) if cancel.is_cancelled() => {
-                    return Err(EngineError::Cancelled);
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL),
-                Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-            }
-        }
-    }
-
-    fn open_lock(&self, key: &Digest) -> Result<(File, Utf8PathBuf), EngineError> {
-        fs_err::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
-        let path = self.folder.join(format!("{key}.lock"));
-        let file = File::options().create(true).append(true).open(&path);
-        Ok((file.map_err(failed("open", &path))?, path))
+        let file = lock::wait(&path, take, cancel).map_err(failed("lock", &path))?;
+        file.map(|file| LayerLock { file }).ok_or(EngineError::Cancelled)
     }
 
     /// Begins a layer. What somebody who was killed has left of it is removed.
@@ -165,20 +154,8 @@ impl LayerStore {
 
     /// Removes a layer that nobody uses; waits for nobody.
     pub(super) fn remove(&self, key: &Digest, errands: &Errands) -> Result<bool, EngineError> {
-        let (file, path) = self.open_lock(key)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(false),
-            Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-        }
-        // Under another name first: what is half removed must not look whole.
-        let (layer, doomed) = (self.layer(key), self.folder.join(format!("{key}.new")));
-        match fs_err::rename(&layer, &doomed) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            result => result.map_err(failed("remove", &layer))?,
-        }
-        errands.remove(&doomed).map_err(failed("remove", &layer))?;
-        Ok(true)
+        fs_err::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
+        remove(&self.layer(key), errands)
     }
 
     /// The layers that are there, and when each was last used.
@@ -287,7 +264,27 @@ impl Drop for NewLayer<'_> {
     }
 }
 
-fn failed(action: &'static str, path: &Utf8Path) -> impl FnOnce(io::Error) -> EngineError {
+/// Removes a layer that nobody uses, step's or image's; waits for nobody.
+pub(super) fn remove(layer: &Utf8Path, errands: &Errands) -> Result<bool, EngineError> {
+    let path = lock::beside(layer);
+    let Some(_held) = lock::try_alone(&path).map_err(failed("lock", &path))? else {
+        return Ok(false);
+    };
+    // Under another name first: what is half removed must not look whole.
+    let doomed = Utf8PathBuf::from(format!("{layer}.new"));
+    errands.remove(&doomed).map_err(failed("remove", &doomed))?;
+    match fs_err::rename(layer, &doomed) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        result => result.map_err(failed("remove", layer))?,
+    }
+    errands.remove(&doomed).map_err(failed("remove", layer))?;
+    Ok(true)
+}
+
+pub(super) fn failed(
+    action: &'static str,
+    path: &Utf8Path,
+) -> impl FnOnce(io::Error) -> EngineError {
     let path = path.to_owned();
     move |source| EngineError::Files { action, path, source }
 }

@@ -1,20 +1,21 @@
 //! Environments: a base, and steps that become layers on it.
 
+use std::fs::File;
 use std::path::Path;
 
 use camino::Utf8PathBuf;
 use wheelmill_model::{Digest, DigestBuilder};
 
 use super::engine::{EmbeddedEngine, exit};
-use super::layers::{LayerLock, NewLayer, Place};
+use super::layers::{LayerLock, NewLayer, Place, failed};
 use super::process;
 use super::system;
-use super::tail::TailSink;
 use super::way::Way;
 use crate::image::{self, LayerRequest, UnpackJob};
+use crate::tail::TailSink;
 use crate::{
-    Base, Cancel, Container, EngineError, Environment, Limits, Mount, OutputSink, PrepareListener,
-    Prepared, Step,
+    Base, Cancel, Container, EngineError, Environment, Hold, Limits, Mount, OutputSink,
+    PrepareListener, Prepared, Step, lock,
 };
 
 impl EmbeddedEngine {
@@ -30,10 +31,11 @@ impl EmbeddedEngine {
             return self.make_flat(way, environment, listener, cancel);
         }
         let base = environment.base.digest()?;
-        let layers = self.base_layers(&environment.base, listener, cancel)?;
+        let (layers, mut held) = self.base_layers(&environment.base, listener, cancel)?;
         let variables = self.base_environment(&environment.base, cancel)?;
         let folder = environment.folder.clone();
-        let mut prepared = Prepared { digest: base, layers, folder, environment: variables };
+        let hold = Hold::default();
+        let mut prepared = Prepared { digest: base, layers, folder, environment: variables, hold };
         // Layers that are built upon stay while others are made.
         let mut used = Vec::new();
         if self.mode.user_attributes() && environment.steps.iter().any(|step| step.system) {
@@ -47,7 +49,7 @@ impl EmbeddedEngine {
             let key = step.key(&prepared.digest);
             let place = way.layers.find(&key, cancel)?;
             listener.step(index, total, step, matches!(place, Place::Ready(_)));
-            used.push(match place {
+            let lock = match place {
                 Place::Ready(lock) => lock,
                 Place::Missing(lock) => {
                     let layer = way.layers.begin(&key, &self.errands)?;
@@ -57,22 +59,26 @@ impl EmbeddedEngine {
                     layer.finish()?;
                     way.layers.made(&key, lock, cancel)?
                 }
-            });
+            };
+            lock.describe(&step.title);
+            used.push(lock);
             prepared.digest = key;
             prepared.layers.push(way.layers.root(&key));
         }
+        held.extend(used.into_iter().map(LayerLock::into_file));
+        prepared.hold = Hold::of(held);
         Ok(prepared)
     }
 
-    /// The folders of a base, lowest first; the host's is `/`.
+    /// The folders of a base, lowest first, and what keeps them; the host's is `/`.
     fn base_layers(
         &self,
         base: &Base,
         listener: &mut dyn PrepareListener,
         cancel: &Cancel,
-    ) -> Result<Vec<Utf8PathBuf>, EngineError> {
+    ) -> Result<(Vec<Utf8PathBuf>, Vec<File>), EngineError> {
         if matches!(base, Base::Host { .. }) {
-            return Ok(vec![Utf8PathBuf::from("/")]);
+            return Ok((vec![Utf8PathBuf::from("/")], Vec::new()));
         }
         let request = LayerRequest {
             base,
@@ -83,7 +89,22 @@ impl EmbeddedEngine {
         };
         let mut progress = |done, total| listener.base_progress(base, done, total);
         let mut unpack = |job: &UnpackJob| self.errands.unpack(job, cancel);
-        image::layers_with(&request, &mut progress, &mut unpack)
+        loop {
+            let layers = image::layers_with(&request, &mut progress, &mut unpack)?;
+            let mut held = Vec::new();
+            for layer in &layers {
+                let lock = lock::beside(layer);
+                let file = lock::wait(&lock, File::try_lock_shared, cancel)
+                    .map_err(failed("lock", &lock))?;
+                let file = file.ok_or(EngineError::Cancelled)?;
+                lock::note_use(&file, &base.to_string());
+                held.push(file);
+            }
+            // Else somebody has removed one in the moment before the lock.
+            if layers.iter().all(|layer| layer.exists()) {
+                return Ok((layers, held));
+            }
+        }
     }
 
     /// The variables that a base wishes for.

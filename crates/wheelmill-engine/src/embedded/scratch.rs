@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::errand::Errands;
-use crate::EngineError;
+use crate::{EngineError, lock};
 
 const PREFIX: &str = "container-";
 
@@ -124,8 +124,13 @@ impl Drop for Scratch<'_> {
     }
 }
 
+/// Whether a container that lives has a folder.
+pub(super) fn is_alive(folder: &Utf8Path) -> bool {
+    lock::is_held(folder)
+}
+
 /// Locks a folder, if it is there and nobody else has.
-fn lock_folder(folder: &Utf8Path) -> io::Result<Option<File>> {
+pub(super) fn lock_folder(folder: &Utf8Path) -> io::Result<Option<File>> {
     let file = match File::open(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,

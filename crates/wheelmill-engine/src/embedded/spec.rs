@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
 use crate::image::{UnpackJob, Unpacked};
-use crate::{Isolation, Limits, MemoryWatch, Mount};
+use crate::{DiskUse, Isolation, Limits, MemoryWatch, Mount};
 
 /// What a helper is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub(super) enum Request {
 pub(super) enum Task {
     /// Remove a folder.
     Remove(Utf8PathBuf),
+    /// Measure a folder.
+    Measure(Utf8PathBuf),
     /// Unpack a layer of an image.
     Unpack(UnpackJob),
 }
@@ -94,6 +96,8 @@ pub(super) enum Event {
     Ended(Ended),
     /// The layer was unpacked.
     Unpacked(Unpacked),
+    /// The folder was measured.
+    Measured(DiskUse),
     /// The layer could not be unpacked: why.
     Refused(String),
 }

@@ -10,7 +10,9 @@ use super::layers::LayerStore;
 use super::process::{self, HelperError};
 use super::refusal::{Refusal, explain};
 use super::spec::Operation;
-use crate::{Cancel, Container, EngineError, Isolation, MemoryWatch, Mount, Prepared, Stream};
+use crate::{
+    Cancel, Container, EngineError, Hold, Isolation, MemoryWatch, Mount, Prepared, Stream,
+};
 
 /// Names the folders of the host's root that cannot be changed in the container.
 const SCRIPT: &str = "for folder in /etc /opt /usr /var; do \
@@ -112,6 +114,7 @@ impl EmbeddedEngine {
             layers: vec!["/".into()],
             folder: "/opt/wheelmill".into(),
             environment: Vec::new(),
+            hold: Hold::default(),
         };
         let mut container = Container {
             command: ["sh", "-c", SCRIPT].map(str::to_owned).to_vec(),

@@ -5,7 +5,8 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 
 use camino::Utf8PathBuf;
 use wheelmill_engine::{
-    Base, Cancel, Container, Engine as _, EngineError, Limits, Mount, StepInput,
+    Base, Cancel, Container, Engine as _, EngineError, Keeper as _, KeptKind, Limits, Mount,
+    Removal, StepInput,
 };
 use wheelmill_model::{ByteSize, Digest};
 
@@ -30,7 +31,7 @@ fn all(program: DaemonProgram) {
     let root = daemon.path().join("root.tar");
     write_root(&root);
     let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
-    let checks: [(&str, Check); 8] = [
+    let checks: [(&str, Check); 9] = [
         ("steps become an image", steps),
         ("a step that fails says so", failing_step),
         ("a command runs as it was asked", command),
@@ -39,6 +40,7 @@ fn all(program: DaemonProgram) {
         ("memory is limited and measured", memory),
         ("a cancelled container is gone", cancel),
         ("a base that the daemon has is pinned", local_base),
+        ("what is kept is told, and removed unless it is used", kept),
     ];
     for (name, check) in checks {
         eprintln!("{program:?}: {name}");
@@ -46,6 +48,37 @@ fn all(program: DaemonProgram) {
         assert_eq!(daemon.says(&["ps", "--all", "--quiet"]), [""; 0], "containers are left");
         assert_eq!(daemon.says(&["volume", "ls", "--quiet"]), [""; 0], "volumes are left");
     }
+}
+
+fn kept(daemon: &Daemon, base: &Base) {
+    let steps = vec![
+        step("a large file", "head -c 5000000 /dev/urandom > /large"),
+        step("a small one", "echo > /small"),
+    ];
+    let (prepared, _) = prepare(&engine(daemon), base, steps);
+    let prepared = prepared.unwrap();
+    let other = engine(daemon);
+    let find = |title: &str| {
+        let kept = other.kept().unwrap();
+        kept.into_iter().find(|kept| kept.title.as_deref() == Some(title))
+    };
+    let (large, small) = (find("a large file").unwrap(), find("a small one").unwrap());
+    assert!((5_000_000..6_000_000).contains(&large.size.bytes), "{large:?}");
+    assert!(small.size.bytes < 100_000, "{small:?}");
+    assert_eq!(small.below.as_ref(), Some(&large.id));
+    let bases = other.kept().unwrap();
+    let of_base = bases.iter().find(|kept| kept.kind == KeptKind::BaseImage).unwrap();
+    assert_eq!(large.below.as_ref(), Some(&of_base.id));
+    assert_eq!(other.remove(&small).unwrap(), Removal::InUse, "it is held");
+    drop(prepared);
+    drop(daemon.says(&["create", "--name", "user", &small.id, "true"]));
+    assert!(find("a small one").unwrap().in_use, "a container stands on it");
+    assert_eq!(other.remove(&small).unwrap(), Removal::InUse, "nothing is forced");
+    drop(daemon.says(&["rm", "user"]));
+    for kept in [&small, &large] {
+        assert_eq!(other.remove(kept).unwrap(), Removal::Removed);
+    }
+    assert_eq!((find("a large file"), find("a small one")), (None, None));
 }
 
 fn steps(daemon: &Daemon, base: &Base) {

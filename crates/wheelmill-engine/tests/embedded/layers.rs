@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 
 use camino::Utf8Path;
-use wheelmill_engine::{Cancel, Engine as _, EngineError, Mount, Prepared, StepInput};
+use wheelmill_engine::{Cancel, Engine as _, EngineError, Hold, Mount, Prepared, StepInput};
 use wheelmill_model::Digest;
 
 use crate::support::{Listener, Machine, engine, environment, everywhere, shell, step};
@@ -138,10 +138,10 @@ fn layers_are_removed_but_not_under_somebody() {
             .unwrap();
         let (key, _) = machine.engine.layers().unwrap()[0];
         assert_eq!(key, prepared.digest);
-        let mut output = |_: wheelmill_engine::Stream, _: &[u8]| {
-            assert!(!machine.engine.remove_layer(&key).unwrap(), "it is in use");
-        };
-        machine.engine.run(&prepared, &shell("echo running"), &mut output, &Cancel::new()).unwrap();
+        let (first, second) = (prepared.clone(), prepared);
+        drop(first);
+        assert!(!machine.engine.remove_layer(&key).unwrap(), "it is in use");
+        drop(second);
         assert!(machine.engine.remove_layer(&key).unwrap());
         assert_eq!(machine.engine.layers().unwrap().len(), 0);
         assert_eq!(unfinished(machine), 0);
@@ -165,6 +165,7 @@ fn very_many_layers_are_no_problem() {
             layers,
             folder: "/made".into(),
             environment: Vec::new(),
+            hold: Hold::default(),
         };
         let seen = machine.run_in(&prepared, &shell("ls /kit | wc -l; echo > /kit/new"));
         assert_eq!(seen.text(), "400\n");

@@ -7,6 +7,7 @@
 mod fallback;
 mod images;
 mod isolation;
+mod kept;
 mod layers;
 mod life;
 mod limits;

@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::tree;
+use crate::tree;
 
 /// A cell's folder. It may not exist.
 #[derive(Debug)]

@@ -11,7 +11,6 @@ mod log;
 mod progress;
 mod shell;
 mod source;
-mod tree;
 mod work;
 
 use std::time::Instant;
@@ -20,6 +19,7 @@ use serde_json::json;
 use wheelmill_model::RunId;
 use wheelmill_store::{AttemptEnd, NewCell, NewRun, Outcome, Owner, RunOutcome, Store};
 
+use crate::cache_use;
 use crate::cancellation::Cancellation;
 use crate::error::MillError;
 use crate::event::{CellOutcome, CellResult, Event, Reporter};
@@ -68,6 +68,7 @@ impl Mill {
             return Ok(RunResult { run: None, cells, wall: started.elapsed(), cancelled: false });
         }
         let checks = self.ready(plan, reporter)?;
+        let _reading = cache_use::share(&self.settings.cache);
         let client = Client::new(&self.settings.network).map_err(MillError::Network)?;
         let index = Index::new(&client, &self.settings.network);
         let sources = self.pin_all(plan, &index)?;

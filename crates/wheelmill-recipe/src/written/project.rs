@@ -29,6 +29,8 @@ pub(crate) struct ProjectTable {
     pub(crate) build: BuildSettingsTable,
     /// Where wheels and history are kept.
     pub(crate) store: StoreTable,
+    /// What may stay on the disk.
+    pub(crate) clean: CleanTable,
     /// The set-up of the machine.
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub(crate) host: toml::Table,
@@ -64,4 +66,14 @@ pub(crate) struct StoreTable {
     /// The folder, relative to this file. Default: the user's data folder.
     #[schemars(with = "String")]
     pub(crate) path: Option<Utf8PathBuf>,
+}
+
+/// What may stay on the disk.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct CleanTable {
+    /// What layers, images, downloads and caches may take together, as `50GB`: what
+    /// `wheelmill clean` removes the rest for. Default: none, nothing is removed.
+    #[schemars(with = "String")]
+    pub(crate) budget: Option<ByteSize>,
 }

@@ -222,7 +222,7 @@ fn best_engine(session: &Session, cache: &Utf8Path) -> EngineKind {
 }
 
 /// The file of this very program, which the engine starts again inside a container's namespaces.
-fn own_program() -> Result<Utf8PathBuf, CliError> {
+pub(super) fn own_program() -> Result<Utf8PathBuf, CliError> {
     let file = std::env::current_exe()
         .map_err(|source| CliError::new(Ending::Defect, OwnProgramError { source }))?;
     Utf8PathBuf::from_path_buf(file)
@@ -237,7 +237,7 @@ struct OwnProgramError {
 
 /// An engine by its word.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct EngineArg(EngineWish);
+pub(crate) struct EngineArg(pub(super) EngineWish);
 
 impl EngineArg {
     const ALL: [EngineWish; 4] =
@@ -255,7 +255,7 @@ impl FromStr for EngineArg {
     }
 }
 
-fn engine_parser() -> impl clap::builder::TypedValueParser<Value = EngineArg> {
+pub(super) fn engine_parser() -> impl clap::builder::TypedValueParser<Value = EngineArg> {
     PossibleValuesParser::new(EngineArg::ALL.map(EngineWish::as_str))
         .map(|word| word.parse().expect("it is one of the words of engines"))
 }

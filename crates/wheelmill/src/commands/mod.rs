@@ -2,9 +2,12 @@
 
 pub(crate) mod build;
 mod cells;
+pub(crate) mod clean;
 pub(crate) mod completions;
+mod confirm;
 mod findings;
 pub(crate) mod generate_docs;
+pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod plan;

@@ -13,16 +13,12 @@ fn debian() -> Utf8PathBuf {
     let folder = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
     let tar = folder.join("root.tar");
     if !tar.exists() {
-        let script = r#"
-            rm -rf "$1"; mkdir -p "$1"
-            debootstrap --variant=minbase --include=g++,python3,python3-dev,ca-certificates \
-                bookworm "$1/root" >"$1/log" 2>&1 || { tail -n 20 "$1/log" >&2; exit 1; }
-            rm -rf "$1"/root/var/cache/apt/archives/*.deb "$1"/root/var/lib/apt/lists/*
-            tar -C "$1/root" -cf "$1/root.tar.new" .
-            rm -rf "$1/root"; mv "$1/root.tar.new" "$1/root.tar"
-        "#;
-        let made = Command::new("sh").args(["-euc", script, "sh", folder.as_str()]).output();
-        let made = made.unwrap();
+        fs_err::create_dir_all(&folder).unwrap();
+        let made = Command::new(env!("CARGO_BIN_EXE_wheelmill"))
+            .args(["images", "bootstrap", "debian:bookworm", "--output", tar.as_str()])
+            .env("WHEELMILL_CACHE", &folder)
+            .output()
+            .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }
     tar
@@ -50,6 +46,25 @@ for entry in sorted(zipfile.ZipFile(sys.argv[1]).infolist(), key=lambda entry: e
     String::from_utf8(listed.stdout).unwrap()
 }
 
+/// What was built can be written down, with every file that is copied.
+fn dockerfile(place: &Place, variable: (&str, &str), engine: &str) {
+    let (base, folder) = (debian(), place.path().join("image"));
+    let mut command = place.command(&format!(
+        "images dockerfile tinycuda --cuda 13.0 --arch 9.0 --engine {engine} --base {base} \
+         --output {folder}"
+    ));
+    command.env(variable.0, variable.1);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = fs_err::read_to_string(folder.join("Dockerfile")).unwrap();
+    assert!(text.contains("FROM localhost/wheelmill/base:"), "{text}");
+    assert!(text.contains("# CUDA 13.0"), "{text}");
+    for copied in text.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let name = copied.split(' ').next().unwrap();
+        assert!(folder.join(name).is_file(), "{name}");
+    }
+}
+
 #[test]
 fn docker_podman_and_our_own_containers_give_the_same_wheel() {
     let place = || Place::with("");
@@ -61,7 +76,9 @@ fn docker_podman_and_our_own_containers_give_the_same_wheel() {
     ] {
         let Some(daemon) = Daemon::start(program) else { continue };
         let address = format!("unix://{}", daemon.socket());
-        assert_eq!(contents(&place(), Some((variable, &address)), name), own, "{name}");
+        let place = place();
+        assert_eq!(contents(&place, Some((variable, &address)), name), own, "{name}");
+        dockerfile(&place, (variable, &address), name);
         let left = daemon.says(&["ps", "--all", "--quiet"]);
         assert!(left.is_empty(), "{name} has containers left: {left:?}");
         let unnamed = daemon.says(&["images", "--quiet", "--filter", "dangling=true"]);

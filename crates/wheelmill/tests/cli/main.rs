@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
+mod clean;
 mod fixture;
 mod help;
+mod images;
 mod mistakes;
 mod plan;
 mod runs;

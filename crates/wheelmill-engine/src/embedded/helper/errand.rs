@@ -15,10 +15,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
 use super::{entry, namespace, sys};
-use crate::Cancel;
 use crate::embedded::mode::Mode;
 use crate::embedded::spec::{During as _, Ended, Event, Failure, Operation, Task};
 use crate::image::remove_tree;
+use crate::{Cancel, DiskMeter};
 
 /// Does a task, and tells the caller how it went. When the caller goes away, the task ends.
 pub(super) fn run(mode: Mode, task: &Task, mut caller: UnixStream) {
@@ -64,6 +64,7 @@ fn work(task: &Task, go: OwnedFd, answer: OwnedFd) {
         (Ok(()), Task::Remove(folder)) => remove_tree(folder.as_std_path())
             .during(|| Operation::Remove(folder.clone()))
             .map_or_else(Event::Failed, |()| Event::Ended(Ended::default())),
+        (Ok(()), Task::Measure(folder)) => Event::Measured(DiskMeter::default().measure(folder)),
         (Ok(()), Task::Unpack(job)) => match job.run(&Cancel::new()) {
             Ok(unpacked) => Event::Unpacked(unpacked),
             Err(error) => Event::Refused(chain(&error)),

@@ -1,12 +1,11 @@
 //! `wheelmill wheels rm`.
 
-use std::io::{self, BufRead as _, IsTerminal as _};
-
 use clap::Args;
 use serde_json::json;
 use wheelmill_model::ByteSize;
 use wheelmill_store::StoredWheel;
 
+use crate::commands::confirm;
 use crate::error::{CliError, Ending};
 use crate::output::{human, talk};
 use crate::settings::Session;
@@ -48,15 +47,11 @@ pub(super) fn remove(args: &RemoveArgs, session: &Session) -> Result<Ending, Cli
 }
 
 fn confirm(wheels: &[StoredWheel]) -> Result<bool, CliError> {
-    if !io::stdin().is_terminal() {
-        return Err(CliError::usage("nobody is there to be asked whether to remove wheels")
-            .hint("say it beforehand: `--yes`"));
+    if !confirm::somebody_is_there() {
+        return Err(confirm::nobody("wheels"));
     }
     for wheel in wheels {
         talk(format_args!("  {}  {}", wheel.file_name, ByteSize(wheel.size)));
     }
-    talk(format_args!("Remove {}? [y/N]", human::count(wheels.len(), "wheel")));
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    confirm::ask(&format!("Remove {}?", human::count(wheels.len(), "wheel")))
 }

@@ -8,18 +8,18 @@ use crate::{OutputSink, Stream};
 const TAIL: usize = 8 * 1024;
 
 /// Passes output on and remembers its end.
-pub(super) struct TailSink<'a> {
+pub(crate) struct TailSink<'a> {
     output: &'a mut dyn OutputSink,
     tail: VecDeque<u8>,
 }
 
 impl<'a> TailSink<'a> {
-    pub(super) const fn new(output: &'a mut dyn OutputSink) -> Self {
+    pub(crate) const fn new(output: &'a mut dyn OutputSink) -> Self {
         Self { output, tail: VecDeque::new() }
     }
 
     /// The last whole lines.
-    pub(super) fn tail(&self) -> String {
+    pub(crate) fn tail(&self) -> String {
         let bytes: Vec<u8> = self.tail.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         match text.split_once('\n') {

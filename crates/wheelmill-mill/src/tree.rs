@@ -8,7 +8,7 @@ use walkdir::WalkDir;
 
 /// Removes a folder and everything in it. Builds leave folders without write permission (module
 /// caches do), which an owner who is not root must open first.
-pub(super) fn remove(folder: &Utf8Path) -> io::Result<()> {
+pub(crate) fn remove(folder: &Utf8Path) -> io::Result<()> {
     match fs_err::remove_dir_all(folder) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
