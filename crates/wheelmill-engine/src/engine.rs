@@ -7,7 +7,10 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use wheelmill_model::Digest;
 
-use crate::{Base, Cancel, Container, EngineError, Environment, Exit, Isolation, OutputSink, Step};
+use crate::{
+    Base, Cancel, Container, EngineError, Environment, Exit, ImageBuilder, Isolation, OutputSink,
+    Step,
+};
 
 /// The engines there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,6 +125,11 @@ pub trait Engine: Send + Sync {
 
     /// Finds out what works on this machine, by doing it; changes nothing.
     fn probe(&self) -> Probe;
+
+    /// This engine as one that builds images from Dockerfiles, if it can.
+    fn builder(&self) -> Option<&dyn ImageBuilder> {
+        None
+    }
 
     /// The base with its content pinned: a tag becomes a digest (this asks the registry), a file
     /// its digest. What is returned gives the same bytes on every later day.

@@ -5,18 +5,23 @@
 //! one [`Container`] in such an environment, with its output live, its memory measured and its
 //! whole process tree gone at the end. Everything about Python, CUDA and wheels is the callers'.
 
+mod builder;
 mod cancel;
 mod container;
+mod context;
 mod daemon;
 mod embedded;
 mod engine;
 mod environment;
 mod error;
+mod ignored;
 pub mod image;
 mod isolation;
 
+pub use builder::{BuiltImage, ImageBuild, ImageBuilder, ImageContainer, Volume};
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
+pub use context::BuildContext;
 pub use daemon::{DaemonEngine, DaemonSettings};
 pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};
 pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};
