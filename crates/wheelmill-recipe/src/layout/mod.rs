@@ -1,0 +1,15 @@
+//! Folders that hold an image for each wheel: a Dockerfile that makes it, and an installer in it
+//! that builds.
+//!
+//! ```text
+//! configs/PyTorch/Dockerfile_cuda90_builder
+//! build_contexts/pytorch/
+//! ```
+
+mod cell;
+mod error;
+mod find;
+mod select;
+
+pub use cell::{Layout, LayoutCell, PlannedLayout};
+pub use error::LayoutError;
