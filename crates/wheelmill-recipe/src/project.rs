@@ -104,10 +104,10 @@ impl Project {
         Self::read(&Document::new(text, file))
     }
 
-    /// The project file that holds in a folder: its own, or that of the nearest folder above.
+    /// The project file of a folder.
     #[must_use]
-    pub fn find(start: &Utf8Path) -> Option<Utf8PathBuf> {
-        start.ancestors().map(|folder| folder.join(FILE)).find(|file| file.is_file())
+    pub fn file_in(folder: &Utf8Path) -> Option<Utf8PathBuf> {
+        Some(folder.join(FILE)).filter(|file| file.is_file())
     }
 
     fn read(document: &Document) -> Result<Self, RecipeError> {

@@ -75,8 +75,8 @@ pub(crate) struct GlobalArgs {
     )]
     pub color: Color,
 
-    /// The folder whose `wheelmill.toml` is used [default: this folder or the nearest above it
-    /// that has one]
+    /// The folder whose `wheelmill.toml`, or whose images, are used [default: this folder or the
+    /// nearest above it that has some]
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub project: Option<Utf8PathBuf>,
 }

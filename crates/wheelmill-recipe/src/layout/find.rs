@@ -14,6 +14,15 @@ const CONFIGS: &str = "configs";
 const CONTEXTS: &str = "build_contexts";
 
 impl Layout {
+    /// Whether a folder holds images in this way: whether it has a Dockerfile of such a name.
+    #[must_use]
+    pub fn is_in(folder: &Utf8Path) -> bool {
+        let configs = folder.join(CONFIGS);
+        let dockerfiles = |name: &String| names_in(&configs.join(name)).unwrap_or_default();
+        let names = names_in(&configs).unwrap_or_default();
+        names.iter().flat_map(dockerfiles).any(|file| release_in(&file).is_some())
+    }
+
     /// The images of a folder; none when it has no Dockerfile with such a name. Names of the two
     /// sorts of folders match whatever their case.
     ///

@@ -6,9 +6,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use wheelmill_engine::{DaemonEngine, DaemonSettings, EngineKind, Isolation};
-use wheelmill_mill::{Mill, MillError, MillSettings};
+use wheelmill_mill::{Mill, MillError, MillSettings, Plan};
 use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings, PythonVersion, TorchVersion};
-use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, Project};
+use wheelmill_recipe::{ArchWish, Axes, EngineWish, Layout, PackageWish, PlannedLayout, Project};
 
 use crate::base::{BaseWish, bases};
 use crate::environment;
@@ -77,6 +77,8 @@ pub(crate) struct CellArgs {
 pub(crate) struct CellSettings {
     pub wishes: Vec<PackageWish>,
     pub axes: Axes,
+    /// Cells of images, in a folder that holds such.
+    pub images: Vec<PlannedLayout>,
     pub mill: Mill,
 }
 
@@ -87,6 +89,9 @@ impl CellSettings {
     /// One of them is wrong, or no package is named anywhere.
     pub(crate) fn resolve(args: &CellArgs, session: &Session) -> Result<Self, CliError> {
         let project = session.project()?;
+        if let Some(layout) = session.layout()? {
+            return Self::of_images(args, session, &layout);
+        }
         let settings = mill_settings(args, session, project)?;
         let wishes = match (&args.packages[..], project) {
             ([], Some(project)) => project.matrix.packages.clone(),
@@ -103,7 +108,46 @@ impl CellSettings {
             architectures: args.arch.clone(),
         };
         let mill = Mill::new(settings, session.recipes()?, project)?;
-        Ok(Self { wishes, axes, mill })
+        Ok(Self { wishes, axes, images: Vec::new(), mill })
+    }
+
+    /// What is meant in a folder of images: what such an image decides cannot be chosen.
+    fn of_images(args: &CellArgs, session: &Session, layout: &Layout) -> Result<Self, CliError> {
+        let typed = [
+            ("--torch", !args.torch.is_empty()),
+            ("--python", !args.python.is_empty()),
+            ("--arch", args.arch.is_some()),
+            ("--base", args.base.is_some()),
+            ("--isolation", args.isolation.is_some()),
+        ];
+        if let Some((option, _)) = typed.iter().find(|(_, typed)| *typed) {
+            let message = format!("`{option}` has no say here: the Dockerfiles of this folder do");
+            return Err(CliError::usage(message).hint("leave it out"));
+        }
+        if let EngineWish::Embedded = engine_wish(args, session)? {
+            let message = "the embedded engine builds no images from Dockerfiles, which the cells \
+                           of this folder are";
+            return Err(CliError::usage(message).hint(
+                "let Docker or Podman do it: leave `--engine` and WHEELMILL_ENGINE out, or name \
+                 one of the two",
+            ));
+        }
+        let images = layout.select(&args.packages, &args.cuda)?;
+        for remark in &layout.remarks {
+            session.printer.warn(remark, None);
+        }
+        let mill = Mill::new(mill_settings(args, session, None)?, session.recipes()?, None)?;
+        Ok(Self { wishes: Vec::new(), axes: Axes::default(), images, mill })
+    }
+
+    /// The plan of all of them, once versions are known.
+    ///
+    /// # Errors
+    /// A recipe or the matrix is wrong, or files or the store cannot be read.
+    pub(crate) fn plan(&self, wishes: &[PackageWish]) -> Result<Plan, CliError> {
+        let mut plan = self.mill.plan(wishes, &self.axes)?;
+        plan.cells.extend(self.mill.plan_images(&self.images)?);
+        Ok(plan)
     }
 }
 
@@ -159,15 +203,20 @@ fn kept_options(command_line: &[String]) -> Vec<(String, String)> {
     options
 }
 
+/// The engine that was asked for.
+fn engine_wish(args: &CellArgs, session: &Session) -> Result<EngineWish, CliError> {
+    let wish =
+        session.setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?;
+    Ok(wish.map_or_else(EngineWish::default, |EngineArg(wish)| wish))
+}
+
 /// The engine, and where it may answer.
 fn engine(
     args: &CellArgs,
     session: &Session,
     cache: &Utf8Path,
 ) -> Result<(EngineKind, Vec<Utf8PathBuf>), CliError> {
-    let wish =
-        session.setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?;
-    let kind = match wish.map_or_else(EngineWish::default, |EngineArg(wish)| wish) {
+    let kind = match engine_wish(args, session)? {
         EngineWish::Auto => best_engine(session, cache),
         EngineWish::Embedded => EngineKind::Embedded,
         EngineWish::Docker => EngineKind::Docker,

@@ -4,6 +4,7 @@
 
 mod fixture;
 mod help;
+mod layout;
 mod mistakes;
 mod plan;
 mod runs;
