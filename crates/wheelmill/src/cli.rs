@@ -10,7 +10,7 @@ use clap::builder::styling::AnsiColor;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, completions, generate_docs, inspect, man, plan, recipes, runs, verify, wheels,
+    build, completions, generate_docs, init, inspect, man, plan, recipes, runs, verify, wheels,
 };
 use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
@@ -86,6 +86,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     Build(build::BuildArgs),
     Plan(plan::PlanArgs),
+    Init(init::InitArgs),
     Runs(runs::RunsArgs),
     Wheels(wheels::WheelsArgs),
     Recipes(recipes::RecipesArgs),
@@ -153,6 +154,7 @@ fn execute(cli: &Cli, printer: Printer) -> Result<Ending, CliError> {
         Command::Runs(args) => runs::runs(args, &session),
         Command::Wheels(args) => wheels::wheels(args, &session),
         Command::Recipes(args) => recipes::recipes(args, &session),
+        Command::Init(args) => init::init(args, &session),
         Command::Inspect(args) => inspect::inspect(args, &session),
         Command::Verify(args) => verify::verify(args, &session),
         Command::Completions(args) => completions::completions(args, &session),

@@ -69,15 +69,26 @@ impl Session {
         Ok(self.project.get_or_init(|| project).as_ref())
     }
 
-    /// The images of the project's folder, when it holds such and no project file.
+    /// The images that the project file names, or where there is no such file, those that the
+    /// folder holds.
     ///
     /// # Errors
     /// They cannot be told.
     pub(crate) fn layout(&self) -> Result<Option<Layout>, CliError> {
         match self.place()? {
             Some(Place::Layout(folder)) => Ok(Layout::find(&folder)?),
-            _ => Ok(None),
+            Some(Place::File(_)) => Ok(self.project()?.and_then(Project::layout)),
+            None => Ok(None),
         }
+    }
+
+    /// The folder that was named with `--project`, else the current one, whatever it holds.
+    ///
+    /// # Errors
+    /// The current folder is gone.
+    pub(crate) fn named_folder(&self) -> Result<Utf8PathBuf, CliError> {
+        let current = current_folder()?;
+        Ok(self.project_folder.as_ref().map_or(current.clone(), |folder| current.join(folder)))
     }
 
     /// What the project is: what `--project` names, else the nearest that this folder or one above

@@ -1,6 +1,6 @@
 //! What a folder of images holds.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use wheelmill_model::{CudaVersion, PackageName};
 
@@ -77,6 +77,28 @@ impl LayoutCell {
             script: None,
             network: true,
         }
+    }
+
+    /// What of its files is not there; their names are shown below a folder.
+    pub(crate) fn planned(self, folder: &Utf8Path) -> PlannedLayout {
+        let Self { dockerfile, context, .. } = &self;
+        let shown = |path: &Utf8PathBuf| path.strip_prefix(folder).unwrap_or(path).to_owned();
+        let no_dockerfile = (!dockerfile.is_file()).then(|| Impossible {
+            code: "dockerfile-missing",
+            message: format!("there is no Dockerfile `{}`", shown(dockerfile)),
+            hint: Some("write it, or correct its name in the project file".to_owned()),
+        });
+        let no_context = (!context.is_dir()).then(|| Impossible {
+            code: "context-missing",
+            message: format!(
+                "`{}` has no folder to copy from: there is no `{}`",
+                shown(dockerfile),
+                shown(context)
+            ),
+            hint: Some("make that folder; it may be empty".to_owned()),
+        });
+        let impossible = no_dockerfile.into_iter().chain(no_context).collect();
+        PlannedLayout { cell: self, impossible }
     }
 
     /// The name of the cell: `PyTorch-cu90`.

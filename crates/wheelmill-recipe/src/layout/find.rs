@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::{CudaVersion, PackageName};
 
-use super::{Layout, LayoutCell, LayoutError, PlannedLayout};
-use crate::Impossible;
+use super::{Layout, LayoutCell, LayoutError};
 
 /// The folder with a folder of Dockerfiles for each name.
 const CONFIGS: &str = "configs";
@@ -48,13 +47,10 @@ impl Layout {
             let shown = dockerfile.strip_prefix(folder).unwrap_or(&dockerfile);
             match (release, name.parse::<PackageName>()) {
                 (Ok(Release(cuda)), Ok(package)) => {
-                    let place = Utf8PathBuf::from(CONTEXTS).join(key);
-                    let context = contexts.get(key);
-                    let impossible = context.is_none().then(|| no_context(shown, &place));
-                    let context = context.cloned().unwrap_or_else(|| folder.join(place));
+                    let missing = || folder.join(CONTEXTS).join(key);
+                    let context = contexts.get(key).cloned().unwrap_or_else(missing);
                     let cell = LayoutCell::new(name, package, cuda, dockerfile.clone(), context);
-                    let impossible = impossible.into_iter().collect();
-                    layout.cells.push(PlannedLayout { cell, impossible });
+                    layout.cells.push(cell.planned(folder));
                 }
                 (Err(NoRelease), _) => layout.remarks.push(format!(
                     "`{shown}` names no CUDA release: `Dockerfile_cuda90_builder` is one for 9.0"
@@ -80,14 +76,6 @@ impl Layout {
         layout.remarks.extend(lone);
         layout.cells.sort_by_cached_key(|found| (found.cell.name.to_lowercase(), found.cell.cuda));
         Ok(Some(layout))
-    }
-}
-
-fn no_context(dockerfile: &Utf8Path, place: &Utf8Path) -> Impossible {
-    Impossible {
-        code: "context-missing",
-        message: format!("`{dockerfile}` has no folder to copy from: there is no `{place}`"),
-        hint: Some("make that folder; it may be empty".to_owned()),
     }
 }
 

@@ -9,7 +9,10 @@
 mod cell;
 mod error;
 mod find;
+mod print;
+mod read;
 mod select;
 
 pub use cell::{Layout, LayoutCell, PlannedLayout};
 pub use error::LayoutError;
+pub(crate) use read::layout_cells;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wheelmill_model::CudaVersion;
+use wheelmill_model::{CudaVersion, PackageName};
 
 use super::{Layout, LayoutError, PlannedLayout};
 use crate::PackageWish;
@@ -51,6 +51,12 @@ impl Layout {
         }
         let wanted = |found: &&PlannedLayout| cuda.is_empty() || cuda.contains(&found.cell.cuda);
         Ok(named.into_iter().filter(wanted).cloned().collect())
+    }
+
+    /// Whether there is an image of this name.
+    #[must_use]
+    pub fn has(&self, name: &PackageName) -> bool {
+        self.cells.iter().any(|found| found.cell.package == *name)
     }
 
     fn unknown(&self, wish: &PackageWish) -> LayoutError {

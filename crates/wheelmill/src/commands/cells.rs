@@ -89,15 +89,16 @@ impl CellSettings {
     /// One of them is wrong, or no package is named anywhere.
     pub(crate) fn resolve(args: &CellArgs, session: &Session) -> Result<Self, CliError> {
         let project = session.project()?;
-        if let Some(layout) = session.layout()? {
-            return Self::of_images(args, session, &layout);
-        }
-        let settings = mill_settings(args, session, project)?;
-        let wishes = match (&args.packages[..], project) {
-            ([], Some(project)) => project.matrix.packages.clone(),
-            (named, _) => named.to_vec(),
+        let layout = session.layout()?;
+        let (wishes, names) = wished(args, project, layout.as_ref());
+        let images = match (layout, names) {
+            (Some(layout), Some(names)) => {
+                images(args, session, &layout, &names, wishes.is_empty())?
+            }
+            _ => Vec::new(),
         };
-        if wishes.is_empty() {
+        let settings = mill_settings(args, session, project)?;
+        if wishes.is_empty() && images.is_empty() {
             return Err(MillError::NothingWished.into());
         }
         let axes = Axes {
@@ -108,36 +109,7 @@ impl CellSettings {
             architectures: args.arch.clone(),
         };
         let mill = Mill::new(settings, session.recipes()?, project)?;
-        Ok(Self { wishes, axes, images: Vec::new(), mill })
-    }
-
-    /// What is meant in a folder of images: what such an image decides cannot be chosen.
-    fn of_images(args: &CellArgs, session: &Session, layout: &Layout) -> Result<Self, CliError> {
-        let typed = [
-            ("--torch", !args.torch.is_empty()),
-            ("--python", !args.python.is_empty()),
-            ("--arch", args.arch.is_some()),
-            ("--base", args.base.is_some()),
-            ("--isolation", args.isolation.is_some()),
-        ];
-        if let Some((option, _)) = typed.iter().find(|(_, typed)| *typed) {
-            let message = format!("`{option}` has no say here: the Dockerfiles of this folder do");
-            return Err(CliError::usage(message).hint("leave it out"));
-        }
-        if let EngineWish::Embedded = engine_wish(args, session)? {
-            let message = "the embedded engine builds no images from Dockerfiles, which the cells \
-                           of this folder are";
-            return Err(CliError::usage(message).hint(
-                "let Docker or Podman do it: leave `--engine` and WHEELMILL_ENGINE out, or name \
-                 one of the two",
-            ));
-        }
-        let images = layout.select(&args.packages, &args.cuda)?;
-        for remark in &layout.remarks {
-            session.printer.warn(remark, None);
-        }
-        let mill = Mill::new(mill_settings(args, session, None)?, session.recipes()?, None)?;
-        Ok(Self { wishes: Vec::new(), axes: Axes::default(), images, mill })
+        Ok(Self { wishes, axes, images, mill })
     }
 
     /// The plan of all of them, once versions are known.
@@ -149,6 +121,64 @@ impl CellSettings {
         plan.cells.extend(self.mill.plan_images(&self.images)?);
         Ok(plan)
     }
+}
+
+/// Which packages are meant, and which images, if any: all of them where no name is given. In a
+/// folder without a project file every name is one of an image.
+fn wished(
+    args: &CellArgs,
+    project: Option<&Project>,
+    layout: Option<&Layout>,
+) -> (Vec<PackageWish>, Option<Vec<PackageWish>>) {
+    let named = args.packages.clone();
+    match (layout, project) {
+        (None, Some(project)) if named.is_empty() => (project.matrix.packages.clone(), None),
+        (None, _) => (named, None),
+        (Some(_), None) => (Vec::new(), Some(named)),
+        (Some(_), Some(project)) if named.is_empty() => {
+            (project.matrix.packages.clone(), Some(Vec::new()))
+        }
+        (Some(layout), Some(_)) => {
+            let (images, others): (Vec<_>, Vec<_>) =
+                named.into_iter().partition(|wish| layout.has(&wish.name));
+            (others, (!images.is_empty()).then_some(images))
+        }
+    }
+}
+
+/// The images that are meant by names and CUDA releases, of a folder or project file. What such an
+/// image decides cannot be chosen; where packages are meant as well, it is chosen for these.
+fn images(
+    args: &CellArgs,
+    session: &Session,
+    layout: &Layout,
+    names: &[PackageWish],
+    alone: bool,
+) -> Result<Vec<PlannedLayout>, CliError> {
+    let typed = [
+        ("--torch", !args.torch.is_empty()),
+        ("--python", !args.python.is_empty()),
+        ("--arch", args.arch.is_some()),
+        ("--base", args.base.is_some()),
+        ("--isolation", args.isolation.is_some()),
+    ];
+    if let Some((option, _)) = typed.iter().find(|(_, typed)| *typed && alone) {
+        let message = format!("`{option}` has no say here: the Dockerfiles of the images do");
+        return Err(CliError::usage(message).hint("leave it out"));
+    }
+    if let EngineWish::Embedded = engine_wish(args, session)? {
+        let message = "the embedded engine builds no images from Dockerfiles, as are meant here";
+        return Err(CliError::usage(message).hint(
+            "let Docker or Podman do it: leave `--engine` and WHEELMILL_ENGINE out, or name one \
+             of the two",
+        ));
+    }
+    let mut cells = layout.select(names, if alone { &args.cuda } else { &[] })?;
+    cells.retain(|found| args.cuda.is_empty() || args.cuda.contains(&found.cell.cuda));
+    for remark in &layout.remarks {
+        session.printer.warn(remark, None);
+    }
+    Ok(cells)
 }
 
 fn mill_settings(

@@ -5,6 +5,7 @@ mod cells;
 pub(crate) mod completions;
 mod findings;
 pub(crate) mod generate_docs;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod plan;

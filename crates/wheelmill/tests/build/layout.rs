@@ -8,6 +8,7 @@ use serde_json::Value;
 use testkit::{Daemon, DaemonProgram};
 
 use crate::daemons::debian;
+use crate::interruptions::expect_gone;
 use crate::place::{Ended, Place};
 
 const BASE: &str = "localhost/base:1";
@@ -113,6 +114,8 @@ fn builds(daemon: &Daemon) {
     let context = folder.place.path().join("build_contexts/tinytool");
     fs_err::write(context.join("scripts/more.txt"), "more").unwrap();
     assert_eq!(folder.run("build --json").expect(0).cell()["outcome"], "built");
+    folder.run("init").expect(0);
+    assert_eq!(folder.run("build --json").expect(0).cell()["outcome"], "stored", "it is equal");
 }
 
 fn fails(daemon: &Daemon) {
@@ -155,4 +158,15 @@ fn stops(daemon: &Daemon) {
     folder.nothing_runs();
     let run = folder.run("runs show last --json").expect(0).json();
     assert_eq!(run["run"]["outcome"], "cancelled", "{run}");
+
+    // Podman's builder runs an instruction to its end, whoever has gone.
+    if daemon.program() == DaemonProgram::Docker {
+        let folder = Folder::new(daemon);
+        folder.dockerfile("130", "RUN echo it-has''-begun && sleep 86398.1");
+        let mut child = folder.place.start_command(&mut folder.command("build"), "it-has-begun");
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        // The builder hears of it when its client is gone, and ends the command then.
+        expect_gone("sleep 86398.1");
+    }
 }

@@ -110,11 +110,11 @@ fn what_is_not_in_the_folder_is_refused_with_what_is() {
       hint: leave it out
     ");
     assert_snapshot!(said("plan --torch 2.9 --engine docker"), @r"
-    error: `--torch` has no say here: the Dockerfiles of this folder do
+    error: `--torch` has no say here: the Dockerfiles of the images do
       hint: leave it out
     ");
     assert_snapshot!(said("build --engine embedded"), @r"
-    error: the embedded engine builds no images from Dockerfiles, which the cells of this folder are
+    error: the embedded engine builds no images from Dockerfiles, as are meant here
       hint: let Docker or Podman do it: leave `--engine` and WHEELMILL_ENGINE out, or name one of the two
     ");
 
@@ -149,4 +149,83 @@ fn a_daemon_that_is_not_there_ends_with_3() {
     error: this machine is not ready: a container of podman cannot be had on this machine: the daemon does not answer at `[HERE]/none.sock`: Socket not found: [HERE]/none.sock
       hint: start podman
     ");
+}
+
+#[test]
+fn the_project_file_that_init_writes_means_the_same() {
+    let place = folder(&FILES);
+    let plan = |place: &Place| -> serde_json::Value {
+        let output = place.command("plan --engine docker --json").output().unwrap();
+        let mut document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let cells = document["cells"].as_array_mut().unwrap();
+        cells.sort_by_key(|cell| cell["id"].as_str().unwrap().to_owned());
+        document
+    };
+    let before = plan(&place);
+    assert_snapshot!(place.run("init --quiet"), @r"
+    exit: 0
+    ----- stdout
+    [HERE]/project/wheelmill.toml
+    ----- stderr
+    warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
+    ");
+    let file = place.path().join("project/wheelmill.toml");
+    assert_snapshot!(fs_err::read_to_string(&file).unwrap(), @r#"
+    [layout.PyTorch]
+    context = "build_contexts/pytorch"
+    volume = "build-vol"
+    conda-env = "build"
+    network = true
+
+    [layout.PyTorch.dockerfile]
+    "9.0" = "configs/PyTorch/Dockerfile_cuda90_builder"
+    "10.1" = "configs/PyTorch/Dockerfile_cuda101_builder"
+
+    [layout.PyTorch.image]
+    "9.0" = "pytorch90builder"
+    "10.1" = "pytorch101builder"
+
+    [layout.apex]
+    context = "build_contexts/apex"
+    volume = "build-vol"
+    conda-env = "build"
+    network = true
+
+    [layout.apex.dockerfile]
+    "13.0" = "configs/apex/Dockerfile_cuda130_builder"
+
+    [layout.apex.image]
+    "13.0" = "apex130builder"
+    "#);
+    assert_eq!(plan(&place), before);
+    assert_snapshot!(place.run("init"), @r"
+    exit: 2
+    ----- stderr
+    error: there is a `wheelmill.toml` in `[HERE]/project` already
+      hint: change that one, or name another folder with `--project`
+    ");
+
+    // Beside images a project has packages, each with its own options.
+    let text = fs_err::read_to_string(&file).unwrap();
+    place
+        .write("wheelmill.toml", &format!("{text}\n[matrix]\npackage = [\"torchsort==0.1.10\"]\n"));
+    let both = "plan --quiet --engine docker --torch 2.11 --python 3.11 --arch 9.0 --cuda 13.0";
+    assert_snapshot!(place.run(both), @r"
+    exit: 0
+    ----- stdout
+    torchsort-0.1.10-cu130-torch2.11-cp311-sm90
+    apex-cu130
+    ");
+    assert_snapshot!(place.run("plan --quiet --engine docker pytorch --cuda 9.0"), @r"
+    exit: 0
+    ----- stdout
+    PyTorch-cu90
+    ");
+}
+
+#[test]
+fn init_begins_a_project_in_an_empty_folder() {
+    let place = Place::new();
+    assert!(place.run("init --quiet").starts_with("exit: 0"));
+    assert!(place.run("plan").contains("no package is named"));
 }
