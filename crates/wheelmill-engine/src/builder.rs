@@ -16,6 +16,8 @@ pub struct ImageBuild {
     pub context: BuildContext,
     /// Values of build arguments. Those of proxies need no `ARG` and stay out of the image.
     pub arguments: Vec<(String, String)>,
+    /// Whether its instructions reach the network.
+    pub network: bool,
     /// Run every instruction anew, whatever the builder remembers.
     pub fresh: bool,
 }

@@ -44,7 +44,7 @@ pub(super) fn build(
         .dockerfile(DOCKERFILE)
         .t(&build.name)
         .buildargs(&arguments)
-        .networkmode(traits.network)
+        .networkmode(if build.network { traits.network } else { "none" })
         .nocache(build.fresh)
         .rm(true)
         .forcerm(true)
@@ -129,5 +129,44 @@ pub(super) fn mounted(volume: &Volume) -> DaemonMount {
         target: Some(volume.target.to_string()),
         typ: Some(MountType::VOLUME),
         ..DaemonMount::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    #[test]
+    fn the_runtime_for_gpus_is_asked_for_where_there_is_one() {
+        let wish = |nvidia| {
+            let traits = Traits {
+                version: String::new(),
+                podman: false,
+                rootless: false,
+                network: "bridge",
+                selinux: false,
+                memory_limit: true,
+                nvidia,
+            };
+            let wanted = ImageContainer {
+                image: "pytorch90builder".to_owned(),
+                command: ["sh", "-c", "true"].map(str::to_owned).to_vec(),
+                environment: Vec::new(),
+                volume: Volume { name: "build-vol".to_owned(), target: "/builds".into() },
+                mounts: Vec::new(),
+                network: true,
+                limits: Limits::default(),
+            };
+            let wish = container(&traits, &wanted);
+            assert_eq!(wish.user, None, "the image's own");
+            wish.host_config.unwrap()
+        };
+        assert_eq!(wish(false).runtime, None);
+        let with = wish(true);
+        assert_eq!(with.runtime.as_deref(), Some("nvidia"));
+        assert_eq!(with.privileged, None);
+        assert_eq!(with.security_opt.unwrap(), ["no-new-privileges"]);
+        assert_eq!(with.network_mode.as_deref(), Some("bridge"));
     }
 }

@@ -20,7 +20,8 @@ pub(crate) fn images(daemon: &Daemon, base: &Base) {
         std::fs::write(&file, format!("FROM {from}\n{instructions}\n")).unwrap();
         let context = BuildContext::read(&file, &folder).unwrap();
         let name = "toy90builder".to_owned();
-        let build = ImageBuild { name, context, arguments: Vec::new(), fresh: false };
+        let build =
+            ImageBuild { name, context, arguments: Vec::new(), network: false, fresh: false };
         engine.builder().unwrap().build_image(&build, output, &Cancel::new())
     };
     let good = "LABEL dev.wheelmill.installer=/opt/x.sh\nCOPY . /opt\nENV WORDS=said\n\

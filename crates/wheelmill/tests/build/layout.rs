@@ -91,7 +91,7 @@ fn builds(daemon: &Daemon) {
     assert_eq!((&cell["cell"], &cell["outcome"]), (&"TinyTool-cu90".into(), &"built".into()));
     let wheel = &cell["wheel"];
     assert_eq!((&wheel["package"], &wheel["version"]), (&"tiny".into(), &"1.0".into()), "{cell}");
-    let name = wheel["file_name"].as_str().or(wheel["file-name"].as_str()).unwrap();
+    let name = wheel["file-name"].as_str().unwrap();
     assert_eq!(folder.volume(), [name], "the wheel stays in the volume, too");
     let log = fs_err::read_to_string(cell["log"].as_str().unwrap()).unwrap();
     for said in [
@@ -106,6 +106,8 @@ fn builds(daemon: &Daemon) {
 
     let run = folder.run("runs show last --json").expect(0).json();
     assert_eq!(run["run"]["attempts"][0]["spec"]["network"], true, "{run}");
+    let page = folder.run("runs show last").expect(0).stdout;
+    assert!(page.contains("network      on while compiling"), "{page}");
     let again = folder.run("build --json").expect(0);
     assert_eq!(again.cell()["outcome"], "stored", "nothing changed");
     assert_eq!(again.json()["run"], Value::Null, "nothing was done");

@@ -134,6 +134,7 @@ impl<'a> ImageWork<'a> {
             name: cell.image.clone(),
             context: (*self.ground.context).clone(),
             arguments: variables.into_iter().filter(|(name, _)| is_proxy(name)).collect(),
+            network: !settings.network.offline,
             fresh: settings.refresh,
         };
         let image = self.builder()?.build_image(&build, log, self.course.context.cancel)?;
