@@ -2,8 +2,10 @@
 
 mod daemon;
 mod index;
+mod layout;
 mod package;
 
 pub use daemon::{Daemon, DaemonProgram};
 pub use index::PackageIndex;
+pub use layout::{write_context, write_dockerfile};
 pub use package::{source_archive, write_tiny_package};

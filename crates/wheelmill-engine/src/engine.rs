@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use wheelmill_model::Digest;
 
 use crate::{
-    Base, Cancel, Container, EngineError, Environment, Exit, Hold, Isolation, OutputSink, Step,
-    Terminal,
+    Base, Cancel, Container, EngineError, Environment, Exit, Hold, ImageBuilder, Isolation,
+    OutputSink, Step, Terminal,
 };
 
 /// The engines there are.
@@ -127,6 +127,11 @@ pub trait Engine: Send + Sync {
 
     /// Finds out what works on this machine, by doing it; changes nothing.
     fn probe(&self) -> Probe;
+
+    /// This engine as one that builds images from Dockerfiles, if it can.
+    fn builder(&self) -> Option<&dyn ImageBuilder> {
+        None
+    }
 
     /// The base with its content pinned: a tag becomes a digest (this asks the registry), a file
     /// its digest. What is returned gives the same bytes on every later day.

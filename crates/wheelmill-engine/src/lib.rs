@@ -6,8 +6,10 @@
 //! whole process tree gone at the end. Everything about Python, CUDA and wheels is the callers'.
 
 pub mod bootstrap;
+mod builder;
 mod cancel;
 mod container;
+mod context;
 mod daemon;
 mod disk;
 mod embedded;
@@ -15,6 +17,7 @@ mod engine;
 mod environment;
 mod error;
 mod hold;
+mod ignored;
 pub mod image;
 mod isolation;
 mod kept;
@@ -22,8 +25,10 @@ mod lock;
 mod tail;
 mod terminal;
 
+pub use builder::{BuiltImage, ImageBuild, ImageBuilder, ImageContainer, Volume};
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
+pub use context::BuildContext;
 pub use daemon::{DaemonEngine, DaemonSettings, WrittenDockerfile};
 pub use disk::{DiskMeter, DiskUse};
 pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};

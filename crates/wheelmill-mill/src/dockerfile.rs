@@ -15,8 +15,11 @@ impl Mill {
     /// # Errors
     /// The cell is impossible or was never resolved, or its environment is not one of an image.
     pub fn dockerfile(&self, cell: &PlannedCell) -> Result<WrittenDockerfile, MillError> {
-        let lock = cell.ground.as_ref().and_then(|ground| Some((ground, ground.lock.as_ref()?)));
-        let Some((ground, lock)) = lock else {
+        let lock = cell.by_recipe().and_then(|recipe| {
+            let ground = recipe.ground.as_ref()?;
+            Some((recipe, ground, ground.lock.as_ref()?))
+        });
+        let Some((recipe, ground, lock)) = lock else {
             return Err(MillError::Engine(EngineError::Unable {
                 what: format!("a Dockerfile of `{}`", cell.id),
                 why: "no build has chosen its versions yet, with these settings".to_owned(),
@@ -24,7 +27,7 @@ impl Mill {
             }));
         };
         let network = NetworkSettings::default();
-        let composer = self.composer(&cell.cell, &cell.recipe, ground, &lock.base);
+        let composer = self.composer(&recipe.cell, &recipe.recipe, ground, &lock.base);
         let composer = Composer { network: &network, ..composer };
         let environment = composer.environment(&lock.requirements);
         composer.write_lists(&lock.requirements).map_err(|source| MillError::Files {

@@ -133,6 +133,9 @@ pub struct CellResult {
     pub outcome: CellOutcome,
     /// The wheel, when there is one.
     pub wheel: Option<StoredWheel>,
+    /// What the same build left beside it; a recipe leaves one wheel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more_wheels: Vec<StoredWheel>,
     /// What the verdict says in one sentence: `sm_90 natively`.
     pub verdict: Option<String>,
     /// What could not be checked about the wheel. Never counted as passed.

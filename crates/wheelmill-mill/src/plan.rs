@@ -12,6 +12,7 @@ use wheelmill_recipe::{Cell, Impossible, Recipe};
 use wheelmill_store::StoredWheel;
 
 use crate::environment::Toolchain;
+use crate::layout::ImageCell;
 use crate::lock::Lock;
 use crate::warning::PlanWarning;
 
@@ -29,8 +30,9 @@ pub struct Plan {
 pub struct PlannedCell {
     /// Its identifier.
     pub id: String,
-    /// What it is.
-    pub cell: Cell,
+    /// What it is. As data: `kind`, one word, and `cell`.
+    #[serde(flatten)]
+    pub kind: CellKind,
     /// Whether it is there, can be built, or cannot. As data: `state`, one word, and beside it the
     /// `wheel` or the `reasons`.
     #[serde(flatten)]
@@ -46,6 +48,33 @@ pub struct PlannedCell {
     /// How long it will likely take, in seconds, by what builds of this version took.
     #[serde(rename = "expected-seconds", serialize_with = "optional_seconds")]
     pub expected: Option<Duration>,
+}
+
+/// What a cell is built by.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum CellKind {
+    /// A recipe, with a toolchain of ours.
+    Recipe(Box<RecipeCell>),
+    /// An image of the user's own, with an installer in it.
+    Image(Box<ImageCell>),
+}
+
+impl PlannedCell {
+    /// What is known of a cell that is built by a recipe.
+    pub(crate) fn by_recipe(&self) -> Option<&RecipeCell> {
+        match &self.kind {
+            CellKind::Recipe(cell) => Some(cell),
+            CellKind::Image(_) => None,
+        }
+    }
+}
+
+/// A cell that is built by a recipe.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecipeCell {
+    /// The combination.
+    pub cell: Cell,
     #[serde(skip)]
     pub(crate) recipe: Arc<Recipe>,
     #[serde(skip)]
@@ -103,6 +132,19 @@ impl Plan {
     /// The cells that would be built.
     pub fn wanted(&self) -> impl Iterator<Item = &PlannedCell> {
         self.cells.iter().filter(|cell| matches!(cell.state, CellState::Wanted))
+    }
+
+    /// Those of them that are built by recipes.
+    pub(crate) fn wanted_recipes(&self) -> impl Iterator<Item = &RecipeCell> {
+        self.wanted().filter_map(|cell| match &cell.kind {
+            CellKind::Recipe(cell) => Some(&**cell),
+            CellKind::Image(_) => None,
+        })
+    }
+
+    /// Whether images are to be built from Dockerfiles.
+    pub(crate) fn wants_images(&self) -> bool {
+        self.wanted().any(|cell| matches!(cell.kind, CellKind::Image(_)))
     }
 
     /// Every distinct reason why cells are impossible, with these cells, in the order of the plan.

@@ -13,7 +13,7 @@ use crate::environment::choose;
 use crate::error::MillError;
 use crate::lock::{self, Lock};
 use crate::mill::Mill;
-use crate::plan::{CellState, Ground, PlannedCell};
+use crate::plan::{CellKind, CellState, Ground, PlannedCell, RecipeCell};
 use crate::warning::warnings;
 
 /// Plans the cells of one package.
@@ -73,16 +73,14 @@ impl<'a> Planner<'a> {
             warnings: Vec::new(),
             network_while_compiling: self.recipe.build.network,
             expected: self.expectation(&cell),
-            recipe: Arc::clone(&self.recipe),
-            ground: None,
-            cell,
+            kind: self.kind(&cell, None),
         };
         match chosen {
             Err(reasons) => result.state = CellState::Impossible(reasons),
             Ok(toolchain) => {
                 result.toolchain.clone_from(&toolchain.summary);
-                result.warnings = warnings(&result.cell, &self.recipe, &base, &toolchain);
-                let request = self.request(&result.cell, &base)?;
+                result.warnings = warnings(&cell, &self.recipe, &base, &toolchain);
+                let request = self.request(&cell, &base)?;
                 let lock = self.locks.get(&request).map(Arc::clone);
                 let ground = Ground {
                     base,
@@ -91,15 +89,20 @@ impl<'a> Planner<'a> {
                     request,
                     lock: lock.filter(|_| !self.mill.settings.refresh),
                 };
-                if let Some(wheel) = self.stored(&result.cell, &ground)? {
+                if let Some(wheel) = self.stored(&cell, &ground)? {
                     result.state = CellState::Stored(Box::new(wheel));
                 } else {
-                    result.steps = self.steps(&result.cell, &ground);
+                    result.steps = self.steps(&cell, &ground);
                 }
-                result.ground = Some(ground);
+                result.kind = self.kind(&cell, Some(ground));
             }
         }
         Ok(result)
+    }
+
+    fn kind(&self, cell: &Cell, ground: Option<Ground>) -> CellKind {
+        let (cell, recipe) = (cell.clone(), Arc::clone(&self.recipe));
+        CellKind::Recipe(Box::new(RecipeCell { cell, recipe, ground }))
     }
 
     fn request(&self, cell: &Cell, base: &wheelmill_engine::Base) -> Result<Digest, MillError> {

@@ -8,11 +8,14 @@ use serde::Serialize;
 use wheelmill_model::{ByteSize, CudaVersion, PackageName, PythonVersion, TorchVersion, Version};
 
 use crate::document::{Document, Span};
+use crate::layout::layout_cells;
 use crate::matrix::check_combinations;
 use crate::recipe::{Origin, Recipe};
 use crate::resolve::{Draft, Files};
 use crate::written::{Combination, PerCuda, ProjectTable};
-use crate::{ArchWish, Catalogue, EngineWish, PackageWish, RecipeError, wildcard};
+use crate::{
+    ArchWish, Catalogue, EngineWish, Layout, LayoutCell, PackageWish, RecipeError, wildcard,
+};
 
 /// The file's name.
 const FILE: &str = "wheelmill.toml";
@@ -32,6 +35,8 @@ pub struct Project {
     pub clean: CleanSection,
     /// The set-up of the machine, as written.
     pub host: toml::Table,
+    /// The images that it names.
+    pub images: Vec<LayoutCell>,
     /// The recipes of the project, ready for use: those of its recipe files, and those that it
     /// changes.
     pub recipes: BTreeMap<PackageName, Recipe>,
@@ -113,16 +118,26 @@ impl Project {
         Self::read(&Document::new(text, file))
     }
 
-    /// The project file that holds in a folder: its own, or that of the nearest folder above.
+    /// The project file of a folder.
     #[must_use]
-    pub fn find(start: &Utf8Path) -> Option<Utf8PathBuf> {
-        start.ancestors().map(|folder| folder.join(FILE)).find(|file| file.is_file())
+    pub fn file_in(folder: &Utf8Path) -> Option<Utf8PathBuf> {
+        Some(folder.join(FILE)).filter(|file| file.is_file())
+    }
+
+    /// The images that it names, if it names any, and which of their files are missing.
+    #[must_use]
+    pub fn layout(&self) -> Option<Layout> {
+        let folder = self.file.parent().unwrap_or(Utf8Path::new(""));
+        let cells = self.images.iter().map(|cell| cell.clone().planned(folder)).collect();
+        let layout = Layout { cells, remarks: Vec::new() };
+        (!self.images.is_empty()).then_some(layout)
     }
 
     fn read(document: &Document) -> Result<Self, RecipeError> {
         let table: ProjectTable = document.read()?;
         check_combinations(document, &table.matrix)?;
         let recipes = recipes(document, &table)?;
+        let images = layout_cells(document, &table.layout)?;
         let matrix = table.matrix;
         let plain = |entries: Vec<toml::Spanned<Combination>>| -> Vec<Combination> {
             entries.into_iter().map(toml::Spanned::into_inner).collect()
@@ -149,6 +164,7 @@ impl Project {
             store: StoreSection { path: table.store.path.map(|path| document.folder().join(path)) },
             clean: CleanSection { budget: table.clean.budget },
             host: table.host,
+            images,
             recipes,
         })
     }

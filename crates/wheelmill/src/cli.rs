@@ -10,8 +10,8 @@ use clap::builder::styling::AnsiColor;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, clean, completions, generate_docs, images, inspect, man, plan, recipes, runs, shell,
-    verify, wheels,
+    build, clean, completions, generate_docs, images, init, inspect, man, plan, recipes, runs,
+    shell, verify, wheels,
 };
 use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
@@ -76,8 +76,8 @@ pub(crate) struct GlobalArgs {
     )]
     pub color: Color,
 
-    /// The folder whose `wheelmill.toml` is used [default: this folder or the nearest above it
-    /// that has one]
+    /// The folder whose `wheelmill.toml`, or whose images, are used [default: this folder or the
+    /// nearest above it that has some]
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub project: Option<Utf8PathBuf>,
 }
@@ -88,6 +88,7 @@ pub(crate) enum Command {
     Build(build::BuildArgs),
     Plan(plan::PlanArgs),
     Shell(shell::ShellArgs),
+    Init(init::InitArgs),
     Runs(runs::RunsArgs),
     Wheels(wheels::WheelsArgs),
     Images(images::ImagesArgs),
@@ -160,6 +161,7 @@ fn execute(cli: &Cli, printer: Printer) -> Result<Ending, CliError> {
         Command::Images(args) => images::images(args, &session),
         Command::Clean(args) => clean::clean(args, &session),
         Command::Recipes(args) => recipes::recipes(args, &session),
+        Command::Init(args) => init::init(args, &session),
         Command::Inspect(args) => inspect::inspect(args, &session),
         Command::Verify(args) => verify::verify(args, &session),
         Command::Completions(args) => completions::completions(args, &session),

@@ -8,7 +8,7 @@ use owo_colors::OwoColorize as _;
 use serde::Serialize;
 use serde_json::Value;
 use wheelmill_mill::MillError;
-use wheelmill_recipe::RecipeError;
+use wheelmill_recipe::{LayoutError, RecipeError};
 use wheelmill_store::StoreError;
 use wheelmill_wheel::WheelError;
 
@@ -269,6 +269,13 @@ impl From<StoreError> for CliError {
 impl From<RecipeError> for CliError {
     fn from(error: RecipeError) -> Self {
         Self::new(Ending::Usage, error)
+    }
+}
+
+impl From<LayoutError> for CliError {
+    fn from(error: LayoutError) -> Self {
+        let hint = error.hint();
+        Self::new(Ending::Usage, error).hints(hint)
     }
 }
 

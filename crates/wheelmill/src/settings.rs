@@ -4,14 +4,29 @@
 use std::cell::OnceCell;
 use std::str::FromStr;
 
-use camino::Utf8PathBuf;
-use wheelmill_recipe::{BuildSection, Project, Recipes};
+use camino::{Utf8Path, Utf8PathBuf};
+use wheelmill_recipe::{BuildSection, Layout, Project, Recipes};
 use wheelmill_store::Store;
 
 use crate::cli::GlobalArgs;
 use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
 use crate::output::Printer;
+
+/// What makes a folder a project.
+enum Place {
+    /// Its project file.
+    File(Utf8PathBuf),
+    /// The folder, by the images that it holds.
+    Layout(Utf8PathBuf),
+}
+
+impl Place {
+    fn of(folder: &Utf8Path) -> Option<Self> {
+        let file = Project::file_in(folder).map(Self::File);
+        file.or_else(|| Layout::is_in(folder).then(|| Self::Layout(folder.to_owned())))
+    }
+}
 
 /// One invocation: its environment, its files, its output. Files are read when they are first asked
 /// for, so that a broken one stops only the commands that need it.
@@ -47,24 +62,50 @@ impl Session {
         if let Some(project) = self.project.get() {
             return Ok(project.as_ref());
         }
-        let project = match self.project_file()? {
-            Some(file) => Some(Project::load(&file)?),
-            None => None,
+        let project = match self.place()? {
+            Some(Place::File(file)) => Some(Project::load(&file)?),
+            _ => None,
         };
         Ok(self.project.get_or_init(|| project).as_ref())
     }
 
-    fn project_file(&self) -> Result<Option<Utf8PathBuf>, CliError> {
-        let Some(folder) = &self.project_folder else {
-            return Ok(Project::find(&current_folder()?));
-        };
-        let folder = current_folder()?.join(folder);
-        let file = folder.join(PROJECT_FILE);
-        if file.is_file() {
-            return Ok(Some(file));
+    /// The images that the project file names, or where there is no such file, those that the
+    /// folder holds.
+    ///
+    /// # Errors
+    /// They cannot be told.
+    pub(crate) fn layout(&self) -> Result<Option<Layout>, CliError> {
+        match self.place()? {
+            Some(Place::Layout(folder)) => Ok(Layout::find(&folder)?),
+            Some(Place::File(_)) => Ok(self.project()?.and_then(Project::layout)),
+            None => Ok(None),
         }
-        let message = format!("there is no `{PROJECT_FILE}` in `{folder}`");
-        Err(CliError::usage(message).hint("`--project` takes the folder that holds the file"))
+    }
+
+    /// The folder that was named with `--project`, else the current one, whatever it holds.
+    ///
+    /// # Errors
+    /// The current folder is gone.
+    pub(crate) fn named_folder(&self) -> Result<Utf8PathBuf, CliError> {
+        let current = current_folder()?;
+        Ok(self.project_folder.as_ref().map_or(current.clone(), |folder| current.join(folder)))
+    }
+
+    /// What the project is: what `--project` names, else the nearest that this folder or one above
+    /// holds.
+    fn place(&self) -> Result<Option<Place>, CliError> {
+        let current = current_folder()?;
+        let Some(folder) = &self.project_folder else {
+            return Ok(current.ancestors().find_map(Place::of));
+        };
+        let folder = current.join(folder);
+        let found = Place::of(&folder).ok_or_else(|| {
+            CliError::usage(format!("there is no `{PROJECT_FILE}` in `{folder}`")).hint(
+                "`--project` takes the folder that holds the file, or Dockerfiles as \
+                 `configs/PyTorch/Dockerfile_cuda90_builder`",
+            )
+        });
+        found.map(Some)
     }
 
     /// The user's configuration, when there is one. It has the form of a project file, of which

@@ -202,7 +202,7 @@ async fn loaded(
 }
 
 /// A file, piece by piece.
-fn pieces(
+pub(super) fn pieces(
     file: std::fs::File,
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
     futures_util::stream::unfold(file, |mut file| async move {

@@ -109,29 +109,32 @@ impl StepBuild<'_> {
 
     /// What it means that the build ended with this message.
     fn failed(&self, message: &str, follower: Follower) -> EngineError {
-        let number = |text: &str| text.trim().trim_end_matches('.').parse::<i32>().ok();
-        let code = ["non-zero code: ", "exit status ", "exit code: "]
-            .iter()
-            .find_map(|before| number(message.rsplit_once(before)?.1));
-        match code {
-            Some(code) if follower.runs => EngineError::Step {
-                title: self.step.title.clone(),
-                exit: Exit {
-                    code,
-                    peak_memory: None,
-                    oom_kills: 0,
-                    watch: MemoryWatch::None,
-                    wall: Duration::ZERO,
-                    cancelled: false,
-                },
-                tail: follower.tail,
-            },
+        match exit_in(message) {
+            Some(exit) if follower.runs => {
+                EngineError::Step { title: self.step.title.clone(), exit, tail: follower.tail }
+            }
             _ => EngineError::Daemon {
                 kind: self.connection.kind,
                 message: message.trim().to_owned(),
             },
         }
     }
+}
+
+/// How a command of a Dockerfile ended, when that is what a builder's message is about.
+pub(super) fn exit_in(message: &str) -> Option<Exit> {
+    let number = |text: &str| text.trim().trim_end_matches('.').parse::<i32>().ok();
+    let code = ["non-zero code: ", "exit status ", "exit code: "]
+        .iter()
+        .find_map(|before| number(message.rsplit_once(before)?.1))?;
+    Some(Exit {
+        code,
+        peak_memory: None,
+        oom_kills: 0,
+        watch: MemoryWatch::None,
+        wall: Duration::ZERO,
+        cancelled: false,
+    })
 }
 
 /// Understands what a builder says.

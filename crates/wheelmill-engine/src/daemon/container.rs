@@ -23,7 +23,8 @@ use super::memory::{Figures, MemoryGroup};
 use super::owner::{self, OWNER};
 use super::traits::Traits;
 use crate::{
-    Cancel, Container, EngineError, Exit, MemoryWatch, OutputSink, Prepared, Stream, Terminal,
+    Cancel, Container, EngineError, Exit, Limits, MemoryWatch, Mount, OutputSink, Prepared, Stream,
+    Terminal,
 };
 
 /// How often, and how long apart, a state that is no state of Docker's is looked at again.
@@ -45,21 +46,26 @@ pub(super) struct Run<'a> {
     pub(super) container: &'a Container,
 }
 
-impl Run<'_> {
+/// Who runs a container to its end, whatever it was made of.
+pub(super) struct Runner<'a>(pub(super) &'a Connection);
+
+impl Runner<'_> {
     /// Runs it. Whatever happens, the container is gone afterwards.
     pub(super) fn run(
         &self,
+        wish: ContainerCreateBody,
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError> {
-        self.run_with(self.wish(), cancel, async |docker, id, figures| {
+        self.run_with(wish, cancel, async |docker, id, figures| {
             self.follow(docker, id, output, figures).await
         })
     }
 
     /// Runs it at a terminal.
-    pub(super) fn run_at(
+    fn run_at(
         &self,
+        wish: ContainerCreateBody,
         terminal: Terminal<'_>,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError> {
@@ -67,10 +73,10 @@ impl Run<'_> {
             tty: Some(true),
             open_stdin: Some(true),
             attach_stdin: Some(true),
-            ..self.wish()
+            ..wish
         };
         self.run_with(wish, cancel, async |docker, id, _| {
-            super::terminal::follow(self.connection, docker, id, terminal).await?;
+            super::terminal::follow(self.0, docker, id, terminal).await?;
             self.ended(docker, id).await
         })
     }
@@ -82,10 +88,9 @@ impl Run<'_> {
         follow: impl AsyncFnOnce(&Docker, &str, &mut Figures) -> Result<ContainerState, EngineError>,
     ) -> Result<Exit, EngineError> {
         let started = Instant::now();
-        let made = self.connection.ask(async |docker| docker.create_container(None, wish).await)?;
-        let _removed = Removed { connection: self.connection, id: &made.id };
+        let made = Made::new(self.0, wish)?;
         let mut figures = Figures::default();
-        let followed = self.connection.with(async |docker| {
+        let followed = self.0.with(async |docker| {
             tokio::select! {
                 state = follow(&docker, &made.id, &mut figures) => state.map(Some),
                 () = cancelled(cancel) => Ok(None),
@@ -117,7 +122,7 @@ impl Run<'_> {
         output: &mut dyn OutputSink,
         figures: &mut Figures,
     ) -> Result<ContainerState, EngineError> {
-        let gone = |error| gone(self.connection, error);
+        let gone = |error| gone(self.0, error);
         let streams = AttachContainerOptionsBuilder::default();
         let streams = streams.stdout(true).stderr(true).stream(true).build();
         let AttachContainerResults { output: mut said, input: _open } =
@@ -160,7 +165,7 @@ impl Run<'_> {
             Some(Ok(end)) => Ok(end.status_code),
             // Every code but 0 comes as an error.
             Some(Err(Error::DockerContainerWaitError { code, .. })) => Ok(code),
-            Some(Err(error)) => Err(gone(self.connection, error)),
+            Some(Err(error)) => Err(gone(self.0, error)),
             None => Ok(137),
         }
     }
@@ -171,10 +176,30 @@ impl Run<'_> {
                 Ok(found) => return Ok(found.state.unwrap_or_default()),
                 // Podman has a state `stopped`, before it has cleaned up, that Docker has not.
                 Err(Error::JsonDataError { .. }) => tokio::time::sleep(LOOK_AGAIN).await,
-                Err(error) => return Err(gone(self.connection, error)),
+                Err(error) => return Err(gone(self.0, error)),
             }
         }
         Ok(ContainerState::default())
+    }
+}
+
+impl Run<'_> {
+    /// Runs it. Whatever happens, the container is gone afterwards.
+    pub(super) fn run(
+        &self,
+        output: &mut dyn OutputSink,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError> {
+        Runner(self.connection).run(self.wish(), output, cancel)
+    }
+
+    /// Runs it at a terminal.
+    pub(super) fn run_at(
+        &self,
+        terminal: Terminal<'_>,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError> {
+        Runner(self.connection).run_at(self.wish(), terminal, cancel)
     }
 
     /// What the daemon is asked for.
@@ -186,20 +211,6 @@ impl Run<'_> {
             if !environment.iter().any(|(set, _)| set == name) {
                 variables.push(format!("{name}={value}"));
             }
-        }
-        let mounts = mounts.iter().map(|mount| DaemonMount {
-            source: Some(mount.source.to_string()),
-            target: Some(mount.target.to_string()),
-            typ: Some(MountType::BIND),
-            read_only: Some(!mount.writable),
-            ..DaemonMount::default()
-        });
-        let memory = limits.memory.filter(|_| self.traits.memory_limit);
-        let memory = memory.map(|size| i64::try_from(size.0).unwrap_or(i64::MAX));
-        let mut security = vec!["no-new-privileges".to_owned()];
-        if self.traits.selinux {
-            // Relabelling the user's folders, the other way, would outlive the container.
-            security.push("label=disable".to_owned());
         }
         let user = self.user();
         let kept = if user.starts_with("0:") { &ROOT_KEEPS[..] } else { &[] };
@@ -214,17 +225,10 @@ impl Run<'_> {
             user: Some(user),
             labels: Some(HashMap::from([(OWNER.to_owned(), owner::this_process())])),
             host_config: Some(HostConfig {
-                mounts: Some(mounts.collect()),
-                network_mode: Some(if *network { self.traits.network } else { "none" }.to_owned()),
-                memory,
-                // As much as memory alone: a build that swaps does not end.
-                memory_swap: memory,
-                nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
-                pids_limit: limits.processes.and_then(|count| i64::try_from(count).ok()),
+                mounts: Some(mounts.iter().map(bound).collect()),
                 cap_drop: Some(vec!["ALL".to_owned()]),
                 cap_add: Some(kept.iter().map(|name| (*name).to_owned()).collect()),
-                security_opt: Some(security),
-                ..HostConfig::default()
+                ..bounds(self.traits, *network, limits)
             }),
             ..ContainerCreateBody::default()
         }
@@ -239,15 +243,58 @@ impl Run<'_> {
     }
 }
 
-/// A container that is removed when this is dropped, running or not.
-struct Removed<'a> {
-    connection: &'a Connection,
-    id: &'a str,
+/// What every container of ours is held to.
+pub(super) fn bounds(traits: &Traits, network: bool, limits: &Limits) -> HostConfig {
+    let memory = limits.memory.filter(|_| traits.memory_limit);
+    let memory = memory.map(|size| i64::try_from(size.0).unwrap_or(i64::MAX));
+    let mut security = vec!["no-new-privileges".to_owned()];
+    if traits.selinux {
+        // Relabelling the user's folders, the other way, would outlive the container.
+        security.push("label=disable".to_owned());
+    }
+    HostConfig {
+        network_mode: Some(if network { traits.network } else { "none" }.to_owned()),
+        memory,
+        // As much as memory alone: a build that swaps does not end.
+        memory_swap: memory,
+        nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
+        pids_limit: limits.processes.and_then(|count| i64::try_from(count).ok()),
+        security_opt: Some(security),
+        ..HostConfig::default()
+    }
 }
 
-impl Drop for Removed<'_> {
+/// A file or folder of this machine, as daemons mount it.
+pub(super) fn bound(mount: &Mount) -> DaemonMount {
+    DaemonMount {
+        source: Some(mount.source.to_string()),
+        target: Some(mount.target.to_string()),
+        typ: Some(MountType::BIND),
+        read_only: Some(!mount.writable),
+        ..DaemonMount::default()
+    }
+}
+
+/// A container that is removed when this is dropped, running or not.
+pub(super) struct Made<'a> {
+    connection: &'a Connection,
+    pub(super) id: String,
+}
+
+impl<'a> Made<'a> {
+    /// Has it made, not started.
+    pub(super) fn new(
+        connection: &'a Connection,
+        wish: ContainerCreateBody,
+    ) -> Result<Self, EngineError> {
+        let made = connection.ask(async |docker| docker.create_container(None, wish).await)?;
+        Ok(Self { connection, id: made.id })
+    }
+}
+
+impl Drop for Made<'_> {
     fn drop(&mut self) {
-        if let Err(error) = owner::remove(self.connection, self.id) {
+        if let Err(error) = owner::remove(self.connection, &self.id) {
             tracing::warn!(container = self.id, %error, "could not remove a container");
         }
     }

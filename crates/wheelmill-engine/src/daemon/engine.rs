@@ -3,20 +3,23 @@
 use std::fs::{File, TryLockError};
 use std::sync::OnceLock;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::Digest;
 
 use super::base;
 use super::build::{StepBuild, image_name};
 use super::connection::Connection;
-use super::container::Run;
+use super::container::{Run, Runner};
+use super::image;
 use super::owner;
 use super::settings::DaemonSettings;
 use super::traits::Traits;
-use crate::image;
+use super::volume;
+use crate::image::{config, pin};
 use crate::{
-    Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Finding, Hold,
-    Isolation, OutputSink, PrepareListener, Prepared, Probe, Severity, Terminal, lock,
+    Base, BuiltImage, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit,
+    Finding, Hold, ImageBuild, ImageBuilder, ImageContainer, Isolation, OutputSink,
+    PrepareListener, Prepared, Probe, Severity, Terminal, Volume, lock,
 };
 
 /// The engine that lets Docker or Podman run containers.
@@ -177,6 +180,10 @@ impl Engine for DaemonEngine {
         }
     }
 
+    fn builder(&self) -> Option<&dyn ImageBuilder> {
+        Some(self)
+    }
+
     fn pin(&self, base: &Base) -> Result<Base, EngineError> {
         if let Base::Image(name) = base
             && base.digest().is_err()
@@ -185,7 +192,7 @@ impl Engine for DaemonEngine {
         {
             return Ok(Base::Image(pinned));
         }
-        image::pin(base, &self.settings.network)
+        pin(base, &self.settings.network)
     }
 
     fn variables(&self, base: &Base) -> Result<Vec<(String, String)>, EngineError> {
@@ -195,7 +202,7 @@ impl Engine for DaemonEngine {
             return Ok(variables);
         }
         let DaemonSettings { images, network, .. } = &self.settings;
-        Ok(image::config(base, images, network, &Cancel::new())?.env)
+        Ok(config(base, images, network, &Cancel::new())?.env)
     }
 
     fn digest(&self, environment: &Environment) -> Result<Digest, EngineError> {
@@ -269,5 +276,39 @@ impl Engine for DaemonEngine {
     ) -> Result<Exit, EngineError> {
         let Daemon { connection, traits } = self.daemon()?;
         Run { connection, traits, prepared, container }.run_at(terminal, cancel)
+    }
+}
+
+impl ImageBuilder for DaemonEngine {
+    fn build_image(
+        &self,
+        build: &ImageBuild,
+        output: &mut dyn OutputSink,
+        cancel: &Cancel,
+    ) -> Result<BuiltImage, EngineError> {
+        let Daemon { connection, traits } = self.daemon()?;
+        image::build(connection, traits, &self.settings.images, build, output, cancel)
+    }
+
+    fn run_image(
+        &self,
+        container: &ImageContainer,
+        output: &mut dyn OutputSink,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError> {
+        let Daemon { connection, traits } = self.daemon()?;
+        volume::ensure(connection, &container.volume)?;
+        Runner(connection).run(image::container(traits, container), output, cancel)
+    }
+
+    fn copy_from_volume(
+        &self,
+        image: &str,
+        volume: &Volume,
+        file: &Utf8Path,
+        to: &Utf8Path,
+        cancel: &Cancel,
+    ) -> Result<(), EngineError> {
+        volume::copy(&self.daemon()?.connection, image, volume, file, to, cancel)
     }
 }

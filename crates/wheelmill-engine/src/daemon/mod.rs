@@ -2,7 +2,8 @@
 //!
 //! An [`Environment`](crate::Environment) becomes a Dockerfile and an image; a
 //! [`Container`](crate::Container) a container that is removed when it has ended. Both kinds of
-//! daemon speak Docker's API; in what they differ is asked once and kept in `traits`.
+//! daemon speak Docker's API; in what they differ is asked once and kept in `traits`. Beside that, they build
+//! images of the user's own Dockerfiles ([`ImageBuilder`](crate::ImageBuilder)).
 
 mod base;
 mod build;
@@ -11,12 +12,14 @@ mod container;
 mod dockerfile;
 mod engine;
 mod failure;
+mod image;
 mod kept;
 mod memory;
 mod owner;
 mod settings;
 mod terminal;
 mod traits;
+mod volume;
 mod written;
 
 pub use engine::DaemonEngine;

@@ -5,6 +5,9 @@ use bollard::models::SystemInfo;
 use super::connection::Connection;
 use crate::{EngineError, EngineKind};
 
+/// The name of NVIDIA's runtime.
+pub(super) const NVIDIA: &str = "nvidia";
+
 /// What a daemon is and can do.
 #[derive(Clone, Debug)]
 pub(super) struct Traits {
@@ -20,6 +23,8 @@ pub(super) struct Traits {
     pub(super) selinux: bool,
     /// Memory can be limited.
     pub(super) memory_limit: bool,
+    /// The daemon has a runtime of this name, which shows containers the GPUs that they ask for.
+    pub(super) nvidia: bool,
 }
 
 impl Traits {
@@ -41,6 +46,7 @@ impl Traits {
             network: if has_bridge { "bridge" } else { "host" },
             selinux: has_option(&info, "selinux"),
             memory_limit: info.memory_limit.unwrap_or(false),
+            nvidia: info.runtimes.is_some_and(|runtimes| runtimes.contains_key(NVIDIA)),
         })
     }
 

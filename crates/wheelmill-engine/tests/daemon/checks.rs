@@ -31,7 +31,7 @@ fn all(program: DaemonProgram) {
     let root = daemon.path().join("root.tar");
     write_root(&root);
     let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
-    let checks: [(&str, Check); 9] = [
+    let checks: [(&str, Check); 10] = [
         ("steps become an image", steps),
         ("a step that fails says so", failing_step),
         ("a command runs as it was asked", command),
@@ -41,6 +41,7 @@ fn all(program: DaemonProgram) {
         ("a cancelled container is gone", cancel),
         ("a base that the daemon has is pinned", local_base),
         ("what is kept is told, and removed unless it is used", kept),
+        ("a Dockerfile becomes an image whose containers keep a volume", crate::images::images),
     ];
     for (name, check) in checks {
         eprintln!("{program:?}: {name}");

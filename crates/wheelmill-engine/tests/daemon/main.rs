@@ -5,4 +5,5 @@
 
 mod checks;
 mod faults;
+mod images;
 mod support;

@@ -25,11 +25,20 @@ pub(super) struct Budget {
 
 /// Divides the machine.
 pub(super) fn budget(settings: &MillSettings, host: &Host, recipe: &Recipe) -> Budget {
+    budget_for(settings, host, recipe.jobs.memory)
+}
+
+/// Divides the machine for compilers that take so much memory.
+pub(super) fn budget_for(
+    settings: &MillSettings,
+    host: &Host,
+    per_compile: Option<ByteSize>,
+) -> Budget {
     let memory = settings.memory.or_else(|| {
         available_memory().map(|free| ByteSize(free.0.saturating_sub(RESERVE).max(RESERVE)))
     });
     let cpus = settings.cpus.unwrap_or(host.cores as f64);
-    let per_compile = recipe.jobs.memory.unwrap_or(MEMORY_PER_COMPILE);
+    let per_compile = per_compile.unwrap_or(MEMORY_PER_COMPILE);
     let by_memory = memory.map_or(usize::MAX, |memory| {
         usize::try_from(memory.0 / per_compile.0.max(1)).unwrap_or(usize::MAX)
     });

@@ -8,6 +8,7 @@ use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_wheel::{Severity, Verdict};
 
 use super::compile::{Budget, MEMORY_PER_COMPILE};
+use super::image::InstallerError;
 use super::judge::JudgeError;
 use super::log::CellLog;
 use super::source::SourceError;
@@ -29,6 +30,8 @@ pub(super) enum CellError {
     Resolve(#[from] ResolveError),
     #[error("the environment could not be made")]
     Engine(#[from] EngineError),
+    #[error("the installer was not found")]
+    Installer(#[from] InstallerError),
     #[error("the build failed")]
     Build(Box<Exit>),
     #[error("there is no good wheel")]
@@ -61,7 +64,7 @@ impl CellError {
     }
 
     /// How a command of ours or of the build ended, when that is what failed.
-    fn exit(&self) -> Option<&Exit> {
+    pub(super) fn exit(&self) -> Option<&Exit> {
         match self {
             Self::Build(exit)
             | Self::Import(exit)
@@ -73,7 +76,7 @@ impl CellError {
     }
 
     /// The cause where the error itself tells it, with what to do.
-    fn named(&self, package: &PackageName) -> Option<(Cause, Vec<String>)> {
+    pub(super) fn named(&self, package: &PackageName) -> Option<(Cause, Vec<String>)> {
         Some(match self {
             Self::Fetch(error) | Self::Source(SourceError::Fetch(error)) => match error {
                 FetchError::HashMismatch { .. } => (
@@ -133,7 +136,7 @@ impl CellError {
         })
     }
 
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         if let Self::Verdict(verdict) = self {
             let messages: Vec<&str> =
                 errors(verdict).map(|finding| finding.message.as_str()).collect();
@@ -151,7 +154,7 @@ impl CellError {
         if message.is_empty() { self.to_string() } else { message }
     }
 
-    fn evidence(&self) -> Vec<String> {
+    pub(super) fn evidence(&self) -> Vec<String> {
         match self {
             Self::Verdict(verdict) => errors(verdict)
                 .flat_map(|finding| finding.evidence.iter().cloned())
@@ -213,7 +216,7 @@ pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellL
         network,
         cuda: cell.cuda,
         torch: cell.torch,
-        python: cell.python,
+        python: Some(cell.python),
         options,
         package: &cell.package,
         version: cell.version.as_ref(),

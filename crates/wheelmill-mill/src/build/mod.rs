@@ -3,8 +3,11 @@
 mod attempt;
 mod compile;
 mod context;
+mod course;
 mod failure;
 mod folder;
+mod image;
+mod job;
 mod judge;
 mod listener;
 mod log;
@@ -25,7 +28,7 @@ use crate::error::MillError;
 use crate::event::{CellOutcome, CellResult, Event, Reporter};
 use crate::fetch::{Client, Index};
 use crate::mill::Mill;
-use crate::plan::{CellState, Plan, PlannedCell};
+use crate::plan::{CellKind, CellState, Plan, PlannedCell, RecipeCell};
 use crate::planner::spec;
 use crate::preflight::{Check, CheckState};
 use crate::unchecked::not_checked;
@@ -87,7 +90,7 @@ impl Mill {
         let mut cells = Vec::new();
         for (cell, source) in plan.cells.iter().zip(sources) {
             let result = match (&cell.state, source) {
-                (CellState::Wanted, Some(source)) if !cancel.is_cancelled() => {
+                (CellState::Wanted, source) if !cancel.is_cancelled() => {
                     let context = AttemptContext {
                         mill: self,
                         store: &store,
@@ -161,13 +164,15 @@ impl Mill {
     fn pin_all(&self, plan: &Plan, index: &Index<'_>) -> Result<Vec<Option<Pinned>>, MillError> {
         let mut pinned: Vec<Option<Pinned>> = Vec::new();
         for cell in &plan.cells {
-            let (CellState::Wanted, Some(ground)) = (&cell.state, &cell.ground) else {
+            let (CellState::Wanted, CellKind::Recipe(cell)) = (&cell.state, &cell.kind) else {
                 pinned.push(None);
                 continue;
             };
+            let ground = cell.ground.as_ref().expect("a wanted cell has a ground");
             let source = if let Some(lock) = &ground.lock {
                 (lock.version.clone(), lock.source.clone())
             } else if let Some(same) = plan.cells.iter().zip(&pinned).find_map(|(other, source)| {
+                let CellKind::Recipe(other) = &other.kind else { return None };
                 let same = other.cell.package == cell.cell.package
                     && other.cell.version == cell.cell.version
                     && other.cell.python == cell.cell.python;
@@ -183,7 +188,7 @@ impl Mill {
     }
 
     /// Pins the source of a cell that can be built.
-    fn pin_cell(&self, cell: &PlannedCell, index: &Index<'_>) -> Result<Pinned, MillError> {
+    fn pin_cell(&self, cell: &RecipeCell, index: &Index<'_>) -> Result<Pinned, MillError> {
         if let Some(lock) = cell.ground.as_ref().and_then(|ground| ground.lock.as_ref()) {
             return Ok((lock.version.clone(), lock.source.clone()));
         }
@@ -195,6 +200,10 @@ impl Mill {
 
 /// A cell for which nothing is done.
 fn settled(cell: &PlannedCell) -> CellResult {
+    let more_wheels = match (&cell.state, &cell.kind) {
+        (CellState::Stored(_), CellKind::Image(cell)) => cell.more_wheels.clone(),
+        _ => Vec::new(),
+    };
     let (outcome, wheel) = match &cell.state {
         CellState::Stored(wheel) => (CellOutcome::Stored, Some((**wheel).clone())),
         CellState::Impossible(_) => (CellOutcome::Impossible, None),
@@ -207,6 +216,7 @@ fn settled(cell: &PlannedCell) -> CellResult {
         cell: cell.id.clone(),
         outcome,
         wheel,
+        more_wheels,
         verdict,
         not_checked,
         wall: std::time::Duration::ZERO,
@@ -233,10 +243,9 @@ fn record(store: &Store, run: &RunId, cell: &PlannedCell) -> Result<(), MillErro
 }
 
 fn new_cell(cell: &PlannedCell) -> NewCell {
-    NewCell {
-        id: cell.id.clone(),
-        key: None,
-        package: cell.cell.package.clone(),
-        spec: spec(&cell.cell),
-    }
+    let (package, spec) = match &cell.kind {
+        CellKind::Recipe(recipe) => (&recipe.cell.package, spec(&recipe.cell)),
+        CellKind::Image(image) => (&image.cell.package, image.spec()),
+    };
+    NewCell { id: cell.id.clone(), key: None, package: package.clone(), spec }
 }

@@ -1,13 +1,15 @@
 //! A shell in the container of a cell.
 
 use camino::Utf8PathBuf;
-use wheelmill_engine::{Exit, Terminal};
+use wheelmill_engine::{EngineError, Exit, Terminal};
+use wheelmill_model::Phase;
 use wheelmill_store::Store;
 
 use super::context::AttemptContext;
-use super::failure::failure;
+use super::course::Course;
+use super::job::{Job as _, Stop};
 use super::log::{CellLog, LogNews};
-use super::work::{Opened, Stop, Work};
+use super::work::{Opened, Work};
 use crate::cancellation::Cancellation;
 use crate::diagnose::Failure;
 use crate::error::MillError;
@@ -58,7 +60,15 @@ impl Mill {
         let checks = self.ready(plan, reporter)?;
         let client = Client::new(&self.settings.network).map_err(MillError::Network)?;
         let index = Index::new(&client, &self.settings.network);
-        let source = self.pin_cell(cell, &index)?;
+        let Some(recipe) = cell.by_recipe() else {
+            return Err(MillError::Engine(EngineError::Unable {
+                what: format!("a shell in `{}`", cell.id),
+                why: "it is built by an image of your own".to_owned(),
+                fix: "run the image: `docker run -it IMAGE`".to_owned(),
+            })
+            .into());
+        };
+        let pinned = self.pin_cell(recipe, &index)?;
         let store = Store::open(&self.settings.home)?;
         let context = AttemptContext {
             mill: self,
@@ -78,7 +88,9 @@ impl Mill {
                 reporter.report(&Event::Progress { cell: id.clone(), progress });
             }
         };
-        let mut work = Work::new(&context, cell, None);
+        let phase = Phase::Preflight;
+        let course = Course { context: &context, history: None, cell: &cell.id, phase };
+        let mut work = Work::new(course, recipe, pinned);
         let path = work.shell_log();
         let folder = path.parent().expect("a file in the cell's folder");
         let mut log = fs_err::create_dir_all(folder)
@@ -89,7 +101,7 @@ impl Mill {
             log: path.clone(),
             expected: None,
         });
-        match work.open(source, &mut log) {
+        match work.open(&mut log) {
             Ok(opened) => Ok(Shell {
                 command: opened.command.clone(),
                 source: opened.source.clone(),
@@ -98,7 +110,7 @@ impl Mill {
             }),
             Err(Stop::Cell(error)) if error.is_cancelled() => Err(MillError::Interrupted.into()),
             Err(Stop::Cell(error)) => {
-                let failure = failure(&error, work.evidence(), &mut log);
+                let failure = work.failure(&error, &mut log);
                 Err(ShellError::Cell(Box::new(failure)))
             }
             Err(Stop::Store(source)) => Err(MillError::Store(*source).into()),

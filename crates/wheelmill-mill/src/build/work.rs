@@ -1,43 +1,34 @@
 //! The way of a cell: from its source to a wheel in the store, phase by phase, each written to the
 //! history before it begins.
 
-use std::time::Duration;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
-use wheelmill_engine::{Base, Container, EngineError, Environment, Exit, Prepared};
-use wheelmill_model::{ByteSize, CellKey, DigestBuilder, Phase, RunId, Version};
+use wheelmill_engine::{Base, Container, Environment, Exit, Prepared};
+use wheelmill_model::{CellKey, DigestBuilder, Phase, Version};
 use wheelmill_recipe::{Cell, Recipe};
-use wheelmill_store::{AttemptId, NewWheel, StoreError, StoredWheel};
+use wheelmill_store::{NewWheel, StoredWheel};
 use wheelmill_wheel::Verdict;
 
 use super::compile::{self, Budget, Folders};
 use super::context::AttemptContext;
-use super::failure::{CellError, WorkEvidence};
+use super::course::{Course, ended};
+use super::failure::{CellError, WorkEvidence, failure};
 use super::folder::{FolderLock, WorkFolder};
+use super::job::{Done, Job, Measured, Stop};
 use super::judge::{self, ImportTest, Imported};
 use super::listener::Listener;
 use super::log::CellLog;
 use super::source::{SourceContext, bring, declared_requirements};
+use crate::diagnose::Failure;
 use crate::environment::{Composer, resolve};
 use crate::event::Event;
 use crate::fetch::{PinnedSource, ensure_uv};
 use crate::lock::{self, Lock};
-use crate::plan::{Ground, PlannedCell};
+use crate::plan::{Ground, RecipeCell};
 use crate::planner::spec;
 
 /// A source, with its version where that is known before it is built.
 pub(super) type Pinned = (Option<Version>, PinnedSource);
-
-/// How often a process that waits for another one's cell looks again. The kernel tells nobody that
-/// a file lock was given back to somebody who did not block on it.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// How a cell that did not fail came to its wheel.
-pub(super) enum Done {
-    Built(Box<StoredWheel>, Box<Verdict>),
-    Stored(Box<StoredWheel>),
-}
 
 /// What a cell is built from, once it is there.
 struct Ready {
@@ -62,92 +53,23 @@ pub(super) struct Opened {
     held: FolderLock,
 }
 
-/// What stops an attempt: the cell's own failure, or one of the store.
-pub(super) enum Stop {
-    Cell(Box<CellError>),
-    Store(Box<StoreError>),
-    /// The wheel was built and judged good, and could not be kept.
-    NotKept(Utf8PathBuf, Box<StoreError>),
-}
-
-impl<E: Into<CellError>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Cell(Box::new(error.into()))
-    }
-}
-
-impl Stop {
-    fn store(error: StoreError) -> Self {
-        Self::Store(Box::new(error))
-    }
-}
-
-/// What was measured of the build itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Measured {
-    pub(super) peak: Option<ByteSize>,
-    pub(super) exit_code: Option<i32>,
-    pub(super) compiles: Option<u32>,
-}
-
-/// The work of one attempt.
+/// The work of one attempt by a recipe.
 pub(super) struct Work<'a> {
-    context: &'a AttemptContext<'a>,
-    cell: &'a PlannedCell,
+    course: Course<'a>,
+    cell: &'a RecipeCell,
     ground: &'a Ground,
-    /// The run and the attempt in the history; none for a shell, which is not part of it.
-    history: Option<(&'a RunId, AttemptId)>,
+    pinned: Option<Pinned>,
     folder: WorkFolder,
     budget: Budget,
-    phase: Phase,
-    pub(super) measured: Measured,
+    measured: Measured,
 }
 
-impl<'a> Work<'a> {
-    pub(super) fn new(
-        context: &'a AttemptContext<'a>,
-        cell: &'a PlannedCell,
-        history: Option<(&'a RunId, AttemptId)>,
-    ) -> Self {
-        let ground = cell.ground.as_ref().expect("a wanted cell has a ground");
-        let digest = DigestBuilder::new("work")
-            .field("request", ground.request.as_bytes())
-            .field("cell", &cell.id)
-            .finish();
-        Self {
-            context,
-            cell,
-            ground,
-            history,
-            folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
-            budget: compile::budget(&context.mill.settings, &context.mill.host, &cell.recipe),
-            phase: Phase::Preflight,
-            measured: Measured::default(),
-        }
-    }
-
-    /// Where a shell's preparations are logged.
-    pub(super) fn shell_log(&self) -> Utf8PathBuf {
-        self.folder.path("shell.log")
-    }
-
-    /// What is known for a diagnosis.
-    pub(super) fn evidence(&self) -> WorkEvidence<'_> {
-        WorkEvidence {
-            phase: self.phase,
-            cell: &self.cell.cell,
-            budget: self.budget,
-            network: self.phase != Phase::Compile || self.cell.recipe.build.network,
-            recipe: &self.cell.recipe,
-            options: &self.context.mill.settings.options,
-        }
-    }
-
+impl Job for Work<'_> {
     /// Goes the whole way, holding the cell's folder. What a failed build left stays, for whoever
     /// wants to look at it; of one that went well nothing big does.
-    pub(super) fn run(&mut self, pinned: Pinned, log: &mut CellLog<'_>) -> Result<Done, Stop> {
+    fn run(&mut self, log: &mut CellLog<'_>) -> Result<Done, Stop> {
         let held = self.hold(log)?;
-        let done = self.all(pinned, log);
+        let done = self.all(log);
         match &done {
             Ok(_) => self.folder.remove_all()?,
             Err(Stop::Cell(error)) if error.is_cancelled() => {
@@ -161,29 +83,75 @@ impl<'a> Work<'a> {
         done
     }
 
-    fn all(&mut self, pinned: Pinned, log: &mut CellLog<'_>) -> Result<Done, Stop> {
-        let Ready { lock, environment, .. } = self.make_ready(pinned, false, log)?;
+    fn failure(&self, error: &CellError, log: &mut CellLog<'_>) -> Failure {
+        let work = WorkEvidence {
+            phase: self.course.phase,
+            cell: &self.cell.cell,
+            budget: self.budget,
+            network: self.course.phase != Phase::Compile || self.cell.recipe.build.network,
+            recipe: &self.cell.recipe,
+            options: &self.course.context.mill.settings.options,
+        };
+        failure(error, work, log)
+    }
+
+    fn measured(&self) -> Measured {
+        self.measured
+    }
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(course: Course<'a>, cell: &'a RecipeCell, pinned: Pinned) -> Self {
+        let ground = cell.ground.as_ref().expect("a wanted cell has a ground");
+        let digest = DigestBuilder::new("work")
+            .field("request", ground.request.as_bytes())
+            .field("cell", course.cell)
+            .finish();
+        let context = course.context;
+        Self {
+            course,
+            cell,
+            ground,
+            pinned: Some(pinned),
+            folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
+            budget: compile::budget(&context.mill.settings, &context.mill.host, &cell.recipe),
+            measured: Measured::default(),
+        }
+    }
+
+    /// Where a shell's preparations are logged.
+    pub(super) fn shell_log(&self) -> Utf8PathBuf {
+        self.folder.path("shell.log")
+    }
+
+    fn hold(&self, log: &mut CellLog<'_>) -> Result<FolderLock, Stop> {
+        let waiting = "waiting for another wheelmill that builds this cell";
+        self.course.hold(&self.folder, waiting, log)
+    }
+
+    fn all(&mut self, log: &mut CellLog<'_>) -> Result<Done, Stop> {
+        let Ready { lock, environment, .. } = self.make_ready(false, log)?;
         let key = self.key(&lock, &environment)?;
-        let held = self.context.store.wheel_for(&key).map_err(Stop::store)?;
+        let held = self.course.context.store.wheel_for(&key).map_err(Stop::store)?;
         if let Some(wheel) = &held
             && lock::is_judged_by(&wheel.verdict, self.recipe())
         {
-            return Ok(Done::Stored(Box::new(wheel.clone())));
+            return Ok(Done::Stored(wheel.clone().into()));
         }
         let prepared = self.prepare(&environment, log)?;
         if let Some(wheel) = held {
             return self.judge_again(&wheel, &lock, &prepared, log);
         }
 
-        self.begin(Phase::Compile, log)?;
+        self.course.begin(Phase::Compile, log)?;
         self.compile(&lock, &prepared, log)?;
 
-        self.begin(Phase::Verify, log)?;
+        self.course.begin(Phase::Verify, log)?;
         let (wheel, verdict) = self.judge(lock.version.as_ref(), &prepared, log)?;
 
-        self.begin(Phase::Store, log)?;
+        self.course.begin(Phase::Store, log)?;
         let stored = self.store(&wheel, key, &lock, &verdict)?;
-        Ok(Done::Built(Box::new(stored), Box::new(verdict)))
+        Ok(Done::Built(stored.into(), (&verdict).into()))
     }
 
     /// Judges a stored wheel by the tests that the recipe has now.
@@ -194,20 +162,21 @@ impl<'a> Work<'a> {
         prepared: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<Done, Stop> {
-        self.begin(Phase::Verify, log)?;
-        self.tell(log, "the recipe's tests have changed since the stored wheel was judged");
+        self.course.begin(Phase::Verify, log)?;
+        self.course.tell(log, "the recipe's tests have changed since the stored wheel was judged");
         let folder = self.folder.fresh("out")?;
         fs_err::copy(&wheel.path, folder.join(wheel.file_name.as_str()))?;
         let (_, verdict) = self.judge(lock.version.as_ref(), prepared, log)?;
         let verdict = lock::judged_by(&verdict, self.recipe());
-        let judged = self.context.store.set_verdict(&wheel.key, &verdict).map_err(Stop::store)?;
-        Ok(Done::Stored(Box::new(judged)))
+        let store = self.course.context.store;
+        let judged = store.set_verdict(&wheel.key, &verdict).map_err(Stop::store)?;
+        Ok(Done::Stored(judged.into()))
     }
 
     /// Makes everything ready for a person to work in the cell's container.
-    pub(super) fn open(&mut self, pinned: Pinned, log: &mut CellLog<'_>) -> Result<Opened, Stop> {
+    pub(super) fn open(&mut self, log: &mut CellLog<'_>) -> Result<Opened, Stop> {
         let held = self.hold(log)?;
-        let Ready { lock, environment, used } = self.make_ready(pinned, true, log)?;
+        let Ready { lock, environment, used } = self.make_ready(true, log)?;
         let prepared = self.prepare(&environment, log)?;
         for name in ["src", "out", "home"] {
             fs_err::create_dir_all(self.folder.path(name))?;
@@ -220,29 +189,25 @@ impl<'a> Work<'a> {
 
     /// Everything up to the environment: the base, the source, and what both resolve to. With
     /// `resume`, a source that is there is taken as it is.
-    fn make_ready(
-        &mut self,
-        (version, source): Pinned,
-        resume: bool,
-        log: &mut CellLog<'_>,
-    ) -> Result<Ready, Stop> {
-        self.begin(Phase::Preflight, log)?;
-        self.record("checks", &json!(self.context.checks))?;
+    fn make_ready(&mut self, resume: bool, log: &mut CellLog<'_>) -> Result<Ready, Stop> {
+        let (version, source) = self.pinned.take().expect("an attempt goes its way once");
+        self.course.begin(Phase::Preflight, log)?;
+        self.course.record("checks", &json!(self.course.context.checks))?;
 
-        self.begin(Phase::Fetch, log)?;
+        self.course.begin(Phase::Fetch, log)?;
         let base = self.base(log)?;
         let composer = self.composer(&base);
         self.bring_uv()?;
         let foundation = self.prepare(&composer.foundation(), log)?;
         let used = resume && self.ground.lock.is_some() && self.folder.path("src").is_dir();
         let source = if used {
-            self.tell(log, "taking the source as it was left");
+            self.course.tell(log, "taking the source as it was left");
             source
         } else {
             self.bring_source(&source, &foundation, log)?
         };
 
-        self.begin(Phase::Environment, log)?;
+        self.course.begin(Phase::Environment, log)?;
         let lock = self.lock(&composer, version, source, &foundation, log)?;
         let environment = composer.environment(&lock.requirements);
         composer.write_lists(&lock.requirements)?;
@@ -253,67 +218,27 @@ impl<'a> Work<'a> {
         &self.cell.recipe
     }
 
-    fn begin(&mut self, phase: Phase, log: &mut CellLog<'_>) -> Result<(), Stop> {
-        self.phase = phase;
-        if let Some((_, attempt)) = self.history {
-            self.context.store.begin_phase(attempt, phase).map_err(Stop::store)?;
-        }
-        self.context.reporter.report(&Event::PhaseStarted { cell: self.cell.id.clone(), phase });
-        log.begin_section();
-        log.note(&format!("{phase} of {}", self.cell.id));
-        Ok(())
-    }
-
-    fn record(&self, kind: &str, detail: &serde_json::Value) -> Result<(), Stop> {
-        let Some((_, attempt)) = self.history else { return Ok(()) };
-        self.context.store.record(attempt, kind, detail).map_err(Stop::store)
-    }
-
-    fn tell(&self, log: &mut CellLog<'_>, message: &str) {
-        log.note(message);
-        self.context
-            .reporter
-            .report(&Event::Activity { cell: self.cell.id.clone(), message: message.to_owned() });
-    }
-
-    /// Takes the cell's folder for this process, waiting for another one that works in it.
-    fn hold(&self, log: &mut CellLog<'_>) -> Result<FolderLock, Stop> {
-        if let Some(held) = self.folder.try_hold()? {
-            return Ok(held);
-        }
-        self.tell(log, "waiting for another wheelmill that builds this cell");
-        loop {
-            if self.context.cancel.is_cancelled() {
-                return Err(EngineError::Cancelled.into());
-            }
-            std::thread::sleep(LOOK_AGAIN);
-            if let Some(held) = self.folder.try_hold()? {
-                return Ok(held);
-            }
-        }
-    }
-
     fn base(&self, log: &mut CellLog<'_>) -> Result<Base, Stop> {
         if let Some(lock) = &self.ground.lock {
             return Ok(lock.base.clone());
         }
         if !matches!(self.ground.base, Base::Host { .. }) {
-            self.tell(log, &format!("asking for {}", self.ground.base));
+            self.course.tell(log, &format!("asking for {}", self.ground.base));
         }
-        Ok(self.context.mill.engine.pin(&self.ground.base)?)
+        Ok(self.course.context.mill.engine.pin(&self.ground.base)?)
     }
 
     fn composer<'b>(&self, base: &'b Base) -> Composer<'b>
     where
         'a: 'b,
     {
-        let (cell, ground): (&'a PlannedCell, &'a Ground) = (self.cell, self.ground);
-        let context: &'a AttemptContext<'a> = self.context;
+        let (cell, ground): (&'a RecipeCell, &'a Ground) = (self.cell, self.ground);
+        let context: &'a AttemptContext<'a> = self.course.context;
         context.mill.composer(&cell.cell, &cell.recipe, ground, base)
     }
 
     fn bring_uv(&self) -> Result<(), Stop> {
-        let AttemptContext { mill, client, index, cancel, .. } = *self.context;
+        let AttemptContext { mill, client, index, cancel, .. } = *self.course.context;
         let mut progress = self.download("uv");
         ensure_uv(client, index, mill.host.machine, &mill.settings.cache, &mut progress, cancel)?;
         fs_err::create_dir_all(mill.settings.cache.join("uv/cache"))?;
@@ -321,10 +246,10 @@ impl<'a> Work<'a> {
     }
 
     fn download(&self, what: &str) -> impl FnMut(u64, Option<u64>) {
-        let (cell, what) = (self.cell.id.clone(), what.to_owned());
+        let (cell, what) = (self.course.cell.to_owned(), what.to_owned());
         move |done, total| {
             let (cell, what) = (cell.clone(), what.clone());
-            self.context.reporter.report(&Event::Download { cell, what, done, total });
+            self.course.context.reporter.report(&Event::Download { cell, what, done, total });
         }
     }
 
@@ -336,18 +261,18 @@ impl<'a> Work<'a> {
     ) -> Result<PinnedSource, Stop> {
         let folder = self.folder.remove("src")?;
         let scratch = self.folder.fresh("scratch")?;
-        let settings = &self.context.mill.settings;
+        let settings = &self.course.context.mill.settings;
         let context = SourceContext {
-            client: self.context.client,
+            client: self.course.context.client,
             network: &settings.network,
             cache: &settings.cache,
-            engine: self.context.mill.engine.as_ref(),
+            engine: self.course.context.mill.engine.as_ref(),
             foundation,
-            cancel: self.context.cancel,
+            cancel: self.course.context.cancel,
         };
         let mut progress = self.download("source");
         let source = bring(&context, source, self.recipe(), &folder, &scratch, log, &mut progress)?;
-        self.record("source", &json!(source))?;
+        self.course.record("source", &json!(source))?;
         Ok(source)
     }
 
@@ -363,8 +288,8 @@ impl<'a> Work<'a> {
         if let Some(lock) = &self.ground.lock {
             return Ok((**lock).clone());
         }
-        self.tell(log, "resolving versions");
-        let AttemptContext { mill, store, cancel, .. } = *self.context;
+        self.course.tell(log, "resolving versions");
+        let AttemptContext { mill, store, cancel, .. } = *self.course.context;
         let mut requirements = composer.toolchain.requirements.clone();
         let root = self.folder.path("src");
         let declared = match &self.recipe().subdirectory {
@@ -385,19 +310,18 @@ impl<'a> Work<'a> {
     }
 
     fn key(&self, lock: &Lock, environment: &Environment) -> Result<CellKey, Stop> {
-        let digest = self.context.mill.engine.digest(environment)?;
+        let digest = self.course.context.mill.engine.digest(environment)?;
         let recipe = &self.ground.recipe_digest;
         let key = lock::key(recipe, self.recipe(), &self.cell.cell, lock, &digest);
-        if let Some((_, attempt)) = self.history {
-            self.context.store.set_key(attempt, &key).map_err(Stop::store)?;
-        }
+        self.course.set_key(&key)?;
         Ok(key)
     }
 
     fn prepare(&self, environment: &Environment, log: &mut CellLog<'_>) -> Result<Prepared, Stop> {
-        let mut listener = Listener { reporter: self.context.reporter, cell: &self.cell.id, log };
-        let engine = &self.context.mill.engine;
-        Ok(engine.prepare(environment, &mut listener, self.context.cancel)?)
+        let mut listener =
+            Listener { reporter: self.course.context.reporter, cell: self.course.cell, log };
+        let engine = &self.course.context.mill.engine;
+        Ok(engine.prepare(environment, &mut listener, self.course.context.cancel)?)
     }
 
     fn compile(
@@ -409,25 +333,18 @@ impl<'a> Work<'a> {
         self.folder.fresh("out")?;
         self.folder.fresh("home")?;
         let container = self.container(lock, prepared);
-        let AttemptContext { mill, cancel, .. } = *self.context;
-        self.record("command", &json!({ "command": container.command, "jobs": self.budget.jobs }))?;
+        let AttemptContext { mill, cancel, .. } = *self.course.context;
+        self.course.record(
+            "command",
+            &json!({ "command": container.command, "jobs": self.budget.jobs }),
+        )?;
         let exit: Exit = mill.engine.run(prepared, &container, log, cancel)?;
         self.measured = Measured {
             peak: exit.peak_memory,
             exit_code: Some(exit.code),
             compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
         };
-        self.record(
-            "exit",
-            &json!({
-                "code": exit.code,
-                "peak-memory-bytes": exit.peak_memory.map(|size| size.0),
-                "oom-kills": exit.oom_kills,
-                "memory-watch": exit.watch,
-                "wall-seconds": exit.wall.as_secs_f64(),
-                "cancelled": exit.cancelled,
-            }),
-        )?;
+        self.course.record("exit", &ended(&exit))?;
         // A log that has holes would lead every later look astray.
         if let Some(error) = log.take_error() {
             return Err(error.into());
@@ -445,7 +362,7 @@ impl<'a> Work<'a> {
             &prepared.environment,
             Folders { source: &source, output: &output, home: &home },
             self.budget,
-            &self.context.mill.settings.network,
+            &self.course.context.mill.settings.network,
         )
     }
 
@@ -462,18 +379,18 @@ impl<'a> Work<'a> {
             log.note(&format!("{}: {}", finding.code, finding.message));
         }
         if !verdict.passed {
-            self.record("verdict", &json!(verdict))?;
+            self.course.record("verdict", &json!(verdict))?;
             return Err(CellError::Verdict(Box::new(verdict)).into());
         }
         let test = ImportTest {
-            engine: self.context.mill.engine.as_ref(),
+            engine: self.course.context.mill.engine.as_ref(),
             prepared,
             uv: &self.ground.toolchain.uv.0,
             wheel: &wheel,
             modules: &self.recipe().test.imports,
             limits: self.budget.limits,
         };
-        match judge::import(&test, log, self.context.cancel)? {
+        match judge::import(&test, log, self.course.context.cancel)? {
             Imported::Good => {}
             Imported::NotChecked(reason) => verdict.not_checked.push(reason),
             Imported::Missing => {
@@ -485,7 +402,7 @@ impl<'a> Work<'a> {
             Imported::Failed(exit) => return Err(CellError::Import(exit).into()),
         }
         verdict.not_checked.push(judge::not_run_on_a_gpu());
-        self.record("verdict", &json!(verdict))?;
+        self.course.record("verdict", &json!(verdict))?;
         Ok((wheel, verdict))
     }
 
@@ -496,16 +413,15 @@ impl<'a> Work<'a> {
         lock: &Lock,
         verdict: &Verdict,
     ) -> Result<StoredWheel, Stop> {
-        let (run, _) = self.history.expect("only builds store wheels");
         let new = NewWheel {
             key,
-            cell: self.cell.id.clone(),
+            cell: self.course.cell.to_owned(),
             spec: spec(&lock.versioned(&self.cell.cell)),
             verdict: lock::judged_by(verdict, self.recipe()),
             passed: verdict.passed,
-            run: run.clone(),
+            run: self.course.run().clone(),
         };
-        let added = self.context.store.add_wheel(wheel, &new);
+        let added = self.course.context.store.add_wheel(wheel, &new);
         let added = added.map_err(|source| Stop::NotKept(wheel.to_owned(), Box::new(source)))?;
         Ok(added.wheel)
     }

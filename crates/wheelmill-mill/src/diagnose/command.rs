@@ -21,7 +21,7 @@ impl Case<'_> {
         let mut words = vec![format!("wheelmill build {}{version}", self.evidence.package)];
         words.push(format!("--cuda {cuda}"));
         words.extend(torch.map(|torch| format!("--torch {torch}")));
-        words.push(format!("--python {}", self.evidence.python));
+        words.extend(self.evidence.python.map(|python| format!("--python {python}")));
         // With commas: a shell would take what stands behind a semicolon for a command.
         let architectures = self.evidence.architectures.filter(|_| !names(flags, "--arch"));
         words.extend(
@@ -33,9 +33,8 @@ impl Case<'_> {
     /// The command that shows what could be built of the package, between backquotes.
     pub(super) fn plan(&self, flags: &str) -> String {
         let mut words = vec![format!("wheelmill plan {}", self.evidence.package)];
-        if !names(flags, "--python") {
-            words.push(format!("--python {}", self.evidence.python));
-        }
+        let python = self.evidence.python.filter(|_| !names(flags, "--python"));
+        words.extend(python.map(|python| format!("--python {python}")));
         self.with_flags(words, flags)
     }
 

@@ -29,8 +29,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) cuda: CudaVersion,
     /// The cell's torch, when it has one.
     pub(crate) torch: Option<TorchVersion>,
-    /// The cell's Python.
-    pub(crate) python: PythonVersion,
+    /// The cell's Python, when it is known.
+    pub(crate) python: Option<PythonVersion>,
     /// What was typed beside the axes, as `("--base", "./image.tar")`.
     pub(crate) options: &'a [(String, String)],
     /// The package that was built.

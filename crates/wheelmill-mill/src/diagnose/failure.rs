@@ -42,6 +42,8 @@ pub enum Cause {
     PatchFailed,
     /// The build ended well and left no wheel.
     NoWheel,
+    /// The image holds no installer, or several.
+    NoInstaller,
     /// The build left more than one wheel.
     SeveralWheels,
     /// The wheel is not good.
@@ -74,6 +76,7 @@ impl Cause {
             Self::HashMismatch => "hash-mismatch",
             Self::PatchFailed => "patch-failed",
             Self::NoWheel => "no-wheel",
+            Self::NoInstaller => "no-installer",
             Self::SeveralWheels => "several-wheels",
             Self::VerdictFailed => "verdict-failed",
             Self::CompileError => "compile-error",

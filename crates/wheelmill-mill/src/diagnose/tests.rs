@@ -67,7 +67,7 @@ impl Setting {
             network: self.network,
             cuda: self.cuda,
             torch: self.torch,
-            python: PythonVersion::new(3, 11),
+            python: Some(PythonVersion::new(3, 11)),
             options: &[],
             package: &package,
             version: None,
@@ -104,7 +104,7 @@ fn a_fix_builds_the_same_cell_on_the_same_base_with_enough_memory() {
         network: false,
         cuda: CudaVersion::new(13, 0),
         torch: None,
-        python: PythonVersion::new(3, 12),
+        python: Some(PythonVersion::new(3, 12)),
         options: &[("--base", "./my image.tar"), ("--memory", "800MiB")]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         package: &"tiny-kernels".parse().unwrap(),

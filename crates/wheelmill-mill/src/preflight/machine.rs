@@ -6,6 +6,7 @@ use wheelmill_engine::{Engine, Severity};
 use wheelmill_model::ByteSize;
 
 use super::{Check, CheckState};
+use crate::layout::daemon_fix;
 
 /// What a toolchain with torch takes: its layer and its share of uv's cache.
 const DISK_FOR_ENVIRONMENT: u64 = 10 << 30;
@@ -41,6 +42,23 @@ pub(super) fn engine(engine: &dyn Engine) -> Vec<Check> {
         checks.insert(0, Check::new("engine", CheckState::Ok, summary, None));
     }
     checks
+}
+
+/// The same, where images are to be built from Dockerfiles.
+pub(super) fn builder(engine: &dyn Engine) -> Vec<Check> {
+    if engine.builder().is_some() {
+        let checks = self::engine(engine).into_iter();
+        let fixed = |check: Check| Check { fix: check.fix.as_deref().map(daemon_fix), ..check };
+        return checks.map(fixed).collect();
+    }
+    let message = format!(
+        "the {} engine builds no images from Dockerfiles, and neither Docker nor Podman answers \
+         or was chosen",
+        engine.kind()
+    );
+    let fix = "start a daemon (`sudo systemctl start docker`, or `systemctl --user start \
+               podman.socket`), or name the one to use: `--engine docker`";
+    vec![Check::new("engine", CheckState::Problem, message, Some(fix))]
 }
 
 /// What keeps this user from writing into a folder, as it is or once it is made; `variable` chooses

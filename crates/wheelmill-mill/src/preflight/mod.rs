@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::fetch::{Client, Index};
 use crate::host::{available_memory, total_memory};
 use crate::mill::Mill;
-use crate::plan::{Plan, PlannedCell};
+use crate::plan::{Plan, RecipeCell};
 pub(crate) use outside::base_hint;
 
 /// How a check came out.
@@ -64,6 +64,7 @@ impl Mill {
         let mut checks = match machine::unwritable(&self.settings.cache, "WHEELMILL_CACHE") {
             // The engine works in that folder, and would say the same in other words.
             Some(check) => vec![check],
+            None if plan.wants_images() => machine::builder(self.engine.as_ref()),
             None => machine::engine(self.engine.as_ref()),
         };
         checks.extend(self.packages(plan));
@@ -72,7 +73,7 @@ impl Mill {
         checks.push(machine::disk(&self.settings.home, 0));
         checks.push(machine::memory(
             self.settings.memory.or_else(available_memory),
-            plan.wanted().filter_map(|cell| cell.recipe.jobs.memory).max(),
+            plan.wanted_recipes().filter_map(|cell| cell.recipe.jobs.memory).max(),
             total_memory(),
         ));
         if unlocked(plan).next().is_some() {
@@ -118,7 +119,7 @@ impl Mill {
             return None;
         }
         let missing: BTreeSet<String> = plan
-            .wanted()
+            .wanted_recipes()
             .filter_map(|cell| {
                 let ground = cell.ground.as_ref()?;
                 let base = &ground.base;
@@ -151,7 +152,7 @@ impl Mill {
     fn environments(&self, plan: &Plan) -> usize {
         // A cache that was deleted leaves its locks behind.
         let kept = self.settings.cache.join("layers").is_dir();
-        let missing = plan.wanted().filter_map(|cell| {
+        let missing = plan.wanted_recipes().filter_map(|cell| {
             let ground = cell.ground.as_ref()?;
             let made = kept && ground.lock.is_some();
             let toolchain = &ground.toolchain;
@@ -164,6 +165,7 @@ impl Mill {
 }
 
 /// The cells that would be built and of which no earlier build kept what they resolved to.
-fn unlocked(plan: &Plan) -> impl Iterator<Item = &PlannedCell> {
-    plan.wanted().filter(|cell| cell.ground.as_ref().is_some_and(|ground| ground.lock.is_none()))
+fn unlocked(plan: &Plan) -> impl Iterator<Item = &RecipeCell> {
+    plan.wanted_recipes()
+        .filter(|cell| cell.ground.as_ref().is_some_and(|ground| ground.lock.is_none()))
 }

@@ -2,12 +2,14 @@
 //! needs more than one key. The comments on the fields are the reference page and the JSON schema.
 
 mod axis;
+mod layout;
 mod matrix;
 mod overlay;
 mod project;
 mod recipe;
 mod values;
 
+pub(crate) use layout::LayoutTable;
 pub use matrix::Combination;
 pub(crate) use matrix::MatrixTable;
 pub(crate) use project::ProjectTable;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use wheelmill_model::{ByteSize, PackageName};
 
+use super::layout::LayoutTable;
 use super::matrix::{MatrixTable, TextPerCuda};
 use super::recipe::RecipeTable;
 use super::values::PerCuda;
@@ -34,6 +35,10 @@ pub(crate) struct ProjectTable {
     /// The set-up of the machine.
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub(crate) host: toml::Table,
+    /// Images of your own that build wheels, one table for each name, with the keys `dockerfile`,
+    /// `context`, `image`, `volume`, `conda-env`, `script` and `network`.
+    #[schemars(with = "BTreeMap<String, LayoutTable>")]
+    pub(crate) layout: BTreeMap<String, Spanned<LayoutTable>>,
     /// Changes to recipes, one table for each package, with the keys of a recipe file. A key given
     /// here replaces that of the recipe; the rest of the recipe stays.
     #[schemars(with = "BTreeMap<String, RecipeTable>")]

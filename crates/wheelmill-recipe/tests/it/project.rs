@@ -88,7 +88,7 @@ fn the_nearest_file_above_holds() {
         ("a/b/x", ""),
         ("c/x", ""),
     ]);
-    let found = |start: &str| Project::find(&folder.path.join(start));
+    let found = |start: &str| folder.path.join(start).ancestors().find_map(Project::file_in);
     assert_eq!(found("a/b"), Some(folder.path.join("a/wheelmill.toml")));
     assert_eq!(found("c"), Some(folder.path.join("wheelmill.toml")));
 }

@@ -36,7 +36,7 @@ struct Document<'a> {
 pub(crate) fn build(args: &BuildArgs, session: &Session) -> Result<Ending, CliError> {
     let settings = CellSettings::resolve(&args.cells, session)?;
     let wishes = settings.mill.resolve_versions(&settings.wishes, &settings.axes)?;
-    let plan = settings.mill.plan(&wishes, &settings.axes)?;
+    let plan = settings.plan(&wishes)?;
     let impossible = reasons(&plan);
     if !impossible.is_empty() {
         talk(impossible.trim_end());

@@ -6,9 +6,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use wheelmill_engine::{Base, DaemonEngine, DaemonSettings, EngineKind, Isolation};
-use wheelmill_mill::{Bases, Mill, MillError, MillSettings};
+use wheelmill_mill::{Bases, Mill, MillError, MillSettings, Plan};
 use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings, PythonVersion, TorchVersion};
-use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, Project};
+use wheelmill_recipe::{ArchWish, Axes, EngineWish, Layout, PackageWish, PlannedLayout, Project};
 
 use crate::base::{BaseWish, bases};
 use crate::environment;
@@ -77,6 +77,8 @@ pub(crate) struct CellArgs {
 pub(crate) struct CellSettings {
     pub wishes: Vec<PackageWish>,
     pub axes: Axes,
+    /// Cells of images, in a folder that holds such.
+    pub images: Vec<PlannedLayout>,
     pub mill: Mill,
 }
 
@@ -87,12 +89,16 @@ impl CellSettings {
     /// One of them is wrong, or no package is named anywhere.
     pub(crate) fn resolve(args: &CellArgs, session: &Session) -> Result<Self, CliError> {
         let project = session.project()?;
-        let settings = mill_settings(args, session, project)?;
-        let wishes = match (&args.packages[..], project) {
-            ([], Some(project)) => project.matrix.packages.clone(),
-            (named, _) => named.to_vec(),
+        let layout = session.layout()?;
+        let (wishes, names) = wished(args, project, layout.as_ref());
+        let images = match (layout, names) {
+            (Some(layout), Some(names)) => {
+                images(args, session, &layout, &names, wishes.is_empty())?
+            }
+            _ => Vec::new(),
         };
-        if wishes.is_empty() {
+        let settings = mill_settings(args, session, project)?;
+        if wishes.is_empty() && images.is_empty() {
             return Err(MillError::NothingWished.into());
         }
         let axes = Axes {
@@ -103,8 +109,76 @@ impl CellSettings {
             architectures: args.arch.clone(),
         };
         let mill = Mill::new(settings, session.recipes()?, project)?;
-        Ok(Self { wishes, axes, mill })
+        Ok(Self { wishes, axes, images, mill })
     }
+
+    /// The plan of all of them, once versions are known.
+    ///
+    /// # Errors
+    /// A recipe or the matrix is wrong, or files or the store cannot be read.
+    pub(crate) fn plan(&self, wishes: &[PackageWish]) -> Result<Plan, CliError> {
+        let mut plan = self.mill.plan(wishes, &self.axes)?;
+        plan.cells.extend(self.mill.plan_images(&self.images)?);
+        Ok(plan)
+    }
+}
+
+/// Which packages are meant, and which images, if any: all of them where no name is given. In a
+/// folder without a project file every name is one of an image.
+fn wished(
+    args: &CellArgs,
+    project: Option<&Project>,
+    layout: Option<&Layout>,
+) -> (Vec<PackageWish>, Option<Vec<PackageWish>>) {
+    let named = args.packages.clone();
+    match (layout, project) {
+        (None, Some(project)) if named.is_empty() => (project.matrix.packages.clone(), None),
+        (None, _) => (named, None),
+        (Some(_), None) => (Vec::new(), Some(named)),
+        (Some(_), Some(project)) if named.is_empty() => {
+            (project.matrix.packages.clone(), Some(Vec::new()))
+        }
+        (Some(layout), Some(_)) => {
+            let (images, others): (Vec<_>, Vec<_>) =
+                named.into_iter().partition(|wish| layout.has(&wish.name));
+            (others, (!images.is_empty()).then_some(images))
+        }
+    }
+}
+
+/// The images that are meant by names and CUDA releases, of a folder or project file. What such an
+/// image decides cannot be chosen; where packages are meant as well, it is chosen for these.
+fn images(
+    args: &CellArgs,
+    session: &Session,
+    layout: &Layout,
+    names: &[PackageWish],
+    alone: bool,
+) -> Result<Vec<PlannedLayout>, CliError> {
+    let typed = [
+        ("--torch", !args.torch.is_empty()),
+        ("--python", !args.python.is_empty()),
+        ("--arch", args.arch.is_some()),
+        ("--base", args.base.is_some()),
+        ("--isolation", args.isolation.is_some()),
+    ];
+    if let Some((option, _)) = typed.iter().find(|(_, typed)| *typed && alone) {
+        let message = format!("`{option}` has no say here: the Dockerfiles of the images do");
+        return Err(CliError::usage(message).hint("leave it out"));
+    }
+    if let EngineWish::Embedded = engine_wish(args, session)? {
+        let message = "the embedded engine builds no images from Dockerfiles, as are meant here";
+        return Err(CliError::usage(message).hint(
+            "let Docker or Podman do it: leave `--engine` and WHEELMILL_ENGINE out, or name one \
+             of the two",
+        ));
+    }
+    let mut cells = layout.select(names, if alone { &args.cuda } else { &[] })?;
+    cells.retain(|found| args.cuda.is_empty() || args.cuda.contains(&found.cell.cuda));
+    for remark in &layout.remarks {
+        session.printer.warn(remark, None);
+    }
+    Ok(cells)
 }
 
 fn mill_settings(
@@ -182,6 +256,13 @@ fn fits(engine: EngineKind, isolation: Option<Isolation>, bases: &Bases) -> Resu
     }
 }
 
+/// The engine that was asked for.
+fn engine_wish(args: &CellArgs, session: &Session) -> Result<EngineWish, CliError> {
+    let wish =
+        session.setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?;
+    Ok(wish.map_or_else(EngineWish::default, |EngineArg(wish)| wish))
+}
+
 /// The engine, and where it may answer.
 fn engine(
     args: &CellArgs,
@@ -189,9 +270,7 @@ fn engine(
     isolation: Option<Isolation>,
     cache: &Utf8Path,
 ) -> Result<(EngineKind, Vec<Utf8PathBuf>), CliError> {
-    let wish =
-        session.setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?;
-    let kind = match wish.map_or_else(EngineWish::default, |EngineArg(wish)| wish) {
+    let kind = match engine_wish(args, session)? {
         // Whoever chooses an isolation means the engine that has several.
         EngineWish::Auto if isolation.is_some() => EngineKind::Embedded,
         EngineWish::Auto => best_engine(session, cache),

@@ -8,6 +8,7 @@ mod confirm;
 mod findings;
 pub(crate) mod generate_docs;
 pub(crate) mod images;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod plan;

@@ -33,7 +33,7 @@ struct Document<'a> {
 /// Prints the plan; asks no network unless told to check.
 pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliError> {
     let settings = CellSettings::resolve(&args.cells, session)?;
-    let plan = settings.mill.plan(&settings.wishes, &settings.axes)?;
+    let plan = settings.plan(&settings.wishes)?;
     let checks = args.check.then(|| settings.mill.check(&plan));
     let printer = session.printer;
     // Whether an unknown torch exists is told by the check itself.

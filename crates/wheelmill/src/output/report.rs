@@ -84,7 +84,7 @@ pub(crate) fn not_checked(cells: &[CellResult]) -> String {
 
 /// Where each wheel lies, a line each.
 pub(crate) fn wheel_paths(cells: &[CellResult]) -> String {
-    let wheels = cells.iter().filter_map(|cell| cell.wheel.as_ref());
+    let wheels = cells.iter().flat_map(|cell| cell.wheel.iter().chain(&cell.more_wheels));
     wheels.map(|wheel| format!("{}\n", safe(wheel.path.as_str()))).collect()
 }
 
@@ -124,6 +124,7 @@ mod tests {
             cell: "torchsort-0.1.10-cu130-torch2.11-cp311-sm90".to_owned(),
             outcome: CellOutcome::Failed,
             wheel: None,
+            more_wheels: Vec::new(),
             verdict: None,
             wall: Duration::from_secs(108),
             peak_memory: Some(ByteSize(3 << 30)),

@@ -9,7 +9,7 @@ use crate::place::Place;
 
 /// The tar of a Debian root with a compiler and Python, made once: no registry can be reached
 /// everywhere that tests run.
-fn debian() -> Utf8PathBuf {
+pub(crate) fn debian() -> Utf8PathBuf {
     let folder = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
     let tar = folder.join("root.tar");
     if !tar.exists() {

@@ -33,7 +33,7 @@ fn runs(text: &str) -> bool {
 
 /// Waits until a process is gone: a kill is asynchronous.
 #[track_caller]
-fn expect_gone(text: &str) {
+pub(crate) fn expect_gone(text: &str) {
     let end = Instant::now() + Duration::from_secs(5);
     while runs(text) {
         assert!(Instant::now() < end, "{text} still runs");

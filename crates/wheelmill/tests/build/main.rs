@@ -8,6 +8,7 @@ mod daemons;
 mod failures;
 mod interruptions;
 mod isolation;
+mod layout;
 mod place;
 mod shell;
 mod users;

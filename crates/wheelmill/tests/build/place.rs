@@ -36,12 +36,18 @@ impl Place {
         Self::with_recipe("", "")
     }
 
-    fn with_recipe(source: &str, build: &str) -> Self {
+    /// With nothing in it.
+    pub(crate) fn empty() -> Self {
         let folder = TempDir::new().unwrap();
         let cache = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
         let place = Self { folder, cache };
-        testkit::write_tiny_package(&place.path().join("tinycuda"));
         fs_err::create_dir(place.path().join("home")).unwrap();
+        place
+    }
+
+    fn with_recipe(source: &str, build: &str) -> Self {
+        let place = Self::empty();
+        testkit::write_tiny_package(&place.path().join("tinycuda"));
         let recipe = format!(
             r#"{source}
 [recipes.tinycuda.build]
@@ -110,12 +116,15 @@ modules = ["tinycuda"]
 
     /// Starts the build and waits until its own command runs, which must print `marker`.
     pub(crate) fn start(&self, marker: &str) -> Child {
-        let mut child = self
-            .command("build tinycuda --cuda 13.0 --arch 9.0 --verbose")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        self.start_command(
+            &mut self.command("build tinycuda --cuda 13.0 --arch 9.0 --verbose"),
+            marker,
+        )
+    }
+
+    /// Starts the first build of this place and waits until its log has `marker`.
+    pub(crate) fn start_command(&self, command: &mut Command, marker: &str) -> Child {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = self.wait_for_log(&mut child);
         let mut line = String::new();
         while !line.contains(marker) {

@@ -6,6 +6,7 @@ mod clean;
 mod fixture;
 mod help;
 mod images;
+mod layout;
 mod mistakes;
 mod plan;
 mod runs;

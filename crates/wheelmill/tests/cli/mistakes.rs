@@ -182,7 +182,7 @@ fn a_project_that_is_not_there_or_cannot_be_read_is_named() {
     exit: 2
     ----- stderr
     error: there is no `wheelmill.toml` in `[HERE]/project/nowhere`
-      hint: `--project` takes the folder that holds the file
+      hint: `--project` takes the folder that holds the file, or Dockerfiles as `configs/PyTorch/Dockerfile_cuda90_builder`
     ");
     fs_err::create_dir(place.path().join("project/wheelmill.toml")).unwrap();
     // A folder of that name is none of ours.

@@ -125,6 +125,9 @@ fn add_attempt(
         let so_far = if span.ended_at.is_none() { " so far" } else { "" };
         field(span.phase.as_str(), &format!("{time}{so_far}"));
     }
+    if attempt.spec.get("network").is_some_and(|network| network == true) {
+        field("network", "on while compiling");
+    }
     field("peak memory", &attempt.peak_memory.map(|peak| peak.to_string()).unwrap_or_default());
     let steps = attempt.compiles.map(|count| format!("{count}, as the build counts them"));
     field("build steps", &steps.unwrap_or_default());

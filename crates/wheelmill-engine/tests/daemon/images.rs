@@ -1,0 +1,94 @@
+//! Images of Dockerfiles that lie outside of their context, and volumes.
+
+use camino::Utf8Path;
+use testkit::Daemon;
+use wheelmill_engine::{
+    Base, BuildContext, Cancel, Engine as _, EngineError, ImageBuild, ImageBuilder, ImageContainer,
+    Limits, Volume,
+};
+
+use crate::support::{CancelOnOutput, Collector, engine, prepare};
+
+/// Fails unless images are built and named, and volumes outlive their containers.
+pub(crate) fn images(daemon: &Daemon, base: &Base) {
+    let engine = engine(daemon);
+    let from = prepare(&engine, base, Vec::new()).0.unwrap().layers[0].clone();
+    let (file, folder) = (daemon.path().join("Dockerfile_cuda90_builder"), daemon.path().join("c"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("words"), "of the context\n").unwrap();
+    let build = |instructions: &str, output: &mut Collector| {
+        std::fs::write(&file, format!("FROM {from}\n{instructions}\n")).unwrap();
+        let context = BuildContext::read(&file, &folder).unwrap();
+        let name = "toy90builder".to_owned();
+        let build =
+            ImageBuild { name, context, arguments: Vec::new(), network: false, fresh: false };
+        engine.builder().unwrap().build_image(&build, output, &Cancel::new())
+    };
+    let good = "LABEL dev.wheelmill.installer=/opt/x.sh\nCOPY . /opt\nENV WORDS=said\n\
+                RUN echo built > /opt/made";
+    let mut output = Collector::default();
+    let image = build(good, &mut output).unwrap();
+    assert!(image.id.contains(|letter: char| letter.is_ascii_hexdigit()), "{image:?}");
+    assert_eq!(image.labels["dev.wheelmill.installer"], "/opt/x.sh");
+    assert!(String::from_utf8_lossy(&output.0).contains("COPY . /opt"));
+    assert_eq!(build(good, &mut output).unwrap().id, image.id, "nothing changed");
+    let names = daemon.says(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    assert!(names.iter().any(|name| name.ends_with("toy90builder:latest")), "{names:?}");
+
+    match build("RUN exit 7", &mut output).unwrap_err() {
+        EngineError::Step { title, exit, .. } => {
+            assert_eq!((title.as_str(), exit.code), ("build the image toy90builder", 7));
+        }
+        other => panic!("{other:?}"),
+    }
+    let error = build("COPY none-such /opt/", &mut output).unwrap_err();
+    assert!(matches!(error, EngineError::Image { .. }), "{error:?}");
+
+    volume(daemon, engine.builder().unwrap());
+}
+
+fn volume(daemon: &Daemon, builder: &dyn ImageBuilder) {
+    let volume = Volume { name: "kept".to_owned(), target: "/builds".into() };
+    let run = |script: &str, cancel: &Cancel, output: &mut dyn wheelmill_engine::OutputSink| {
+        let container = ImageContainer {
+            image: "toy90builder".to_owned(),
+            command: ["sh", "-euc", script].map(str::to_owned).to_vec(),
+            environment: vec![("MORE".to_owned(), "too".to_owned())],
+            volume: volume.clone(),
+            mounts: Vec::new(),
+            network: false,
+            limits: Limits::default(),
+        };
+        builder.run_image(&container, output, cancel).unwrap()
+    };
+    let mut said = Collector::default();
+    let script = "ls -A /opt; cat /opt/words /opt/made /proc/self/status; echo $WORDS $MORE; id -u; \
+                  echo kept > /builds/a.whl";
+    let exit = run(script, &Cancel::new(), &mut said);
+    let said = String::from_utf8(said.0).unwrap();
+    assert!(exit.success(), "{exit:?} {said}");
+    for part in ["made\nwords\n", "of the context\nbuilt\n", "said too\n0\n", "NoNewPrivs:\t1"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("Dockerfile"), "{said}");
+
+    let copy = daemon.path().join("copy.whl");
+    let copied = |file: &str| {
+        builder.copy_from_volume(
+            "toy90builder",
+            &volume,
+            Utf8Path::new(file),
+            &copy,
+            &Cancel::new(),
+        )
+    };
+    copied("/builds/a.whl").unwrap();
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), "kept\n");
+    copied("/builds/b.whl").unwrap_err();
+
+    let cancel = Cancel::new();
+    let exit = run("echo ready; sleep 600", &cancel, &mut CancelOnOutput(cancel.clone()));
+    assert!(exit.cancelled, "{exit:?}");
+    assert_eq!(daemon.says(&["volume", "ls", "--quiet"]), ["kept"]);
+    drop(daemon.says(&["volume", "rm", "kept"]));
+}

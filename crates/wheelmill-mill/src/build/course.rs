@@ -1,0 +1,103 @@
+//! The course of one attempt: the phase that it is in, and what the history, the log and the caller
+//! are told of it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use wheelmill_engine::{EngineError, Exit};
+use wheelmill_model::{CellKey, Phase, RunId};
+use wheelmill_store::AttemptId;
+
+use super::context::AttemptContext;
+use super::folder::{FolderLock, WorkFolder};
+use super::job::Stop;
+use super::log::CellLog;
+use crate::event::Event;
+
+/// How often a process that waits for another one's cell looks again. The kernel tells nobody that
+/// a file lock was given back to somebody who did not block on it.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Where an attempt stands.
+pub(super) struct Course<'a> {
+    pub(super) context: &'a AttemptContext<'a>,
+    /// The run and the attempt in the history; none for a shell, which is not part of it.
+    pub(super) history: Option<(&'a RunId, AttemptId)>,
+    /// The cell's identifier.
+    pub(super) cell: &'a str,
+    pub(super) phase: Phase,
+}
+
+impl Course<'_> {
+    /// Enters a phase.
+    pub(super) fn begin(&mut self, phase: Phase, log: &mut CellLog<'_>) -> Result<(), Stop> {
+        self.phase = phase;
+        if let Some((_, attempt)) = self.history {
+            self.context.store.begin_phase(attempt, phase).map_err(Stop::store)?;
+        }
+        self.context.reporter.report(&Event::PhaseStarted { cell: self.cell.to_owned(), phase });
+        log.begin_section();
+        log.note(&format!("{phase} of {}", self.cell));
+        Ok(())
+    }
+
+    /// Writes something down in the history.
+    pub(super) fn record(&self, kind: &str, detail: &serde_json::Value) -> Result<(), Stop> {
+        let Some((_, attempt)) = self.history else { return Ok(()) };
+        self.context.store.record(attempt, kind, detail).map_err(Stop::store)
+    }
+
+    /// Writes down which wheel this is about to be.
+    pub(super) fn set_key(&self, key: &CellKey) -> Result<(), Stop> {
+        let Some((_, attempt)) = self.history else { return Ok(()) };
+        self.context.store.set_key(attempt, key).map_err(Stop::store)
+    }
+
+    /// The run that this is a part of.
+    pub(super) fn run(&self) -> &RunId {
+        let (run, _) = self.history.expect("only what is in the history makes wheels");
+        run
+    }
+
+    /// Says what is done now.
+    pub(super) fn tell(&self, log: &mut CellLog<'_>, message: &str) {
+        log.note(message);
+        self.context
+            .reporter
+            .report(&Event::Activity { cell: self.cell.to_owned(), message: message.to_owned() });
+    }
+
+    /// Takes a folder for this process, waiting for another one that works in it.
+    pub(super) fn hold(
+        &self,
+        folder: &WorkFolder,
+        waiting: &str,
+        log: &mut CellLog<'_>,
+    ) -> Result<FolderLock, Stop> {
+        if let Some(held) = folder.try_hold()? {
+            return Ok(held);
+        }
+        self.tell(log, waiting);
+        loop {
+            if self.context.cancel.is_cancelled() {
+                return Err(EngineError::Cancelled.into());
+            }
+            std::thread::sleep(LOOK_AGAIN);
+            if let Some(held) = folder.try_hold()? {
+                return Ok(held);
+            }
+        }
+    }
+}
+
+/// How a command ended, for the history.
+pub(super) fn ended(exit: &Exit) -> serde_json::Value {
+    json!({
+        "code": exit.code,
+        "peak-memory-bytes": exit.peak_memory.map(|size| size.0),
+        "oom-kills": exit.oom_kills,
+        "memory-watch": exit.watch,
+        "wall-seconds": exit.wall.as_secs_f64(),
+        "cancelled": exit.cancelled,
+    })
+}

@@ -1,0 +1,284 @@
+//! The work of one attempt by an image.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::json;
+use wheelmill_engine::{BuiltImage, EngineError, Exit, ImageBuild, ImageBuilder, Stream};
+use wheelmill_model::{CellKey, DigestBuilder, Phase};
+use wheelmill_store::{NewWheel, StoredWheel};
+use wheelmill_wheel::{InspectOptions, NotChecked, Verdict, Wishes};
+
+use super::container::{installing, looking, volume};
+use super::failure::{ImageEvidence, failure};
+use super::look::{InstallerError, Look};
+use crate::build::compile::{self, Budget};
+use crate::build::course::Course;
+use crate::build::failure::CellError;
+use crate::build::folder::WorkFolder;
+use crate::build::job::{Done, Job, Judged, Kept, Measured, Stop};
+use crate::build::judge::{self, JudgeError};
+use crate::build::log::CellLog;
+use crate::diagnose::Failure;
+use crate::environment::ambient;
+use crate::layout::{ImageCell, ImageGround, ImageLock, key, stored, wheel_key};
+
+/// Builds a cell by its image.
+pub(in crate::build) struct ImageWork<'a> {
+    course: Course<'a>,
+    cell: &'a ImageCell,
+    ground: &'a ImageGround,
+    /// Where new wheels are judged. One for each volume, since what is new in it is this build's
+    /// only while no other one writes there.
+    folder: WorkFolder,
+    budget: Budget,
+    measured: Measured,
+}
+
+impl Job for ImageWork<'_> {
+    fn run(&mut self, log: &mut CellLog<'_>) -> Result<Done, Stop> {
+        let waiting = "waiting for another wheelmill that builds into this volume";
+        let held = self.course.hold(&self.folder, waiting, log)?;
+        let done = self.all(log);
+        // What could not be kept is said to lie here.
+        if !matches!(done, Err(Stop::NotKept(..))) {
+            self.folder.remove_all()?;
+        }
+        drop(held);
+        done
+    }
+
+    fn failure(&self, error: &CellError, log: &mut CellLog<'_>) -> Failure {
+        let evidence = ImageEvidence {
+            cell: &self.cell.cell,
+            phase: self.course.phase,
+            limits: self.budget.limits,
+            jobs: self.budget.jobs,
+            options: &self.course.context.mill.settings.options,
+        };
+        failure(error, &evidence, log)
+    }
+
+    fn measured(&self) -> Measured {
+        self.measured
+    }
+}
+
+/// A new wheel, out of the volume and judged.
+struct NewFile {
+    path: Utf8PathBuf,
+    verdict: Verdict,
+}
+
+impl<'a> ImageWork<'a> {
+    pub(in crate::build) fn new(course: Course<'a>, cell: &'a ImageCell) -> Self {
+        let ground = cell.ground.as_ref().expect("a wanted cell has a ground");
+        let context = course.context;
+        let digest = DigestBuilder::new("volume")
+            .field("engine", context.mill.engine.kind().as_str())
+            .field("volume", &cell.cell.volume)
+            .finish();
+        Self {
+            course,
+            cell,
+            ground,
+            folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
+            budget: compile::budget_for(&context.mill.settings, &context.mill.host, None),
+            measured: Measured::default(),
+        }
+    }
+
+    fn all(&mut self, log: &mut CellLog<'_>) -> Result<Done, Stop> {
+        self.course.begin(Phase::Preflight, log)?;
+        self.course.record("checks", &json!(self.course.context.checks))?;
+
+        self.course.begin(Phase::Environment, log)?;
+        let image = self.image(log)?;
+        let before = self.look(&image)?;
+        let installer = before.installer(&self.cell.cell, &image)?;
+        let key = key(&self.ground.request, &image.id, &installer);
+        self.course.set_key(&key)?;
+        if let Some(lock) = self.ground.lock.as_ref().filter(|lock| lock.key == key)
+            && let Some((first, more)) =
+                stored(self.course.context.store, lock).map_err(Stop::store)?
+        {
+            return Ok(Done::Stored(Kept { first: Box::new(first), more }));
+        }
+
+        self.course.begin(Phase::Compile, log)?;
+        self.install(&image, &installer, log)?;
+
+        self.course.begin(Phase::Verify, log)?;
+        let after = self.look(&image)?;
+        let new = self.judge(&image, &after.news_since(&before), log)?;
+
+        self.course.begin(Phase::Store, log)?;
+        let lock = ImageLock { image: image.id, installer, key, wheels: Vec::new() };
+        self.store(new, lock, log)
+    }
+
+    fn builder(&self) -> Result<&'a dyn ImageBuilder, EngineError> {
+        let engine = &self.course.context.mill.engine;
+        engine.builder().ok_or_else(|| EngineError::Unable {
+            what: "an image of a Dockerfile".to_owned(),
+            why: format!("the {} engine builds none", engine.kind()),
+            fix: "choose a daemon with `--engine docker` or `--engine podman`".to_owned(),
+        })
+    }
+
+    fn image(&self, log: &mut CellLog<'_>) -> Result<BuiltImage, Stop> {
+        let cell = &self.cell.cell;
+        self.course.tell(log, &format!("building the image {}", cell.image));
+        let settings = &self.course.context.mill.settings;
+        let (variables, _) = ambient(&settings.network);
+        let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
+        let build = ImageBuild {
+            name: cell.image.clone(),
+            context: (*self.ground.context).clone(),
+            arguments: variables.into_iter().filter(|(name, _)| is_proxy(name)).collect(),
+            network: !settings.network.offline,
+            fresh: settings.refresh,
+        };
+        let image = self.builder()?.build_image(&build, log, self.course.context.cancel)?;
+        self.course.record("image", &json!({ "name": cell.image, "id": image.id }))?;
+        Ok(image)
+    }
+
+    /// Lists what the image and the volume hold. The log is about the build alone.
+    fn look(&self, image: &BuiltImage) -> Result<Look, Stop> {
+        let (mut said, mut complaints) = (Vec::new(), Vec::new());
+        let mut sink = |stream: Stream, bytes: &[u8]| match stream {
+            Stream::Stdout => said.extend_from_slice(bytes),
+            Stream::Stderr => complaints.extend_from_slice(bytes),
+        };
+        let container = looking(&self.cell.cell, &image.id);
+        let cancel = self.course.context.cancel;
+        let exit = self.builder()?.run_image(&container, &mut sink, cancel)?;
+        if exit.cancelled {
+            return Err(EngineError::Cancelled.into());
+        }
+        if !exit.success() {
+            let why = String::from_utf8_lossy(&complaints).trim().to_owned();
+            return Err(InstallerError::Look(why).into());
+        }
+        Ok(Look::parse(&String::from_utf8_lossy(&said)))
+    }
+
+    fn install(
+        &mut self,
+        image: &BuiltImage,
+        installer: &Utf8Path,
+        log: &mut CellLog<'_>,
+    ) -> Result<(), Stop> {
+        let cell = &self.cell.cell;
+        let network = &self.course.context.mill.settings.network;
+        let container = installing(cell, &image.id, installer, network, self.budget.limits);
+        let on = if container.network { "on" } else { "off" };
+        self.course.tell(log, &format!("running {installer}, network {on}"));
+        self.course.record(
+            "command",
+            &json!({ "installer": installer, "volume": cell.volume, "network": container.network }),
+        )?;
+        let cancel = self.course.context.cancel;
+        let exit: Exit = self.builder()?.run_image(&container, log, cancel)?;
+        self.measured = Measured {
+            peak: exit.peak_memory,
+            exit_code: Some(exit.code),
+            compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
+        };
+        self.course.record("exit", &json!(exit))?;
+        // A log that has holes would lead every later look astray.
+        if let Some(error) = log.take_error() {
+            return Err(error.into());
+        }
+        if exit.success() { Ok(()) } else { Err(CellError::Build(Box::new(exit)).into()) }
+    }
+
+    /// Copies the new wheels out of the volume and judges each by itself: nobody said what it is to
+    /// be.
+    fn judge(
+        &self,
+        image: &BuiltImage,
+        new: &[&Utf8Path],
+        log: &mut CellLog<'_>,
+    ) -> Result<Vec<NewFile>, Stop> {
+        if new.is_empty() {
+            return Err(JudgeError::NoWheel.into());
+        }
+        let volume = volume(&self.cell.cell);
+        let mut judged = Vec::new();
+        for (index, file) in new.iter().enumerate() {
+            // In a folder each: two folders of the volume may hold files of one name.
+            let folder = self.folder.fresh(&index.to_string())?;
+            let path = folder.join(file.file_name().unwrap_or_default());
+            let cancel = self.course.context.cancel;
+            self.builder()?.copy_from_volume(&image.id, &volume, file, &path, cancel)?;
+            let options = InspectOptions { scratch: Some(folder), ..InspectOptions::default() };
+            let inspection =
+                wheelmill_wheel::inspect(&path, &options).map_err(JudgeError::Wheel)?;
+            let mut verdict = wheelmill_wheel::judge(&inspection, &Wishes::default());
+            verdict.not_checked.push(NotChecked {
+                what: "import".to_owned(),
+                why: "only the image knows what the wheel is imported beside".to_owned(),
+            });
+            verdict.not_checked.push(judge::not_run_on_a_gpu());
+            log.note(&format!("new in the volume: {file}: {}", verdict.summary));
+            for finding in &verdict.findings {
+                log.note(&format!("{}: {}", finding.code, finding.message));
+            }
+            self.course.record("verdict", &json!({ "wheel": file, "verdict": verdict }))?;
+            judged.push(NewFile { path, verdict });
+        }
+        Ok(judged)
+    }
+
+    /// Keeps the good wheels. When one is not good the cell has failed, though the others are kept.
+    fn store(
+        &self,
+        new: Vec<NewFile>,
+        mut lock: ImageLock,
+        log: &mut CellLog<'_>,
+    ) -> Result<Done, Stop> {
+        let store = self.course.context.store;
+        let mut kept: Vec<StoredWheel> = Vec::new();
+        let mut judged = Judged { summary: String::new(), not_checked: Vec::new() };
+        let mut refused = None;
+        for NewFile { path, mut verdict } in new {
+            let name = path.file_name().unwrap_or_default();
+            if !verdict.passed {
+                log.note(&format!("{name} is not stored; it stays in the volume"));
+                for finding in &mut verdict.findings {
+                    finding.message = format!("{name}: {}", finding.message);
+                }
+                refused.get_or_insert(verdict);
+                continue;
+            }
+            let wheel = NewWheel {
+                key: wheel_key(&lock.key, name),
+                cell: self.course.cell.to_owned(),
+                spec: self.cell.spec(),
+                verdict: json!(verdict),
+                passed: true,
+                run: self.course.run().clone(),
+            };
+            let added = store.add_wheel(&path, &wheel);
+            let added = added.map_err(|source| Stop::NotKept(path.clone(), Box::new(source)))?;
+            lock.wheels.push(wheel.key);
+            kept.push(added.wheel);
+            if judged.summary.is_empty() {
+                judged.summary = verdict.summary;
+            }
+            for check in verdict.not_checked {
+                if !judged.not_checked.contains(&check) {
+                    judged.not_checked.push(check);
+                }
+            }
+        }
+        if let Some(verdict) = refused {
+            return Err(CellError::Verdict(Box::new(verdict)).into());
+        }
+        let text = serde_json::to_string(&lock).expect("a lock is plain data");
+        store.put_lock(&self.ground.request, &text).map_err(Stop::store)?;
+        let mut kept = kept.into_iter();
+        let first = kept.next().ok_or(JudgeError::NoWheel)?;
+        Ok(Done::Built(Kept { first: Box::new(first), more: kept.collect() }, judged))
+    }
+}
