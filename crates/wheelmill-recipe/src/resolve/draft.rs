@@ -219,6 +219,7 @@ fn build(table: BuildTable) -> Build {
         network: table.network.unwrap_or(false),
         system_packages: match table.system_packages {
             Some(FamilyPackages::General(names)) => {
+                let names = names.into_iter().map(|name| name.0).collect();
                 SystemPackages { names, by_family: BTreeMap::new() }
             }
             Some(FamilyPackages::ByFamily(by_family)) => {

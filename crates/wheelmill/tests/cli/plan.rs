@@ -195,7 +195,7 @@ fn what_may_be_wrong_is_a_warning() {
     assert!(not_ready.contains("warning: the package index"), "{not_ready}");
     assert_snapshot!(said("--torch 2.99 --cuda 13.0"), @r"
     warning: torch 2.99 is newer than all that this wheelmill knows of (2.15): whether it exists, and for which CUDA and Python, is not known
-      hint: ask the index with `wheelmill plan … --check`
+      hint: ask the index: `wheelmill plan torchsort==0.1.10 --cuda 13.0 --torch 2.99 --python 3.11 --check`
     ");
     assert_snapshot!(said("--torch 2.9 --cuda 12.8 --base nvidia/cuda:12.6.3-devel-ubuntu22.04"), @r"
     warning: the base `nvidia/cuda:12.6.3-devel-ubuntu22.04` seems to hold CUDA 12.6, and CUDA 12.8 is wanted: the build will fail if it does
