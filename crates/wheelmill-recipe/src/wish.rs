@@ -95,6 +95,11 @@ pub enum PackageWishError {
     /// The name is wrong.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// It is a path.
+    #[error(
+        "`{0}` is a path, and packages are called by their names: give the folder in a recipe, with `path = \"{0}\"` in `[recipes.NAME.source]` of wheelmill.toml"
+    )]
+    Path(String),
     /// What stands behind the name is not `==` and a version.
     #[error("`{0}` does not name one version: write it as `{1}==1.2.3`, or `{1}` for the newest")]
     Version(String, String),
@@ -105,6 +110,9 @@ impl FromStr for PackageWish {
 
     fn from_str(text: &str) -> Result<Self, PackageWishError> {
         let text = text.trim();
+        if text.contains('/') || text == "." || text == ".." {
+            return Err(PackageWishError::Path(text.to_owned()));
+        }
         let Some(split) = text.find(['=', '<', '>', '!', '~', '@', ' ']) else {
             return Ok(Self { name: text.parse()?, version: None });
         };

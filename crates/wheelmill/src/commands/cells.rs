@@ -95,6 +95,12 @@ impl CellSettings {
         if wishes.is_empty() {
             return Err(MillError::NothingWished.into());
         }
+        for (written, meant) in project.map(|it| it.misspelled(&wishes)).unwrap_or_default() {
+            let message = format!(
+                "`[recipes.{written}]` in wheelmill.toml is of no package that is built here or has a recipe"
+            );
+            session.printer.warn(&message, Some(&format!("did you mean `{meant}`?")));
+        }
         let axes = Axes {
             versions: Vec::new(),
             cuda: args.cuda.clone(),
