@@ -29,7 +29,7 @@ mod written;
 pub use catalogue::Catalogue;
 pub use cell::{Cell, Impossible, Planned};
 pub use error::{MatrixError, Mistake, MistakeKind, RecipeError};
-pub use matrix::{Axes, Machine, expand};
+pub use matrix::{Axes, Machine, expand, possible_cuda};
 pub use project::{BuildSection, MatrixSection, Project, StoreSection};
 pub use recipe::{Build, Jobs, Limits, Origin, Patch, Recipe, Source, SystemPackages, Test};
 pub use recipes::Recipes;

@@ -90,9 +90,10 @@ pub(super) fn disk(folder: &Utf8Path, environments: usize) -> Check {
 }
 
 /// Whether the memory that a build may have is enough for one compiler, at what the recipes say of
-/// one, and not more than the machine has.
+/// one, and not more than the machine has. `chosen` tells that the user set the limit.
 pub(super) fn memory(
     limit: Option<ByteSize>,
+    chosen: bool,
     per_compiler: Option<ByteSize>,
     machine: Option<ByteSize>,
 ) -> Check {
@@ -113,7 +114,10 @@ pub(super) fn memory(
     }
     if limit < needed {
         let message = format!("{message}; CUDA compilers take {needed} and more");
-        let fix = "stop other programs, or give more with `--memory`";
+        let fix = match chosen {
+            true => "give more with `--memory`",
+            false => "stop other programs, or give more with `--memory`",
+        };
         return Check::new("memory", CheckState::Warning, message, Some(fix));
     }
     Check::new("memory", CheckState::Ok, message, None)
@@ -158,7 +162,7 @@ mod tests {
     #[test]
     fn memory_is_enough_for_a_compiler_and_there() {
         let gib = |count: u64| Some(ByteSize(count << 30));
-        let state = |limit, per_compiler| memory(limit, per_compiler, gib(24)).state;
+        let state = |limit, per_compiler| memory(limit, true, per_compiler, gib(24)).state;
         assert_eq!(state(None, None), CheckState::NotChecked, "unknown memory is not good memory");
         assert_eq!(state(gib(1), None), CheckState::Warning);
         assert_eq!(state(Some(ByteSize(16)), None), CheckState::Problem);

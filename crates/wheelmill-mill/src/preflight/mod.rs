@@ -65,6 +65,7 @@ impl Mill {
         checks.push(machine::disk(&self.settings.home, 0));
         checks.push(machine::memory(
             self.settings.memory.or_else(available_memory),
+            self.settings.memory.is_some(),
             plan.wanted().filter_map(|cell| cell.recipe.jobs.memory).max(),
             total_memory(),
         ));

@@ -8,7 +8,7 @@ use wheelmill_recipe::Impossible;
 
 use super::cells::{CellArgs, CellSettings};
 use crate::error::{CliError, Ending};
-use crate::output::{Field, Page, Table, human, safe, style};
+use crate::output::{Field, Page, Table, human, safe, style, talk};
 use crate::settings::Session;
 
 /// Show what `build` would do: cells, what is stored, what is impossible and why
@@ -46,6 +46,9 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
     } else if printer.quiet {
         let ids = plan.cells.iter().map(|cell| format!("{}\n", safe(&cell.id)));
         printer.data(&ids.collect::<String>())?;
+        if plan.is_impossible() {
+            talk(reasons(&plan).trim_end());
+        }
         for check in checks.iter().flatten().filter(|check| check.state == CheckState::Problem) {
             printer.warn(&check.message, check.fix.as_deref());
         }

@@ -170,16 +170,37 @@ fn a_default_that_does_not_work_is_explained_by_what_was_named() {
     };
     assert_snapshot!(reason("--python 3.7"), @r"
     impossible: the newest torch with a build for Python 3.7 is 1.13, whose newest CUDA release is 11.7, and there is no compiler of that on the package index or this machine (python-too-old)
-      hint: take Python 3.10 or newer, or an image that has CUDA 11.7, as in `--base nvidia/cuda:11.7.0-devel-ubuntu22.04`
+      hint: take Python 3.10 or newer, or an image that has CUDA 11.7 with `--base`
     ");
     assert_snapshot!(reason("--python 3.11 --torch 2.3"), @r"
     impossible: the newest CUDA release that torch 2.3 has a build for is 12.1, and there is no compiler of that on the package index or this machine (no-toolkit)
-      hint: take torch 2.9 or newer, or an image that has CUDA 12.1, as in `--base nvidia/cuda:12.1.0-devel-ubuntu22.04`
+      hint: take torch 2.9 or newer, or an image that has CUDA 12.1, as in `--base docker.io/nvidia/cuda:12.1.1-devel-ubuntu22.04`
     ");
     // Who names the CUDA release hears of that.
     assert_snapshot!(reason("--python 3.7 --cuda 11.7"), @r"
     impossible: CUDA 11.7 has no compiler on the package index, and this machine has no /usr/local/cuda-11.7 (no-toolkit)
-      hint: name an image that has it, as in `--base nvidia/cuda:11.7.0-devel-ubuntu22.04`, or use `--cuda 13.0`
+      hint: take an image that has CUDA 11.7 with `--base`
+    ");
+}
+
+#[test]
+fn another_cuda_is_named_only_where_the_cell_is_possible_with_it() {
+    let place = Place::new();
+    assert_snapshot!(place.run("plan torchsort==0.1.10 --cuda 12.8 --torch 2.8 --python 3.11 --arch 9.0 --quiet"), @r"
+    exit: 2
+    ----- stdout
+    torchsort-0.1.10-cu128-torch2.8-cp311-sm90
+    ----- stderr
+    impossible: CUDA 12.8 has no compiler on the package index, and this machine has no /usr/local/cuda-12.8 (no-toolkit)
+      hint: take an image that has CUDA 12.8, as in `--base docker.io/nvidia/cuda:12.8.1-devel-ubuntu22.04`
+    ");
+    assert_snapshot!(place.run("plan torchsort==0.1.10 --cuda 12.8 --torch 2.9 --python 3.11 --arch 9.0 --quiet"), @r"
+    exit: 2
+    ----- stdout
+    torchsort-0.1.10-cu128-torch2.9-cp311-sm90
+    ----- stderr
+    impossible: CUDA 12.8 has no compiler on the package index, and this machine has no /usr/local/cuda-12.8 (no-toolkit)
+      hint: take an image that has CUDA 12.8, as in `--base docker.io/nvidia/cuda:12.8.1-devel-ubuntu22.04`, or `--cuda 13.0`
     ");
 }
 
