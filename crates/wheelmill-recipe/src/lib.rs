@@ -36,5 +36,5 @@ pub use recipes::Recipes;
 pub use reference::reference_markdown;
 pub use schema::{json_schema_project, json_schema_recipe};
 pub use spelling::{ArchVariable, Spelling};
-pub use wish::{ArchWish, EngineWish, PackageWish, PackageWishError};
+pub use wish::{ArchWish, EngineWish, IsolationWish, PackageWish, PackageWishError};
 pub use written::{Combination, PerCuda};

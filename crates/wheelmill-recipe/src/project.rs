@@ -13,7 +13,7 @@ use crate::recipe::{Origin, Recipe};
 use crate::resolve::{Draft, Files};
 use crate::suggest::closest;
 use crate::written::{Combination, PerCuda, ProjectTable};
-use crate::{ArchWish, Catalogue, EngineWish, PackageWish, RecipeError, wildcard};
+use crate::{ArchWish, Catalogue, EngineWish, IsolationWish, PackageWish, RecipeError, wildcard};
 
 /// The file's name.
 const FILE: &str = "wheelmill.toml";
@@ -68,6 +68,8 @@ pub struct MatrixSection {
 pub struct BuildSection {
     /// What runs the build.
     pub engine: Option<EngineWish>,
+    /// How far builds are kept from the machine.
+    pub isolation: Option<IsolationWish>,
     /// The memory that a build may take.
     pub memory: Option<ByteSize>,
     /// The processors that a build may take.
@@ -156,6 +158,7 @@ impl Project {
             },
             build: BuildSection {
                 engine: table.build.engine,
+                isolation: table.build.isolation,
                 memory: table.build.memory,
                 cpus: table.build.cpus,
                 base: table.build.base,

@@ -177,6 +177,20 @@ impl EngineWish {
     }
 }
 
+/// How far builds shall be kept from the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IsolationWish {
+    /// Containers of which every folder can be changed.
+    Overlay,
+    /// Containers whose root cannot be changed.
+    ReadOnly,
+    /// Processes that Landlock confines.
+    Landlock,
+    /// Plain processes.
+    Process,
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -12,7 +12,7 @@ use wheelmill_model::{ByteSize, PackageName};
 use super::matrix::{MatrixTable, TextPerCuda};
 use super::recipe::RecipeTable;
 use super::values::PerCuda;
-use crate::EngineWish;
+use crate::{EngineWish, IsolationWish};
 
 /// A folder's wishes: what to build, how, and where it is kept.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -45,6 +45,9 @@ pub(crate) struct BuildSettingsTable {
     /// What runs the build. Default: `auto`.
     #[schemars(with = "EngineWish")]
     pub(crate) engine: Option<EngineWish>,
+    /// How far builds are kept from this machine. Default: the first of these that works.
+    #[schemars(with = "IsolationWish")]
+    pub(crate) isolation: Option<IsolationWish>,
     /// The memory that a build may take, as `16GB`. Default: what the machine has to give.
     #[schemars(with = "String")]
     pub(crate) memory: Option<ByteSize>,

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use wheelmill_engine::{DaemonEngine, DaemonSettings, EngineKind, Isolation};
 use wheelmill_mill::{Mill, MillError, MillSettings};
 use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings, PythonVersion, TorchVersion};
-use wheelmill_recipe::{ArchWish, Axes, EngineWish, PackageWish, Project};
+use wheelmill_recipe::{ArchWish, Axes, EngineWish, IsolationWish, PackageWish, Project};
 
 use crate::base::{BaseWish, bases};
 use crate::environment;
@@ -48,7 +48,7 @@ pub(crate) struct CellArgs {
 
     /// How far the build is kept from this machine: `overlay`, `read-only`, `landlock`, `process`
     /// [env: WHEELMILL_ISOLATION] [default: the first of these that works]
-    #[arg(long, value_name = "HOW", help_heading = "Machine")]
+    #[arg(long, value_name = "HOW", value_parser = isolation_parser(), help_heading = "Machine", hide_possible_values = true)]
     pub isolation: Option<Isolation>,
 
     /// What the build starts from: `host`, an image of a registry, or the file of one
@@ -138,7 +138,9 @@ fn mill_settings(
         network: session.environment.network(offline),
         engine,
         sockets,
-        isolation: session.setting(args.isolation, environment::ISOLATION, |_| None)?,
+        isolation: session.setting(args.isolation, environment::ISOLATION, |build| {
+            build.isolation.map(isolation_of)
+        })?,
         bases: bases(args.base.as_ref(), session)?,
         memory: session.setting(args.memory, environment::MEMORY, |build| build.memory)?,
         cpus: cpus.map(|CpuCount(cpus)| cpus),
@@ -238,6 +240,20 @@ impl FromStr for EngineArg {
 fn engine_parser() -> impl clap::builder::TypedValueParser<Value = EngineArg> {
     PossibleValuesParser::new(EngineArg::ALL.map(EngineWish::as_str))
         .map(|word| word.parse().expect("it is one of the words of engines"))
+}
+
+fn isolation_parser() -> impl clap::builder::TypedValueParser<Value = Isolation> {
+    PossibleValuesParser::new(Isolation::ALL.map(Isolation::as_str))
+        .map(|word| word.parse().expect("it is one of the words of isolations"))
+}
+
+const fn isolation_of(wish: IsolationWish) -> Isolation {
+    match wish {
+        IsolationWish::Overlay => Isolation::Overlay,
+        IsolationWish::ReadOnly => Isolation::ReadOnly,
+        IsolationWish::Landlock => Isolation::Landlock,
+        IsolationWish::Process => Isolation::Process,
+    }
 }
 
 /// A number of processors: positive, and no more than any machine has.

@@ -53,8 +53,9 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
             printer.warn(&check.message, check.fix.as_deref());
         }
     } else {
+        // A table fits already, in its own way.
+        printer.data(&table(&plan))?;
         let mut page = Page::new();
-        page.block(&table(&plan));
         let reasons = reasons(&plan);
         if !reasons.is_empty() {
             page.line("");
@@ -66,12 +67,12 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
         match checks.as_deref() {
             None => {}
             Some([]) => printer.say("nothing is to be built, so nothing was checked"),
-            Some(checks) => {
-                page.line("");
-                page.block(&check_table(checks));
-            }
+            Some(_) => page.line(""),
         }
-        printer.data(&page.finish())?;
+        printer.page(&page.finish())?;
+        if let Some(checks @ [_, ..]) = checks.as_deref() {
+            printer.data(&check_table(checks))?;
+        }
         printer.say(totals(&plan));
     }
     Ok(if plan.is_impossible() { Ending::Usage } else { ending(checks.as_deref()) })

@@ -205,6 +205,27 @@ fn another_cuda_is_named_only_where_the_cell_is_possible_with_it() {
 }
 
 #[test]
+fn the_isolation_of_the_project_file_holds() {
+    let place = Place::new();
+    place.write("wheelmill.toml", "[build]\nisolation = \"process\"\n");
+    let plan = "plan torchsort==0.1.10 --cuda 13.0 --torch 2.11 --check --json";
+    let output = place.command(plan).output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(document["checks"].to_string().contains("`process` was chosen"), "{document}");
+}
+
+#[test]
+fn reasons_fit_a_narrow_terminal() {
+    let place = Place::new();
+    let mut command =
+        place.command("plan torchsort==0.1.10 --cuda 9.0 --torch 2.11 --python 3.11 --arch 9.0");
+    let output = command.env("COLUMNS", "60").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, reasons) = text.split_once("\n\n").unwrap();
+    assert!(reasons.lines().all(|line| line.chars().count() <= 60), "{reasons}");
+}
+
+#[test]
 fn what_may_be_wrong_is_a_warning() {
     let place = Place::new();
     let said = |arguments: &str| {
