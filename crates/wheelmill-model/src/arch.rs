@@ -13,6 +13,9 @@ pub enum ArchError {
         "`{0}` is not a GPU architecture: write it as `9.0`, `9.0a` or `sm_90`, with `+PTX` to add PTX"
     )]
     Entry(String),
+    /// A generation without its step: `12` would be 1.2, older than all GPUs of today.
+    #[error("`{0}` is not a GPU architecture: did you mean `{0}.0`?")]
+    Generation(String),
     /// A word that means something elsewhere, or nearly does.
     #[error("`{word}` names no GPU architecture here: {instead}")]
     Word {
@@ -115,6 +118,11 @@ impl FromStr for CudaArch {
         } else {
             (bare, Feature::Base)
         };
+        let is_generation = text.bytes().all(|byte| byte.is_ascii_digit())
+            && text.parse::<u16>().is_ok_and(|number| (1..20).contains(&number));
+        if is_generation {
+            return Err(ArchError::Generation(text.to_owned()));
+        }
         let digits = match bare.split_once('.') {
             Some((major, minor)) if !major.is_empty() && minor.len() == 1 => {
                 format!("{major}{minor}")

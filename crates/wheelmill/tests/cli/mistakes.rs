@@ -23,6 +23,20 @@ fn wrong_arguments_are_named_with_a_good_spelling() {
 
     For more information, try '--help'.
     "#);
+    assert_snapshot!(place.run("verify torchsort.whl --arch 12"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value '12' for '--arch <LIST>': `12` is not a GPU architecture: did you mean `12.0`?
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("inspect torchsort==0.1"), @r#"
+    exit: 2
+    ----- stderr
+    error: cannot open `torchsort==0.1`
+      cause: No such file or directory (os error 2)
+      hint: for a wheel of the store, write `"$(wheelmill wheels where torchsort==0.1)"` instead
+    "#);
     assert_snapshot!(place.run("plan torchsort --cuda thirteen"), @r"
     exit: 2
     ----- stderr
