@@ -121,7 +121,10 @@ impl CellError {
                 vec!["where the build leaves its wheel elsewhere, name the place in the recipe: `[build] outputs = \"dist/*.whl\"`".to_owned()],
             ),
             Self::Judge(JudgeError::SeveralWheels(_)) => (Cause::SeveralWheels, one_wheel(recipe)),
-            Self::Judge(JudgeError::Wheel(_)) => (Cause::VerdictFailed, Vec::new()),
+            Self::Judge(JudgeError::Wheel(_)) => (
+                Cause::VerdictFailed,
+                vec![format!("let a build backend write the wheel, or see what `command` makes: `wheelmill recipes show {}`", recipe.name)],
+            ),
             Self::Verdict(verdict) => {
                 let hints = errors(verdict).filter_map(|finding| finding.hint.clone()).collect();
                 (Cause::VerdictFailed, hints)
