@@ -118,7 +118,8 @@ impl FromStr for CudaArch {
         } else {
             (bare, Feature::Base)
         };
-        let is_generation = text.bytes().all(|byte| byte.is_ascii_digit())
+        let is_generation = !text.starts_with('0')
+            && text.bytes().all(|byte| byte.is_ascii_digit())
             && text.parse::<u16>().is_ok_and(|number| (1..20).contains(&number));
         if is_generation {
             return Err(ArchError::Generation(text.to_owned()));
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn wrong_entries_are_named() {
-        for text in ["9", "9.00", "9.0b", "9.0+SASS", "1000", "05", "hopper"] {
+        for text in ["9.00", "9.0b", "9.0+SASS", "1000", "05", "hopper"] {
             assert_eq!(
                 text.parse::<ArchList>(),
                 Err(ArchError::Entry(
@@ -287,6 +288,9 @@ mod tests {
             );
         }
         assert_eq!(" ; ".parse::<ArchList>(), Err(ArchError::Empty));
+        for (text, named) in [("9", "9"), ("8.0;12+PTX", "12")] {
+            assert_eq!(text.parse::<ArchList>(), Err(ArchError::Generation(named.to_owned())));
+        }
     }
 
     #[test]
