@@ -4,7 +4,7 @@
 use wheelmill_model::{CudaVersion, PythonVersion, TorchVersion};
 use wheelmill_recipe::{Axes, Cell, Impossible, MatrixSection, facts};
 
-use crate::environment::FIRST_ON_PYPI;
+use crate::environment::{FIRST_ON_PYPI, image_with};
 
 /// Which axes were left to their defaults.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +36,7 @@ impl Open {
             return reason;
         };
         let Cell { cuda, python, .. } = cell;
-        let image = format!(
-            "an image that has CUDA {cuda}, as in `--base nvidia/cuda:{cuda}.0-devel-ubuntu22.04`"
-        );
+        let image = image_with(*cuda);
         if self.torch && is_newest_for(torch, *python) {
             let message = format!(
                 "the newest torch with a build for Python {python} is {torch}, whose newest CUDA release is {cuda}, and there is no compiler of that on the package index or this machine"

@@ -157,6 +157,9 @@ impl MillError {
                     PinError::VersionNeeded(_) => {
                         hints.push(format!("name it, as in `{package}==1.2.3`"));
                     }
+                    PinError::Folder { path, .. } => hints.push(format!(
+                        "`path` under `[source]` is relative to the file that it is written in, and came to `{path}`"
+                    )),
                     PinError::NoSource(_) | PinError::UnknownPackage { .. } => hints.push(format!(
                         "if it lives in a repository, write a recipe with `[source] git = …` under `[recipes.{package}]` in wheelmill.toml"
                     )),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use wheelmill_engine::Step;
 use wheelmill_model::Digest;
 use wheelmill_recipe::{Cell, Planned, Recipe, Source};
 use wheelmill_store::{Expectations, Store, StoreError};
@@ -144,11 +145,11 @@ impl<'a> Planner<'a> {
         let base = ground.lock.as_ref().map_or(&ground.base, |lock| &lock.base);
         let composer = self.mill.composer(cell, &self.recipe, ground, base);
         match &ground.lock {
-            Some(lock) => steps.extend(
-                composer.environment(&lock.requirements).steps.into_iter().map(|step| step.title),
-            ),
+            Some(lock) => {
+                steps.extend(composer.environment(&lock.requirements).steps.into_iter().map(made));
+            }
             None => {
-                steps.extend(composer.foundation().steps.into_iter().map(|step| step.title));
+                steps.extend(composer.foundation().steps.into_iter().map(made));
                 steps.push(format!(
                     "resolve and install {}",
                     ground.toolchain.requirements.join(" ")
@@ -160,6 +161,11 @@ impl<'a> Planner<'a> {
         steps.push("verify the wheel and store it".to_owned());
         steps
     }
+}
+
+/// What is done in a step of an environment.
+fn made(step: Step) -> String {
+    format!("install {}", step.title)
 }
 
 /// What a cell is made of, for the history and for comparing it with earlier ones.

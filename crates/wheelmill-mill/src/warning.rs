@@ -38,7 +38,13 @@ pub(crate) fn warnings(
             "torch {torch} is newer than all that this wheelmill knows of ({}): whether it exists, and for which CUDA and Python, is not known",
             facts::newest_torch().series,
         ),
-        hint: Some("ask the index with `wheelmill plan … --check`".to_owned()),
+        hint: Some(format!(
+            "ask the index: `wheelmill plan {}{} --cuda {} --torch {torch} --python {} --check`",
+            cell.package,
+            cell.version.iter().map(|version| format!("=={version}")).collect::<String>(),
+            cell.cuda,
+            cell.python,
+        )),
     });
     let named = match (base, &toolchain.toolkit) {
         // Over a toolkit of the index, that of the image does not count.
@@ -53,7 +59,15 @@ pub(crate) fn warnings(
         ),
         hint: Some(format!("use `--cuda {named}`, or an image of CUDA {}", cell.cuda)),
     });
-    torch.into_iter().chain(base).collect()
+    // An image has the whole toolkit, whatever its parts are called.
+    let of_index = matches!(toolchain.toolkit, Toolkit::Index);
+    let parts = recipe.build.cuda_libraries.iter().filter(|_| of_index);
+    let unknown = parts.filter(|name| !facts::is_toolkit_part(name)).map(|name| PlanWarning {
+        code: "cuda-library-unknown",
+        message: format!("`{name}` in `cuda-libraries` is no part of the CUDA toolkit that this wheelmill knows: without it the build may miss a header or a library"),
+        hint: facts::toolkit_part_like(name).map(|near| format!("did you mean `{near}`?")),
+    });
+    torch.into_iter().chain(base).chain(unknown).collect()
 }
 
 /// The CUDA release that an image's name tells: `nvidia/cuda:12.8.1-devel`, `…_cuda12_8`, `cu128`.

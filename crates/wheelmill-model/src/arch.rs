@@ -13,6 +13,9 @@ pub enum ArchError {
         "`{0}` is not a GPU architecture: write it as `9.0`, `9.0a` or `sm_90`, with `+PTX` to add PTX"
     )]
     Entry(String),
+    /// A generation without its step: `12` would be 1.2, older than all GPUs of today.
+    #[error("`{0}` is not a GPU architecture: did you mean `{0}.0`?")]
+    Generation(String),
     /// A word that means something elsewhere, or nearly does.
     #[error("`{word}` names no GPU architecture here: {instead}")]
     Word {
@@ -115,6 +118,12 @@ impl FromStr for CudaArch {
         } else {
             (bare, Feature::Base)
         };
+        let is_generation = !text.starts_with('0')
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+            && text.parse::<u16>().is_ok_and(|number| (1..20).contains(&number));
+        if is_generation {
+            return Err(ArchError::Generation(text.to_owned()));
+        }
         let digits = match bare.split_once('.') {
             Some((major, minor)) if !major.is_empty() && minor.len() == 1 => {
                 format!("{major}{minor}")
@@ -266,7 +275,7 @@ mod tests {
 
     #[test]
     fn wrong_entries_are_named() {
-        for text in ["9", "9.00", "9.0b", "9.0+SASS", "1000", "05", "hopper"] {
+        for text in ["9.00", "9.0b", "9.0+SASS", "1000", "05", "hopper"] {
             assert_eq!(
                 text.parse::<ArchList>(),
                 Err(ArchError::Entry(
@@ -279,6 +288,9 @@ mod tests {
             );
         }
         assert_eq!(" ; ".parse::<ArchList>(), Err(ArchError::Empty));
+        for (text, named) in [("9", "9"), ("8.0;12+PTX", "12")] {
+            assert_eq!(text.parse::<ArchList>(), Err(ArchError::Generation(named.to_owned())));
+        }
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Document {
             return self.wrong_value(span, format!("`{found}` is not a value here"), hint);
         }
         if let Some((found, wanted)) = rejected_value(message, "invalid type: ") {
-            let hint = type_hint(written, found, wanted);
+            let hint = type_hint(self.key_of(&span), written, found, wanted);
             let message = format!("{} is wanted, not {}", in_words(wanted), in_words(found));
             return self.wrong_value(span, message, hint);
         }
@@ -140,6 +140,14 @@ impl Document {
             }
             _ => self.wrong_value(self.narrowed(span, message), message, hint),
         }
+    }
+
+    /// The key that stands before a value in its line.
+    fn key_of(&self, value: &Span) -> &str {
+        let before = self.text.get(..value.start).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let key = line.trim_end().strip_suffix('=').unwrap_or_default().trim();
+        key.rsplit(['.', '{', ',']).next().unwrap_or_default().trim()
     }
 
     /// The part of a value that its error names: the one wrong entry of a long list in a text.
@@ -185,24 +193,55 @@ fn in_words(kind: &str) -> &str {
     }
 }
 
+/// What a text, or one for each CUDA release, is called in errors.
+pub(crate) const PER_CUDA: &str = "a text, or a table with a text for each CUDA release";
+
 /// How serde's words for what was found begin; the value itself follows.
 const FOUND: [&str; 6] = ["string", "boolean", "sequence", "map", "floating", "integer"];
 
-fn type_hint(written: &str, found: &str, wanted: &str) -> Option<String> {
+fn type_hint(key: &str, written: &str, found: &str, wanted: &str) -> Option<String> {
     let written = written.trim();
     let short = written.len() <= 60 && !written.contains('\n');
+    let is_plain = !found.starts_with("sequence") && !found.starts_with("map");
     match wanted {
-        "a string" | "a text, or a list of texts"
-            if short && !found.starts_with("sequence") && !found.starts_with("map") =>
-        {
+        "a string" | "a text, or a list of texts" if short && is_plain => {
             Some(format!("put it in quotes: `\"{written}\"`"))
         }
+        "a sequence" if key == "command" => words_hint(written),
         "a sequence" if short => Some(if written.starts_with(['"', '\'']) {
             format!("write it as a list: `[{written}]`")
         } else {
             format!("write it as a list: `[\"{written}\"]`")
         }),
         "a boolean" => Some("write `true` or `false`, without quotes".to_owned()),
+        // The one key of this shape whose text is a list is that of architectures.
+        PER_CUDA if key == "architectures" && found.starts_with("sequence") => {
+            let list = value_of(written)?;
+            let texts: Option<Vec<&str>> =
+                list.as_array()?.iter().map(toml::Value::as_str).collect();
+            Some(format!("write it as one text: `\"{}\"`", texts?.join(";")))
+        }
+        PER_CUDA if short && is_plain => Some(format!("put it in quotes: `\"{written}\"`")),
         _ => None,
     }
+}
+
+/// How a command in one text is written as a list: its words, or a shell for what only a shell
+/// understands.
+fn words_hint(written: &str) -> Option<String> {
+    const SHELL: &[char] =
+        &['|', '&', ';', '<', '>', '$', '`', '*', '?', '~', '"', '\'', '\\', '\n', '='];
+    let value = value_of(written)?;
+    let command = value.as_str()?;
+    Some(if command.contains(SHELL) {
+        format!("let a shell read it: `[\"sh\", \"-euc\", {written}]`")
+    } else {
+        let words: Vec<String> =
+            command.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+        format!("write its words as a list: `[{}]`", words.join(", "))
+    })
+}
+
+fn value_of(written: &str) -> Option<toml::Value> {
+    toml::from_str::<toml::Table>(&format!("value = {written}")).ok()?.remove("value")
 }

@@ -4,9 +4,9 @@ use toml::Spanned;
 
 use crate::recipe::{Recipe, Source};
 use crate::written::{
-    ArchTemplate, ArchitectureTable, BuildTable, CommandText, FamilyPackages, JobsTable,
-    LimitsTable, Machine, ModuleName, RecipeTable, RelativePath, Requirement, SourceTable,
-    SourceText, Specifiers, Template, TestTable, VariableName,
+    ArchTemplate, ArchitectureTable, BuildTable, CommandText, FamilyPackages, GeneralPackage,
+    JobsTable, LimitsTable, Machine, ModuleName, RecipeTable, RelativePath, Requirement,
+    SourceTable, SourceText, Specifiers, Template, TestTable, VariableName,
 };
 
 impl Recipe {
@@ -77,7 +77,8 @@ fn written(recipe: &Recipe) -> RecipeTable {
             conda_env: build.conda_env,
             network: Some(build.network),
             system_packages: Some(if build.system_packages.by_family.is_empty() {
-                FamilyPackages::General(build.system_packages.names)
+                let names = build.system_packages.names;
+                FamilyPackages::General(names.into_iter().map(GeneralPackage).collect())
             } else {
                 FamilyPackages::ByFamily(build.system_packages.by_family)
             }),

@@ -12,9 +12,11 @@ use crate::layout::layout_cells;
 use crate::matrix::check_combinations;
 use crate::recipe::{Origin, Recipe};
 use crate::resolve::{Draft, Files};
+use crate::suggest::closest;
 use crate::written::{Combination, PerCuda, ProjectTable};
 use crate::{
-    ArchWish, Catalogue, EngineWish, Layout, LayoutCell, PackageWish, RecipeError, wildcard,
+    ArchWish, Catalogue, EngineWish, IsolationWish, Layout, LayoutCell, PackageWish, RecipeError,
+    wildcard,
 };
 
 /// The file's name.
@@ -40,6 +42,10 @@ pub struct Project {
     /// The recipes of the project, ready for use: those of its recipe files, and those that it
     /// changes.
     pub recipes: BTreeMap<PackageName, Recipe>,
+    /// The packages of `recipes` that nobody else wrote a recipe for, and whose tables name no
+    /// source: they change the default recipe.
+    #[serde(skip)]
+    defaults: Vec<PackageName>,
 }
 
 /// What to build. An empty axis takes its default.
@@ -70,6 +76,8 @@ pub struct MatrixSection {
 pub struct BuildSection {
     /// What runs the build.
     pub engine: Option<EngineWish>,
+    /// How far builds are kept from the machine.
+    pub isolation: Option<IsolationWish>,
     /// The memory that a build may take.
     pub memory: Option<ByteSize>,
     /// The processors that a build may take.
@@ -133,10 +141,28 @@ impl Project {
         (!self.images.is_empty()).then_some(layout)
     }
 
+    /// Tables of recipes that belong to no package that is built here, with the package that was
+    /// meant by each: one that is `wished` for, in the matrix, or has a recipe. A table whose name is
+    /// near to none is taken for what it says.
+    #[must_use]
+    pub fn misspelled<'a>(&'a self, wished: &'a [PackageWish]) -> Vec<(&'a PackageName, &'a str)> {
+        let built = || wished.iter().chain(&self.matrix.packages).map(|wish| &wish.name);
+        let unused = self.defaults.iter().filter(|name| built().all(|built| built != *name));
+        unused
+            .filter_map(|name| {
+                let own = self.recipes.keys().filter(|own| !self.defaults.contains(own));
+                let known = built().chain(own).map(PackageName::as_str);
+                let meant = closest(name.as_str(), known)
+                    .or_else(|| closest(name.as_str(), Catalogue::builtin().names()))?;
+                Some((name, meant))
+            })
+            .collect()
+    }
+
     fn read(document: &Document) -> Result<Self, RecipeError> {
         let table: ProjectTable = document.read()?;
         check_combinations(document, &table.matrix)?;
-        let recipes = recipes(document, &table)?;
+        let (recipes, defaults) = recipes(document, &table)?;
         let images = layout_cells(document, &table.layout)?;
         let matrix = table.matrix;
         let plain = |entries: Vec<toml::Spanned<Combination>>| -> Vec<Combination> {
@@ -157,6 +183,7 @@ impl Project {
             },
             build: BuildSection {
                 engine: table.build.engine,
+                isolation: table.build.isolation,
                 memory: table.build.memory,
                 cpus: table.build.cpus,
                 base: table.build.base,
@@ -166,6 +193,7 @@ impl Project {
             host: table.host,
             images,
             recipes,
+            defaults,
         })
     }
 }
@@ -180,20 +208,23 @@ struct Base {
 fn recipes(
     document: &Document,
     table: &ProjectTable,
-) -> Result<BTreeMap<PackageName, Recipe>, RecipeError> {
+) -> Result<(BTreeMap<PackageName, Recipe>, Vec<PackageName>), RecipeError> {
     let mut bases = recipe_files(document, &table.recipe_files)?;
-    let mut recipes = BTreeMap::new();
+    let (mut recipes, mut defaults) = (BTreeMap::new(), Vec::new());
     let files = Files::Folder(document.folder().to_owned());
     for (name, changes) in &table.recipes {
         let place: Span = changes.span();
+        let upper = Draft::anchored(document, changes.get_ref().clone(), &files)?;
         let base = match bases.remove(name) {
             Some(base) => base.draft,
             None => match Catalogue::builtin().draft(name)? {
                 Some((_, draft)) => draft,
-                None => Draft::default_for(name.clone()),
+                None => {
+                    defaults.extend((!upper.has_source()).then(|| name.clone()));
+                    Draft::default_for(name.clone())
+                }
             },
         };
-        let upper = Draft::anchored(document, changes.get_ref().clone(), &files)?;
         upper.check_name(document, name)?;
         let recipe = base.overlaid(upper, &place).resolve(
             document,
@@ -207,7 +238,7 @@ fn recipes(
         let recipe = base.draft.resolve(&base.document, &(0..0), None, base.origin)?;
         recipes.insert(name, recipe);
     }
-    Ok(recipes)
+    Ok((recipes, defaults))
 }
 
 /// Reads the user's recipe files.

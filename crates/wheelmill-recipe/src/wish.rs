@@ -95,6 +95,11 @@ pub enum PackageWishError {
     /// The name is wrong.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// It is a path.
+    #[error(
+        "`{0}` is a path, and packages are called by their names: give the folder in a recipe, with `path = \"{0}\"` in `[recipes.NAME.source]` of wheelmill.toml"
+    )]
+    Path(String),
     /// What stands behind the name is not `==` and a version.
     #[error("`{0}` does not name one version: write it as `{1}==1.2.3`, or `{1}` for the newest")]
     Version(String, String),
@@ -105,6 +110,9 @@ impl FromStr for PackageWish {
 
     fn from_str(text: &str) -> Result<Self, PackageWishError> {
         let text = text.trim();
+        if text.contains('/') || text == "." || text == ".." {
+            return Err(PackageWishError::Path(text.to_owned()));
+        }
         let Some(split) = text.find(['=', '<', '>', '!', '~', '@', ' ']) else {
             return Ok(Self { name: text.parse()?, version: None });
         };
@@ -169,6 +177,20 @@ impl EngineWish {
     }
 }
 
+/// How far builds shall be kept from the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IsolationWish {
+    /// Containers of which every folder can be changed.
+    Overlay,
+    /// Containers whose root cannot be changed.
+    ReadOnly,
+    /// Processes that Landlock confines.
+    Landlock,
+    /// Plain processes.
+    Process,
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -201,7 +223,7 @@ mod tests {
     proptest! {
         #[test]
         fn wishes_survive_printing(
-            numbers in prop::collection::vec(10_u16..=199, 1..5),
+            numbers in prop::collection::vec(20_u16..=199, 1..5),
             word in 0..5_usize,
         ) {
             let list: Vec<String> = numbers.iter().map(u16::to_string).collect();

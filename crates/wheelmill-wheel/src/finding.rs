@@ -40,7 +40,7 @@ impl Finding {
             severity: rule.severity,
             message: rule.message.to_owned(),
             evidence: Vec::new(),
-            hint: rule.hint.map(str::to_owned),
+            hint: Some(rule.hint.to_owned()),
         }
     }
 

@@ -11,17 +11,17 @@ pub struct Rule {
     pub severity: Severity,
     /// What a finding says.
     pub message: &'static str,
-    /// What to do about it, where there is one answer for all cases.
-    pub hint: Option<&'static str>,
+    /// What to do about it.
+    pub hint: &'static str,
 }
 
 macro_rules! rules {
-    ($($name:ident = $code:literal, $severity:ident, $message:literal $(, $hint:literal)?;)*) => {
+    ($($name:ident = $code:literal, $severity:ident, $message:literal, $hint:expr;)*) => {
         $(pub(crate) const $name: &Rule = &Rule {
             code: $code,
             severity: $severity,
             message: $message,
-            hint: rules!(@hint $($hint)?),
+            hint: $hint,
         };)*
 
         /// Every rule, for the reference pages.
@@ -30,105 +30,179 @@ macro_rules! rules {
             &[$($name),*]
         }
     };
-    (@hint) => { None };
-    (@hint $hint:literal) => { Some($hint) };
 }
+
+// What to do about several rules.
+const PACK: &str =
+    "`wheel unpack` and `wheel pack` write the archive anew; find out which tool wrote this one";
+const DISTRUST: &str = "do not install it, and ask where it comes from";
+const FETCH: &str = "the file was damaged on its way or on the disk: fetch or build it again";
+const RECORD: &str = "`wheel unpack` and `wheel pack` write RECORD anew";
+const BACKEND: &str = "build it with a newer version of the build backend (setuptools, wheel, …)";
+const RENAMED: &str =
+    "was the file renamed? Give it its name back; a name or version is changed in the source";
+const METADATA: &str = "correct the project's metadata (`pyproject.toml`, `setup.cfg`), and build it with a newer backend";
 
 rules! {
     // The archive.
-    ZIP_PREFIX = "zip.prefix", Error, "bytes stand before the first entry of the archive";
-    ZIP_GAP = "zip.gap", Error, "bytes between the archive's parts belong to no entry";
-    ZIP_OVERLAP = "zip.overlap", Error, "entries share bytes of the archive, as zip bombs do";
-    ZIP_COMMENT = "zip.comment", Error, "the archive carries a comment, in which a second archive can hide";
-    ZIP_TRAILING = "zip.trailing-data", Error, "bytes stand after the end of the archive";
-    ZIP_ZIP64 = "zip.zip64", Error, "the 64-bit fields of the archive contradict the others";
-    ZIP_DUPLICATE = "zip.duplicate-name", Error, "two entries bear one name, and installers differ in which they take";
-    ZIP_CASE = "zip.case-collision", Warning, "names differ only in case: on some file systems one overwrites the other";
-    ZIP_FILE_AS_FOLDER = "zip.file-as-folder", Error, "a name is used both as a file and as a folder";
-    ZIP_LOCAL_HEADER = "zip.header-mismatch", Error, "an entry's own header contradicts the archive's directory";
-    ZIP_DESCRIPTOR = "zip.descriptor-mismatch", Error, "the data descriptor behind an entry contradicts the directory";
-    ZIP_NAME = "zip.unsafe-name", Error, "a name could lead out of the folder that the wheel is unpacked into, or names nothing";
-    ZIP_ENCODING = "zip.name-encoding", Error, "a name can be read in two ways";
-    ZIP_SPECIAL = "zip.special-file", Error, "an entry is a link, a device or a folder with contents";
-    ZIP_SETUID = "zip.setuid", Error, "a file asks for the set-user-id or set-group-id bit";
-    ZIP_METHOD = "zip.method", Error, "a file is packed by a method that installers do not know";
-    ZIP_ENCRYPTED = "zip.encrypted", Error, "a file is encrypted";
-    ZIP_BOMB = "zip.bomb", Error, "a file unpacks to far more than honest files do, and was not read";
-    ZIP_DATA = "zip.damaged-data", Error, "a file cannot be unpacked";
-    ZIP_SIZE = "zip.size-mismatch", Error, "a file unpacks to another size than the archive says";
-    ZIP_CRC = "zip.crc-mismatch", Error, "a file's checksum is not the one the archive says";
+    ZIP_PREFIX = "zip.prefix", Error, "bytes stand before the first entry of the archive",
+        PACK;
+    ZIP_GAP = "zip.gap", Error, "bytes between the archive's parts belong to no entry",
+        PACK;
+    ZIP_OVERLAP = "zip.overlap", Error, "entries share bytes of the archive, as zip bombs do",
+        DISTRUST;
+    ZIP_COMMENT = "zip.comment", Error, "the archive carries a comment, in which a second archive can hide",
+        PACK;
+    ZIP_TRAILING = "zip.trailing-data", Error, "bytes stand after the end of the archive",
+        PACK;
+    ZIP_ZIP64 = "zip.zip64", Error, "the 64-bit fields of the archive contradict the others",
+        PACK;
+    ZIP_DUPLICATE = "zip.duplicate-name", Error, "two entries bear one name, and installers differ in which they take",
+        "find which step of the build adds the file twice, often `package_data` beside an extension";
+    ZIP_CASE = "zip.case-collision", Warning, "names differ only in case: on some file systems one overwrites the other",
+        "rename one of the files in the source";
+    ZIP_FILE_AS_FOLDER = "zip.file-as-folder", Error, "a name is used both as a file and as a folder",
+        "rename the file or the folder in the source";
+    ZIP_LOCAL_HEADER = "zip.header-mismatch", Error, "an entry's own header contradicts the archive's directory",
+        PACK;
+    ZIP_DESCRIPTOR = "zip.descriptor-mismatch", Error, "the data descriptor behind an entry contradicts the directory",
+        PACK;
+    ZIP_NAME = "zip.unsafe-name", Error, "a name could lead out of the folder that the wheel is unpacked into, or names nothing",
+        DISTRUST;
+    ZIP_ENCODING = "zip.name-encoding", Error, "a name can be read in two ways",
+        "give the file a name of ASCII letters in the source";
+    ZIP_SPECIAL = "zip.special-file", Error, "an entry is a link, a device or a folder with contents",
+        "let the build copy the file instead of linking to it";
+    ZIP_SETUID = "zip.setuid", Error, "a file asks for the set-user-id or set-group-id bit",
+        "take the bit from the file in the source: `chmod u-s,g-s FILE`";
+    ZIP_METHOD = "zip.method", Error, "a file is packed by a method that installers do not know",
+        "pack it with deflate or without compression, as `wheel pack` does";
+    ZIP_ENCRYPTED = "zip.encrypted", Error, "a file is encrypted",
+        DISTRUST;
+    ZIP_BOMB = "zip.bomb", Error, "a file unpacks to far more than honest files do, and was not read",
+        DISTRUST;
+    ZIP_DATA = "zip.damaged-data", Error, "a file cannot be unpacked",
+        FETCH;
+    ZIP_SIZE = "zip.size-mismatch", Error, "a file unpacks to another size than the archive says",
+        FETCH;
+    ZIP_CRC = "zip.crc-mismatch", Error, "a file's checksum is not the one the archive says",
+        FETCH;
 
     // RECORD.
-    RECORD_MISSING = "record.missing", Error, "the wheel has no RECORD, and no installer can check it";
-    RECORD_SYNTAX = "record.syntax", Error, "RECORD has lines that are not `path,hash,size`";
-    RECORD_DUPLICATE = "record.duplicate", Error, "RECORD names a file more than once";
-    RECORD_UNLISTED = "record.unlisted-file", Error, "files are in the wheel but not in RECORD";
-    RECORD_ABSENT = "record.absent-file", Error, "RECORD names files that are not in the wheel";
-    RECORD_NO_HASH = "record.no-hash", Error, "RECORD gives no hash for files";
-    RECORD_WEAK_HASH = "record.weak-hash", Error, "RECORD uses a hash that is not allowed: sha256 or better is wanted";
+    RECORD_MISSING = "record.missing", Error, "the wheel has no RECORD, and no installer can check it",
+        RECORD;
+    RECORD_SYNTAX = "record.syntax", Error, "RECORD has lines that are not `path,hash,size`",
+        RECORD;
+    RECORD_DUPLICATE = "record.duplicate", Error, "RECORD names a file more than once",
+        RECORD;
+    RECORD_UNLISTED = "record.unlisted-file", Error, "files are in the wheel but not in RECORD",
+        "files were added after the wheel was built; `wheel unpack` and `wheel pack` write RECORD anew";
+    RECORD_ABSENT = "record.absent-file", Error, "RECORD names files that are not in the wheel",
+        "files were removed after the wheel was built; `wheel unpack` and `wheel pack` write RECORD anew";
+    RECORD_NO_HASH = "record.no-hash", Error, "RECORD gives no hash for files",
+        RECORD;
+    RECORD_WEAK_HASH = "record.weak-hash", Error, "RECORD uses a hash that is not allowed: sha256 or better is wanted",
+        RECORD;
     RECORD_HASH = "record.hash-mismatch", Error, "files are not those that RECORD was written for",
         "the wheel was changed after it was built; build it again, or rewrite RECORD with `wheel pack`";
-    RECORD_SIZE = "record.size-mismatch", Error, "files have another size than RECORD says";
-    RECORD_SELF = "record.self-hash", Warning, "RECORD gives a hash for itself or for its signature, which cannot hold";
+    RECORD_SIZE = "record.size-mismatch", Error, "files have another size than RECORD says",
+        "the wheel was changed after it was built; build it again, or rewrite RECORD with `wheel pack`";
+    RECORD_SELF = "record.self-hash", Warning, "RECORD gives a hash for itself or for its signature, which cannot hold",
+        RECORD;
 
     // Names, tags, metadata.
-    NAME_SPELLING = "name.spelling", Warning, "the file name does not spell the package in its normal form";
-    NAME_VERSION = "name.version-form", Warning, "the file name does not spell the version in its normal form";
-    DIST_INFO_NAME = "name.dist-info", Error, "the .dist-info folder belongs to another package or version than the file name";
-    METADATA_NAME = "metadata.name-mismatch", Error, "METADATA names another package than the file name";
-    METADATA_VERSION = "metadata.version-mismatch", Error, "METADATA names another version than the file name";
-    METADATA_SYNTAX = "metadata.syntax", Error, "METADATA has lines that cannot be read";
-    METADATA_REPEATED = "metadata.repeated-field", Error, "METADATA gives a field twice that may stand once";
-    METADATA_REQUIREMENT = "metadata.requirement", Error, "METADATA has requirements that no installer can read";
-    METADATA_PYTHON = "metadata.requires-python", Error, "Requires-Python cannot be read";
-    WHEEL_MISSING = "wheel-file.missing", Error, "the wheel has no WHEEL file in its .dist-info folder";
-    WHEEL_SYNTAX = "wheel-file.syntax", Error, "the WHEEL file has lines that cannot be read";
-    WHEEL_VERSION = "wheel-file.version", Error, "the WHEEL file asks for a format that installers do not know";
-    WHEEL_MINOR = "wheel-file.minor-version", Warning, "the WHEEL file was written for a later minor version of the format";
-    WHEEL_PURELIB = "wheel-file.root-is-purelib", Error, "WHEEL does not say `true` or `false` for Root-Is-Purelib";
-    WHEEL_BUILD = "wheel-file.build-mismatch", Warning, "the build tag in WHEEL is not the one in the file name";
+    NAME_SPELLING = "name.spelling", Warning, "the file name does not spell the package in its normal form",
+        BACKEND;
+    NAME_VERSION = "name.version-form", Warning, "the file name does not spell the version in its normal form",
+        BACKEND;
+    DIST_INFO_NAME = "name.dist-info", Error, "the .dist-info folder belongs to another package or version than the file name",
+        RENAMED;
+    METADATA_NAME = "metadata.name-mismatch", Error, "METADATA names another package than the file name",
+        RENAMED;
+    METADATA_VERSION = "metadata.version-mismatch", Error, "METADATA names another version than the file name",
+        RENAMED;
+    METADATA_SYNTAX = "metadata.syntax", Error, "METADATA has lines that cannot be read",
+        METADATA;
+    METADATA_REPEATED = "metadata.repeated-field", Error, "METADATA gives a field twice that may stand once",
+        METADATA;
+    METADATA_REQUIREMENT = "metadata.requirement", Error, "METADATA has requirements that no installer can read",
+        "correct `dependencies` or `install_requires` of the project, as in `numpy>=1.26`";
+    METADATA_PYTHON = "metadata.requires-python", Error, "Requires-Python cannot be read",
+        "correct `requires-python` of the project, as in `>=3.10`";
+    WHEEL_MISSING = "wheel-file.missing", Error, "the wheel has no WHEEL file in its .dist-info folder",
+        BACKEND;
+    WHEEL_SYNTAX = "wheel-file.syntax", Error, "the WHEEL file has lines that cannot be read",
+        BACKEND;
+    WHEEL_VERSION = "wheel-file.version", Error, "the WHEEL file asks for a format that installers do not know",
+        "build with a backend whose wheels have version 1.0 of the format";
+    WHEEL_MINOR = "wheel-file.minor-version", Warning, "the WHEEL file was written for a later minor version of the format",
+        "nothing, where it installs; else build with an older version of the backend";
+    WHEEL_PURELIB = "wheel-file.root-is-purelib", Error, "WHEEL does not say `true` or `false` for Root-Is-Purelib",
+        BACKEND;
+    WHEEL_BUILD = "wheel-file.build-mismatch", Warning, "the build tag in WHEEL is not the one in the file name",
+        "`wheel tags --build` changes both together";
     TAG_MISMATCH = "tag.wheel-vs-filename", Warning, "the tags in WHEEL are not those of the file name",
         "`wheel tags` and auditwheel change both together";
     TAG_REQUIRES_PYTHON = "tag.vs-requires-python", Error, "no Python fits both the tags and Requires-Python: installers refuse the wheel everywhere",
         "correct `requires-python` of the project, or build with a Python that it lets through";
-    TAG_ANY = "tag.native-in-any", Error, "the file name promises every machine, but the wheel holds native code";
-    TAG_PURE = "tag.native-in-purelib", Warning, "WHEEL says the root is pure Python, but the wheel holds native code";
+    TAG_ANY = "tag.native-in-any", Error, "the file name promises every machine, but the wheel holds native code",
+        "tell the backend that there is native code: list it in `ext_modules`, or let `has_ext_modules` of the distribution be true";
+    TAG_PURE = "tag.native-in-purelib", Warning, "WHEEL says the root is pure Python, but the wheel holds native code",
+        "tell the backend that there is native code: list it in `ext_modules`, or let `has_ext_modules` of the distribution be true";
 
-    TEXT_ENCODING = "metadata.encoding", Error, "a file that describes the wheel is not UTF-8";
+    TEXT_ENCODING = "metadata.encoding", Error, "a file that describes the wheel is not UTF-8",
+        "save the project's README, licence and metadata as UTF-8";
 
     // What lies where.
-    LAYOUT_SCHEME = "layout.data-scheme", Error, "the .data folder has parts that no installer knows";
-    LAYOUT_ENTRY_POINT = "layout.entry-point", Error, "an entry point's name would write outside the folder of scripts";
-    LAYOUT_ENTRY_SYNTAX = "layout.entry-points-syntax", Warning, "entry_points.txt has lines that cannot be read";
-    LAYOUT_PTH = "layout.pth", Warning, "a .pth file runs code whenever Python starts";
-    LAYOUT_SHADOW = "layout.shadows", Warning, "the wheel installs over modules that belong to others";
+    LAYOUT_SCHEME = "layout.data-scheme", Error, "the .data folder has parts that no installer knows",
+        "correct `data_files` of the project: installers know purelib, platlib, headers, scripts and data";
+    LAYOUT_ENTRY_POINT = "layout.entry-point", Error, "an entry point's name would write outside the folder of scripts",
+        "correct the names under `[project.scripts]`: no `/` and no `..`";
+    LAYOUT_ENTRY_SYNTAX = "layout.entry-points-syntax", Warning, "entry_points.txt has lines that cannot be read",
+        "write entry points as `name = package.module:function`";
+    LAYOUT_PTH = "layout.pth", Warning, "a .pth file runs code whenever Python starts",
+        "leave it out, unless the package needs to run code in every Python that it is installed for";
+    LAYOUT_SHADOW = "layout.shadows", Warning, "the wheel installs over modules that belong to others",
+        "put the modules below the package's own name; often tests that `packages` should leave out";
 
     // Native code.
-    ELF_DAMAGED = "elf.damaged", Error, "a native module cannot be read";
-    ELF_MACHINE = "elf.wrong-machine", Error, "native code is for another machine than the wheel's tags say";
+    ELF_DAMAGED = "elf.damaged", Error, "a native module cannot be read",
+        FETCH;
+    ELF_MACHINE = "elf.wrong-machine", Error, "native code is for another machine than the wheel's tags say",
+        "build on the machine that the tags name, or let the build name its own: `--plat-name`";
     ELF_DRIVER = "elf.bundled-driver", Error, "the wheel carries a copy of the NVIDIA driver's library, which works with one driver only",
         "exclude it when repairing: `auditwheel repair --exclude libcuda.so.1`";
 
     // Device code.
-    DEVICE_DAMAGED = "device-code.damaged", Error, "GPU code in a module cannot be read";
-    DEVICE_UNKNOWN = "device-code.unknown-kind", Warning, "a module holds GPU code of a kind unknown here, which was not judged";
-    DEVICE_PAYLOAD = "device-code.bad-payload", Error, "GPU code does not unpack to what its header says";
-    DEVICE_UNLINKED = "device-code.not-linked", Warning, "a module holds relocatable GPU code only: nothing in it can run before a device link";
+    DEVICE_DAMAGED = "device-code.damaged", Error, "GPU code in a module cannot be read",
+        FETCH;
+    DEVICE_UNKNOWN = "device-code.unknown-kind", Warning, "a module holds GPU code of a kind unknown here, which was not judged",
+        "a newer wheelmill may know it; run the package on a GPU to be sure";
+    DEVICE_PAYLOAD = "device-code.bad-payload", Error, "GPU code does not unpack to what its header says",
+        FETCH;
+    DEVICE_UNLINKED = "device-code.not-linked", Warning, "a module holds relocatable GPU code only: nothing in it can run before a device link",
+        "add the device link (`-dlink`, `CUDA_RESOLVE_DEVICE_SYMBOLS`), or compile without `-rdc=true`";
     DEVICE_NONE = "device-code.none", Error, "there is no GPU code in the whole wheel",
         "the build fell back to CPU-only: is nvcc on PATH, CUDA_HOME set and FORCE_CUDA=1?";
     DEVICE_MISSING = "device-code.arch-missing", Error, "GPU code is missing for an architecture that was asked for",
         "check how the build is told its architectures (TORCH_CUDA_ARCH_LIST, CMAKE_CUDA_ARCHITECTURES, …)";
 
-    DEVICE_JIT = "device-code.arch-jit", Warning, "GPU code for an architecture that was asked for is compiled by the driver, when first used";
-    DEVICE_UNEVEN = "device-code.uneven", Note, "some GPUs are served by a part of the containers only";
+    DEVICE_JIT = "device-code.arch-jit", Warning, "GPU code for an architecture that was asked for is compiled by the driver, when first used",
+        "nothing, where the first start may take longer; else add the architecture without `+PTX`: `--arch`";
+    DEVICE_UNEVEN = "device-code.uneven", Note, "some GPUs are served by a part of the containers only",
+        "see with `wheelmill inspect` which modules have less; they may be for these GPUs alone";
 
     // What was wanted.
-    WANTED_NAME = "wanted.name", Error, "this is a wheel of another package than was wanted";
-    WANTED_VERSION = "wanted.version", Error, "this is a wheel of another version than was wanted";
-    WANTED_PYTHON = "wanted.python", Error, "the wheel's tags do not fit the Python that was wanted";
+    WANTED_NAME = "wanted.name", Error, "this is a wheel of another package than was wanted",
+        "call it by the name that its own build gives it, in the recipe and on the command line, or correct the name in the source";
+    WANTED_VERSION = "wanted.version", Error, "this is a wheel of another version than was wanted",
+        "name the version that its own build gives it, as in `NAME==1.2.3`, or correct the version in the source";
+    WANTED_PYTHON = "wanted.python", Error, "the wheel's tags do not fit the Python that was wanted",
+        "build it for that Python: `--python`; a wheel for all of them has a tag such as `cp310-abi3`";
     WANTED_REQUIRES_PYTHON = "wanted.requires-python", Error, "the wheel's Requires-Python leaves out the Python that was wanted: pip and uv refuse it there",
         "take a Python that it lets through, or a version of the package for this one";
-    MODULE_MISSING = "module.missing", Error, "modules that the wheel should hold are not in it";
+    MODULE_MISSING = "module.missing", Error, "modules that the wheel should hold are not in it",
+        "correct `modules` under `[test]` in the recipe, or find out why the build left them out: its log often says that it found no CUDA";
 }
 
 #[cfg(test)]

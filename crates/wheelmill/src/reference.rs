@@ -51,8 +51,10 @@ pub(crate) fn findings() -> String {
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
-        let hint = rule.hint.unwrap_or_default();
-        page.line(format_args!("| `{}` | {severity} | {} | {hint} |", rule.code, rule.message));
+        page.line(format_args!(
+            "| `{}` | {severity} | {} | {} |",
+            rule.code, rule.message, rule.hint
+        ));
     }
     page.finish()
 }

@@ -83,13 +83,15 @@ const fn cost(isolation: Isolation) -> &'static str {
         }
         Isolation::Landlock => {
             "builds run as processes of this user, kept by Landlock to the system's files and \
-             folders of their own; no system packages can be installed for them, images cannot be \
-             a base, and paths of this machine get into what they compile"
+             folders of their own, and can see this user's other processes; no system packages \
+             can be installed for them, images cannot be a base, there is no loopback while \
+             compiling, and paths of this machine get into what they compile"
         }
         Isolation::Process => {
             "builds run as processes of this user and can read and change whatever this user can: \
              build only what you trust; no system packages can be installed for them, images \
-             cannot be a base, and paths of this machine get into what they compile"
+             cannot be a base, there is no loopback while compiling, and paths of this machine get \
+             into what they compile"
         }
     }
 }
@@ -106,7 +108,9 @@ fn chosen(isolation: Isolation) -> Finding {
     Finding {
         severity: Severity::Warning,
         message: format!("the isolation `{isolation}` was chosen: {}", cost(isolation)),
-        fix: Some("choose none, and the best that this machine allows is taken".to_owned()),
+        fix: Some(
+            "leave `--isolation` out, and the best that this machine allows is taken".to_owned(),
+        ),
     }
 }
 

@@ -75,8 +75,13 @@ impl CellError {
         }
     }
 
-    /// The cause where the error itself tells it, with what to do.
-    pub(super) fn named(&self, package: &PackageName) -> Option<(Cause, Vec<String>)> {
+    /// The cause where the error itself tells it, with what to do: in the recipe, where one builds
+    /// the package.
+    pub(super) fn named(
+        &self,
+        package: &PackageName,
+        recipe: Option<&Recipe>,
+    ) -> Option<(Cause, Vec<String>)> {
         Some(match self {
             Self::Fetch(error) | Self::Source(SourceError::Fetch(error)) => match error {
                 FetchError::HashMismatch { .. } => (
@@ -123,11 +128,11 @@ impl CellError {
                 Cause::NoWheel,
                 vec!["where the build leaves its wheel elsewhere, name the place in the recipe: `[build] outputs = \"dist/*.whl\"`".to_owned()],
             ),
-            Self::Judge(JudgeError::SeveralWheels(_)) => (
-                Cause::SeveralWheels,
-                vec!["name the one that is wanted in the recipe: `[build] outputs = \"dist/name-*.whl\"`".to_owned()],
+            Self::Judge(JudgeError::SeveralWheels(_)) => (Cause::SeveralWheels, recipe.map(one_wheel).unwrap_or_default()),
+            Self::Judge(JudgeError::Wheel(_)) => (
+                Cause::VerdictFailed,
+                vec![format!("let a build backend write the wheel, or see what `command` makes: `wheelmill recipes show {package}`")],
             ),
-            Self::Judge(JudgeError::Wheel(_)) => (Cause::VerdictFailed, Vec::new()),
             Self::Verdict(verdict) => {
                 let hints = errors(verdict).filter_map(|finding| finding.hint.clone()).collect();
                 (Cause::VerdictFailed, hints)
@@ -165,6 +170,21 @@ impl CellError {
     }
 }
 
+/// How a build comes to leave one wheel.
+fn one_wheel(recipe: &Recipe) -> Vec<String> {
+    let table = format!("`[recipes.{}.build]` of wheelmill.toml", recipe.name);
+    let narrower = recipe.build.outputs.as_ref().map(|outputs| {
+        format!("name the one that is wanted alone: `outputs` in {table} is now `{outputs}`")
+    });
+    narrower
+        .into_iter()
+        .chain([
+            format!("build only the one that is wanted: name it in `command` in {table}; `pip wheel` makes one of every dependency too, unless `--no-deps` is given"),
+            format!("or remove the others at the end of `command` in {table}: `rm {{out}}/OTHER-*.whl`"),
+        ])
+        .collect()
+}
+
 fn errors(verdict: &Verdict) -> impl Iterator<Item = &wheelmill_wheel::Finding> {
     verdict.findings.iter().filter(|finding| finding.severity == Severity::Error)
 }
@@ -194,7 +214,7 @@ pub(super) struct WorkEvidence<'a> {
 /// The failure of a cell. What the failed command printed is the end of the log.
 pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellLog<'_>) -> Failure {
     let WorkEvidence { phase, cell, budget, network, recipe, options } = work;
-    if let Some((cause, fixes)) = error.named(&cell.package) {
+    if let Some((cause, fixes)) = error.named(&cell.package, Some(recipe)) {
         return Failure {
             cause,
             phase,
@@ -217,6 +237,9 @@ pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellL
         cuda: cell.cuda,
         torch: cell.torch,
         python: Some(cell.python),
+        source: Some(&recipe.source),
+        subdirectory: recipe.subdirectory.as_deref(),
+        imports: &recipe.test.imports,
         options,
         package: &cell.package,
         version: cell.version.as_ref(),

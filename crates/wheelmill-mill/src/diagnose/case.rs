@@ -29,13 +29,16 @@ const STEPS: &[&str] = &[
     "Scanning dependencies",
 ];
 
+/// The beginning of the lines that wheelmill itself adds to a log.
+const OWN_MARK: &str = "wheelmill: ";
+
 /// One failed command.
 pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence<'a>,
     /// What follows each line.
     followers: Vec<Followers>,
     /// The lines that may tell something: not the commands of compiles, which are most of a log,
-    /// and long.
+    /// and long, and not what wheelmill says in it.
     telling: Vec<usize>,
 }
 
@@ -57,7 +60,7 @@ impl<'a> Case<'a> {
             let line = line.trim();
             if is_compile(line) {
                 so_far.compiles += 1;
-            } else if !line.is_empty() {
+            } else if !line.is_empty() && !is_own(line) {
                 so_far.steps += usize::from(is_step(line));
                 telling.push(place);
             }
@@ -69,6 +72,11 @@ impl<'a> Case<'a> {
     /// A line of the log.
     pub(super) fn line(&self, index: usize) -> &'a str {
         &self.evidence.tail[index]
+    }
+
+    /// Whether wheelmill itself wrote a line.
+    pub(super) fn is_own(&self, index: usize) -> bool {
+        is_own(self.line(index))
     }
 
     /// The lines of the log.
@@ -93,6 +101,10 @@ impl<'a> Case<'a> {
     pub(super) fn table(&self, part: &str) -> String {
         format!("`[recipes.{}.{part}]` of wheelmill.toml", self.evidence.package)
     }
+}
+
+fn is_own(line: &str) -> bool {
+    line.starts_with(OWN_MARK)
 }
 
 /// `[3/17] …`, `/usr/bin/g++ -c …`. What a compiler says of itself, `nvcc fatal …`, is none.

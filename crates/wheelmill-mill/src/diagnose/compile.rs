@@ -55,7 +55,7 @@ struct CompilerError<'a> {
 fn compiler(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     let (first, error) =
         places.iter().find_map(|&place| Some((place, parse(case.line(place))?)))?;
-    let at = error.place.map(|place| format!(" at `{place}`")).unwrap_or_default();
+    let at = error.place.as_ref().map(|place| format!(" at `{place}`")).unwrap_or_default();
     let sentence = cut(error.sentence.trim(), SENTENCE);
     let others =
         places.iter().filter(|&&place| place != first && parse(case.line(place)).is_some()).count();
@@ -66,7 +66,7 @@ fn compiler(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     };
     let stop = if sentence.ends_with(['.', '?', '!', '…']) { "" } else { "." };
     let account = Account::new(format!("The source does not compile{at}: {sentence}{stop}{more}"));
-    Some(advise(case, account, &sentence))
+    Some(advise(case, account, &sentence, error.place.as_deref()))
 }
 
 /// Takes an error line of gcc, clang, nvcc or its parts to pieces. `None` for lines that only look
@@ -120,7 +120,7 @@ fn linker(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     } else {
         format!("The linker does not find `{}`.", cut(symbol, SENTENCE))
     };
-    Some(advise(case, Account::new(message), ""))
+    Some(advise(case, Account::new(message), "", None))
 }
 
 fn crashed(case: &Case<'_>, places: &[usize]) -> Option<Account> {
@@ -134,7 +134,7 @@ fn crashed(case: &Case<'_>, places: &[usize]) -> Option<Account> {
     )
 }
 
-fn advise(case: &Case<'_>, account: Account, sentence: &str) -> Account {
+fn advise(case: &Case<'_>, account: Account, sentence: &str, place: Option<&str>) -> Account {
     let standard = ["C++14", "C++17", "C++20", "c++14", "c++17", "c++20"]
         .iter()
         .find(|standard| sentence.contains(**standard))
@@ -151,13 +151,21 @@ fn advise(case: &Case<'_>, account: Account, sentence: &str) -> Account {
         Some(torch) => format!("torch {torch} and CUDA {}", case.evidence.cuda),
         None => format!("CUDA {}", case.evidence.cuda),
     };
-    account
-        .fix_some(flag)
-        .fix(format!(
-            "This version may not be made for {against}; see what else fits: {}",
-            case.plan("")
-        ))
-        .fix(format!("Mend the source: `patches = [\"fix.patch\"]` in {}", case.table("source")))
+    let other = || {
+        let see = case.plan("");
+        format!("This version may not be made for {against}; see what else fits: {see}")
+    };
+    let account = account.fix_some(flag);
+    let Some(folder) = case.folder() else {
+        let patch = format!("`patches = [\"fix.patch\"]` in {}", case.table("source"));
+        return account.fix(other()).fix(format!("Mend the source: {patch}"));
+    };
+    match place.map(|place| case.in_folder(place)) {
+        Some(Some(file)) => account.fix(format!("Mend `{file}`")),
+        // A header of torch or CUDA, which the source uses in another way than it is meant.
+        Some(None) => account.fix(other()).fix(format!("Mend the source in `{folder}`")),
+        None => account.fix(format!("Mend the source in `{folder}`")),
+    }
 }
 
 #[cfg(test)]

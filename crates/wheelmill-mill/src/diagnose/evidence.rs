@@ -5,6 +5,7 @@ use wheelmill_engine::Exit;
 use wheelmill_model::{
     ArchList, ByteSize, CudaVersion, PackageName, Phase, PythonVersion, TorchVersion, Version,
 };
+use wheelmill_recipe::Source;
 
 /// What is known of a failed command.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,12 @@ pub(crate) struct Evidence<'a> {
     pub(crate) torch: Option<TorchVersion>,
     /// The cell's Python, when it is known.
     pub(crate) python: Option<PythonVersion>,
+    /// Where the source comes from, when a recipe says so.
+    pub(crate) source: Option<&'a Source>,
+    /// The folder in the source that holds the Python project.
+    pub(crate) subdirectory: Option<&'a Utf8Path>,
+    /// The modules that the finished wheel is tried with, in this order.
+    pub(crate) imports: &'a [String],
     /// What was typed beside the axes, as `("--base", "./image.tar")`.
     pub(crate) options: &'a [(String, String)],
     /// The package that was built.

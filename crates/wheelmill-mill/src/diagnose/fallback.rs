@@ -4,6 +4,7 @@ use super::account::Account;
 use super::case::Case;
 use super::failure::Cause;
 use super::text::{cut, starts_with_any};
+use super::traceback;
 
 /// How much of a program's sentence a message repeats.
 const SENTENCE: usize = 240;
@@ -12,18 +13,11 @@ const LAST_LINES: usize = 6;
 
 /// Errors that only say that something below them failed.
 const WRAPPERS: &[&str] = &[
-    "RuntimeError: Error compiling objects for extension",
-    "subprocess.CalledProcessError",
-    "CalledProcessError",
     "error: command '",
     "error: Command '",
     "error: Failed to build",
     "error: subprocess-exited-with-error",
     "error: metadata-generation-failed",
-    "distutils.errors.",
-    "setuptools.errors.",
-    "ninja: build stopped",
-    "SystemExit",
 ];
 
 type Judgement = (Cause, Account, Vec<usize>);
@@ -37,10 +31,15 @@ pub(super) fn stopped(case: &Case<'_>) -> Option<Judgement> {
 
 /// The last error that says something.
 pub(super) fn definite(case: &Case<'_>) -> Option<Judgement> {
-    let place = last_exception(case).into_iter().chain(last_error(case)).max()?;
+    let exception = traceback::last(case);
+    let place = exception.iter().map(|it| it.place).chain(last_error(case)).max()?;
+    let raised_at = exception.filter(|it| it.place == place).and_then(|it| it.raised_at);
     let sentence = cut(case.line(place).trim(), SENTENCE);
-    let message = format!("The build ended with `{}`.", sentence.trim_end_matches('.'));
-    Some((Cause::BuildFailed, advise(case, Account::new(message)), vec![place]))
+    let at = raised_at.iter().map(|at| format!(" at `{at}`")).collect::<String>();
+    let message = format!("The build ended with `{}`{at}.", sentence.trim_end_matches('.'));
+    let file = raised_at.and_then(|at| Some(case.folder()?.join(at)));
+    let account = Account::new(message).fix_some(file.map(|file| format!("Look at `{file}`")));
+    Some((Cause::BuildFailed, advise(case, account), vec![place]))
 }
 
 /// All that is known is that it failed.
@@ -57,7 +56,7 @@ pub(super) fn vague(case: &Case<'_>) -> Judgement {
     let end = case.evidence.tail.len();
     let last = (0..end)
         .rev()
-        .filter(|&place| !case.line(place).trim().is_empty())
+        .filter(|&place| !case.line(place).trim().is_empty() && !case.is_own(place))
         .take(LAST_LINES)
         .collect();
     (Cause::BuildFailed, advise(case, Account::new(message)), last)
@@ -79,33 +78,6 @@ fn signal(code: i32) -> &'static str {
         143 => ", a request to end from outside",
         _ => "",
     }
-}
-
-/// The last line of the last Python traceback: the first behind it that is not indented more.
-fn last_exception(case: &Case<'_>) -> Option<usize> {
-    let mut at = case.evidence.tail.len();
-    while at > 0 {
-        at -= 1;
-        let line = case.line(at);
-        if !line.trim_start().starts_with("Traceback (most recent call last)") {
-            continue;
-        }
-        let depth = indentation(line);
-        let end = (at + 1..case.evidence.tail.len()).find(|&place| {
-            let line = case.line(place);
-            !line.trim().is_empty() && indentation(line) <= depth
-        });
-        let telling =
-            end.filter(|&place| !starts_with_any(case.line(place).trim_start(), WRAPPERS));
-        if telling.is_some_and(|place| !case.went_on_after(place, false)) {
-            return telling;
-        }
-    }
-    None
-}
-
-fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start().len()
 }
 
 /// The last line that says `error: …` or CMake's words for it, and what it is.

@@ -150,12 +150,16 @@ fn unsolvable(case: &Case<'_>, places: &[usize]) -> Option<Account> {
         Some(format!(": {packages}"))
     };
     let told = told.or_else(pip).unwrap_or_default();
+    // Another cell helps only where an axis of the matrix has a part in it.
+    let axis = ["torch", "cuda", "Python", "python"];
+    let of_matrix = reason.iter().any(|&place| axis.iter().any(|it| case.line(place).contains(it)));
+    let releases = of_matrix.then(|| {
+        let plan = case.plan(&format!("--cuda {}", case.evidence.cuda));
+        format!("See which releases fit together: {plan}")
+    });
     Some(
         Account::new(format!("The requirements contradict each other{told}."))
-            .fix(format!(
-                "See which releases fit together: {}",
-                case.plan(&format!("--cuda {}", case.evidence.cuda))
-            ))
+            .fix_some(releases)
             .fix(format!("Loosen `requires` in {}", case.table("build")))
             .also(reason),
     )

@@ -154,10 +154,7 @@ fn provide(case: &Case<'_>, account: Account, name: &str) -> Account {
             format!("Say that the build needs torch, `torch = true` in {build}; then {then}")
         }
         Some(Provider::Submodule) => {
-            format!(
-                "Fetch the source with its submodules: `git = \"…\"` and `submodules = true` in {}",
-                case.table("source")
-            )
+            format!("It is mostly a submodule of the source: {}", case.complete_source())
         }
         None => {
             format!("Add the package that holds it to `system-packages` in {build}; then {then}")

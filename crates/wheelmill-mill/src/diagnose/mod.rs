@@ -21,12 +21,14 @@ mod library;
 mod memory;
 mod module;
 mod network;
+mod origin;
 mod patch;
 mod rule;
 mod source;
 mod text;
 mod tool;
 mod toolkit;
+mod traceback;
 mod verdict;
 
 #[cfg(test)]

@@ -128,10 +128,7 @@ fn reached_out(case: &Case<'_>, places: &[usize]) -> Option<Account> {
              {variable}_FORCE_BUILD = \"TRUE\" }}`, or what its setup.py calls it, in {}",
             case.table("build")
         ))
-        .fix(format!(
-            "If it fetches a part of its own source: `submodules = true` in {}",
-            case.table("source")
-        ))
+        .fix(format!("If it fetches a part of its own source: {}", case.complete_source()))
         .fix(format!("If it truly needs the network: `network = true` in {}", case.table("build")))
         .also(lead(case, places))
         .also(host.map(|(place, _)| place)),

@@ -36,16 +36,16 @@ fn incomplete(case: &Case<'_>, places: &[usize]) -> Option<Account> {
             })?;
         EXTENSIONS.iter().any(|extension| name.ends_with(extension)).then_some((place, name))
     })?;
-    Some(
-        Account::new(format!(
-            "The source does not have the file `{name}`, which the build wants to compile."
-        ))
-        .fix(format!(
-            "The released archive may lack it; build from the repository: `git = \"https://…\"`, \
-             `revision = \"v{{version}}\"` and `submodules = true` in {}",
-            case.table("source")
-        ))
-        .fix(format!("Try another version of it: {}", case.plan("")))
-        .also([place]),
-    )
+    let account = Account::new(format!(
+        "The source does not have the file `{name}`, which the build wants to compile."
+    ));
+    let account = match case.folder() {
+        Some(folder) => account.fix(format!(
+            "Put it into `{folder}`, or take its name out of the files that say what to compile"
+        )),
+        None => account
+            .fix(format!("The released source may lack it; {}", case.complete_source()))
+            .fix(format!("Try another version of it: {}", case.plan(""))),
+    };
+    Some(account.also([place]))
 }

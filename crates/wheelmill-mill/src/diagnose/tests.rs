@@ -5,6 +5,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use wheelmill_engine::{Exit, MemoryWatch};
 use wheelmill_model::{ByteSize, CudaVersion, PackageName, Phase, PythonVersion, TorchVersion};
+use wheelmill_recipe::Source;
 
 use super::{Cause, Evidence, Failure, diagnose};
 
@@ -29,6 +30,8 @@ struct Setting {
     network: bool,
     cuda: CudaVersion,
     torch: Option<TorchVersion>,
+    /// The user's folder that is built; else a repository is.
+    folder: Option<&'static str>,
 }
 
 const FAILED: Exit = Exit {
@@ -48,6 +51,7 @@ const COMPILE: Setting = Setting {
     network: false,
     cuda: CudaVersion::new(13, 0),
     torch: Some(TorchVersion::new(2, 11)),
+    folder: None,
 };
 
 const FETCH: Setting = Setting { phase: Phase::Environment, network: true, ..COMPILE };
@@ -55,6 +59,14 @@ const FETCH: Setting = Setting { phase: Phase::Environment, network: true, ..COM
 impl Setting {
     fn diagnose(&self, log: &str) -> Failure {
         let package: PackageName = "tiny-kernels".parse().unwrap();
+        let source = match self.folder {
+            Some(folder) => Source::Path(folder.into()),
+            None => Source::Git {
+                address: "https://example.org/tiny.git".to_owned(),
+                revision: "main".to_owned(),
+                submodules: false,
+            },
+        };
         let tail: Vec<String> = log.lines().map(ToOwned::to_owned).collect();
         diagnose(&Evidence {
             phase: self.phase,
@@ -68,6 +80,9 @@ impl Setting {
             cuda: self.cuda,
             torch: self.torch,
             python: Some(PythonVersion::new(3, 11)),
+            source: Some(&source),
+            subdirectory: None,
+            imports: &["tiny_kernels._base".to_owned(), "tiny_kernels".to_owned()],
             options: &[],
             package: &package,
             version: None,
@@ -89,6 +104,11 @@ impl Setting {
     }
 }
 
+/// The setting of a compile of a folder of the user's.
+fn of_folder() -> Setting {
+    Setting { folder: Some("/home/me/tiny"), ..COMPILE }
+}
+
 #[test]
 fn a_fix_builds_the_same_cell_on_the_same_base_with_enough_memory() {
     let tail = vec!["nvcc error   : 'cicc' died due to signal 9 (Kill signal)".to_owned()];
@@ -105,6 +125,9 @@ fn a_fix_builds_the_same_cell_on_the_same_base_with_enough_memory() {
         cuda: CudaVersion::new(13, 0),
         torch: None,
         python: Some(PythonVersion::new(3, 12)),
+        source: Some(&Source::Path("tiny".into())),
+        subdirectory: None,
+        imports: &[],
         options: &[("--base", "./my image.tar"), ("--memory", "800MiB")]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         package: &"tiny-kernels".parse().unwrap(),

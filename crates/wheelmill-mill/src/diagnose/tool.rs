@@ -53,8 +53,12 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Has(&["error: command '", "' failed: No such file or directory"]),
             Sign::Has(&["unable to execute '", "': No such file or directory"]),
             Sign::Starts(&["FileNotFoundError: [Errno 2] No such file or directory: '"]),
+            // distutils prints what it catches in this way.
+            Sign::Starts(&["error: [Errno 2] No such file or directory: '"]),
             Sign::Has(&[": command not found"]),
+            // A shell names itself, or its script, and the line.
             Sign::Has(&["sh: ", ": not found"]),
+            Sign::Starts(&["build: ", ": not found"]),
             Sign::Has(&["make: ", ": No such file or directory"]),
             Sign::Has(&["env: ", ": No such file or directory"]),
             Sign::Has(&["Git executable not found"]),

@@ -7,7 +7,8 @@ use super::case::Case;
 use super::evidence::Evidence;
 use super::failure::Cause;
 use super::rule::{Rule, Sign};
-use super::text::word_after;
+use super::text::{starts_with_any, word_after};
+use super::traceback;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -28,19 +29,8 @@ pub(super) const RULES: &[Rule] = &[
         cause: Cause::VerdictFailed,
         when: verifying,
         parallel: false,
-        signs: &[
-            Sign::Starts(&["ImportError: "]),
-            Sign::Starts(&["ModuleNotFoundError: "]),
-            Sign::Starts(&["AttributeError: "]),
-        ],
-        account: |case, places| {
-            let line = case.line(*places.last()?).trim();
-            Some(
-                Account::new(format!("The wheel cannot be imported: `{line}`."))
-                    .fix(look(case))
-                    .fix(imports(case)),
-            )
-        },
+        signs: &[Sign::Has(&["Traceback (most recent call last)"])],
+        account: raised,
     },
 ];
 
@@ -55,6 +45,23 @@ fn look(case: &Case<'_>) -> String {
 
 fn imports(case: &Case<'_>) -> String {
     format!("If the name is wrong: `imports = [\"…\"]` in {}", case.table("test"))
+}
+
+fn raised(case: &Case<'_>, _: &[usize]) -> Option<Account> {
+    let exception = traceback::last(case)?;
+    let line = case.line(exception.place).trim();
+    // What was imported before is told line by line.
+    let imported =
+        |module: &str| case.lines().any(|it| word_after(it, " imported ") == Some(module));
+    let module = case.evidence.imports.iter().find(|module| !imported(module));
+    let subject = module.map_or_else(|| "the wheel".to_owned(), |module| format!("`{module}`"));
+    let message = format!("Importing {subject} failed: `{}`.", line.trim_end_matches('.'));
+    let account = Account::new(message).also([exception.place]);
+    Some(if starts_with_any(line, &["ImportError: ", "ModuleNotFoundError: "]) {
+        account.fix(look(case)).fix(imports(case))
+    } else {
+        account.fix("Read the whole log: `wheelmill runs logs`").fix(look(case))
+    })
 }
 
 fn undefined(case: &Case<'_>, places: &[usize]) -> Option<Account> {

@@ -46,7 +46,7 @@ impl Family {
     }
 }
 
-/// A thing that builds need, by a name of ours.
+/// A thing that builds need, by its general name, which recipes use too.
 struct Thing {
     name: &'static str,
     /// Any of these files shows that it is there. `{python}` is the release.
@@ -170,12 +170,8 @@ pub(crate) fn wanted(
         .enumerate()
         .map(|(column, family)| {
             let ours = things.iter().map(|thing| spelled(thing.packages[column], python));
-            let own = names
-                .iter()
-                .filter(|name| !THINGS.iter().any(|thing| thing.name == **name))
-                .map(|name| (*name).to_owned());
             let theirs = packages.by_family.get(family.as_str()).into_iter().flatten().cloned();
-            let mut list: Vec<String> = ours.chain(own).chain(theirs).collect();
+            let mut list: Vec<String> = ours.chain(theirs).collect();
             list.sort();
             list.dedup();
             (family, list)
@@ -289,6 +285,11 @@ mod tests {
     use super::*;
 
     const PYTHON: PythonVersion = PythonVersion::new(3, 11);
+
+    #[test]
+    fn every_general_name_is_something_that_can_be_installed() {
+        assert_eq!(THINGS.map(|thing| thing.name), wheelmill_recipe::facts::GENERAL_PACKAGES);
+    }
 
     #[test]
     fn a_root_without_the_headers_needs_the_step() {

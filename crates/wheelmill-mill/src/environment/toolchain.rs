@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_engine::{Base, EngineKind};
 use wheelmill_model::{CudaVersion, Digest};
-use wheelmill_recipe::{Cell, Impossible, Recipe, facts};
+use wheelmill_recipe::{Cell, Impossible, Recipe, facts, possible_cuda};
 
 use crate::fetch::uv_program;
 use crate::host::Host;
@@ -39,6 +39,12 @@ impl Toolchain {
     pub(crate) const fn is_of_base(&self) -> bool {
         matches!(self.toolkit, Toolkit::Base(_))
     }
+}
+
+/// Words for an image that has the toolkit of a CUDA release, with its name where one is kept.
+pub(crate) fn image_with(cuda: CudaVersion) -> String {
+    let image = facts::default_image(cuda).map(|image| format!(", as in `--base {image}`"));
+    format!("an image that has CUDA {cuda}{}", image.unwrap_or_else(|| " with `--base`".to_owned()))
 }
 
 /// Chooses a cell's toolchain, or says why it has none.
@@ -86,10 +92,10 @@ pub(crate) fn choose(
                 "CUDA {} has no compiler on the package index, and this machine has no /usr/local/cuda-{}",
                 cell.cuda, cell.cuda
             ),
-            hint: Some(format!(
-                "name an image that has it, as in `--base nvidia/cuda:{}.0-devel-ubuntu22.04`, or use `--cuda 13.0`",
-                cell.cuda
-            )),
+            hint: Some(match possible_cuda(recipe, cell, CudaVersion::new(FIRST_ON_PYPI, 0)) {
+                Some(newer) => format!("take {}, or `--cuda {newer}`", image_with(cell.cuda)),
+                None => format!("take {}", image_with(cell.cuda)),
+            }),
         });
     };
     if on_host

@@ -182,6 +182,8 @@ fn others(near: &[Version], newest: Option<&Version>) -> String {
 /// leftovers are no part of the source.
 pub(crate) fn folder_digest(folder: &Utf8Path) -> io::Result<Digest> {
     let mut builder = DigestBuilder::new("folder/1");
+    // Asked first, since a walk words its errors for its own sake.
+    folder.read_dir_utf8()?;
     for entry in source_files(folder) {
         let entry = entry?;
         let name = entry.path().strip_prefix(folder).expect("a walk stays below its root");

@@ -10,6 +10,8 @@ use crate::layout::daemon_fix;
 
 /// What a toolchain with torch takes: its layer and its share of uv's cache.
 const DISK_FOR_ENVIRONMENT: u64 = 10 << 30;
+/// What a toolchain without torch takes.
+const DISK_FOR_PLAIN_ENVIRONMENT: u64 = 4 << 30;
 /// What is needed beside new toolchains while they are made.
 const DISK_BESIDE_ENVIRONMENTS: u64 = 4 << 30;
 /// What a build needs where its toolchain is there already.
@@ -77,11 +79,16 @@ fn nearest(folder: &Utf8Path) -> &Utf8Path {
     folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Utf8Path::new("/"))
 }
 
-/// Whether a folder's disk has room for so many new environments.
-pub(super) fn disk(folder: &Utf8Path, environments: usize) -> Check {
-    let needed = ByteSize(match environments as u64 {
-        0 => DISK_FOR_BUILD,
-        count => DISK_BESIDE_ENVIRONMENTS + count.saturating_mul(DISK_FOR_ENVIRONMENT),
+/// Whether a folder's disk has room for new environments, of each of which is told whether it has
+/// torch.
+pub(super) fn disk(folder: &Utf8Path, with_torch: &[bool]) -> Check {
+    let environment = |&torch: &bool| match torch {
+        true => DISK_FOR_ENVIRONMENT,
+        false => DISK_FOR_PLAIN_ENVIRONMENT,
+    };
+    let needed = ByteSize(match with_torch {
+        [] => DISK_FOR_BUILD,
+        some => DISK_BESIDE_ENVIRONMENTS + some.iter().map(environment).sum::<u64>(),
     });
     let there = nearest(folder);
     let free = match nix::sys::statvfs::statvfs(there.as_std_path()) {
@@ -93,9 +100,9 @@ pub(super) fn disk(folder: &Utf8Path, environments: usize) -> Check {
         }
     };
     let message = format!("{free} free on the disk of `{folder}`, about {needed} needed");
-    let message = match environments {
+    let message = match with_torch.len() {
         0 | 1 => message,
-        _ => format!("{message} for {environments} environments"),
+        count => format!("{message} for {count} environments"),
     };
     if free >= needed {
         Check::new("disk", CheckState::Ok, message, None)
@@ -108,9 +115,10 @@ pub(super) fn disk(folder: &Utf8Path, environments: usize) -> Check {
 }
 
 /// Whether the memory that a build may have is enough for one compiler, at what the recipes say of
-/// one, and not more than the machine has.
+/// one, and not more than the machine has. `chosen` tells that the user set the limit.
 pub(super) fn memory(
     limit: Option<ByteSize>,
+    chosen: bool,
     per_compiler: Option<ByteSize>,
     machine: Option<ByteSize>,
 ) -> Check {
@@ -131,7 +139,10 @@ pub(super) fn memory(
     }
     if limit < needed {
         let message = format!("{message}; CUDA compilers take {needed} and more");
-        let fix = "stop other programs, or give more with `--memory`";
+        let fix = match chosen {
+            true => "give more with `--memory`",
+            false => "stop other programs, or give more with `--memory`",
+        };
         return Check::new("memory", CheckState::Warning, message, Some(fix));
     }
     Check::new("memory", CheckState::Ok, message, None)
@@ -143,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_disk_is_asked_through_the_nearest_folder_that_exists() {
-        let check = disk(Utf8Path::new("/proc/no/such/folder"), 0);
+        let check = disk(Utf8Path::new("/proc/no/such/folder"), &[]);
         assert_eq!((check.code, check.state), ("disk", CheckState::Problem), "{check:?}");
         assert!(check.fix.is_some());
     }
@@ -167,16 +178,20 @@ mod tests {
 
     #[test]
     fn each_new_environment_needs_room() {
-        let needed = |count| disk(Utf8Path::new("/"), count).message;
-        assert!(needed(0).ends_with("about 2.0 GiB needed"), "{}", needed(0));
-        assert!(needed(1).ends_with("about 14.0 GiB needed"), "{}", needed(1));
-        assert!(needed(3).ends_with("about 34.0 GiB needed for 3 environments"), "{}", needed(3));
+        let needed = |with_torch: &[bool]| disk(Utf8Path::new("/"), with_torch).message;
+        let tells = |with_torch: &[bool], words: &str| {
+            assert!(needed(with_torch).ends_with(words), "{}", needed(with_torch));
+        };
+        tells(&[], "about 2.0 GiB needed");
+        tells(&[true], "about 14.0 GiB needed");
+        tells(&[false], "about 8.0 GiB needed");
+        tells(&[true, true, false], "about 28.0 GiB needed for 3 environments");
     }
 
     #[test]
     fn memory_is_enough_for_a_compiler_and_there() {
         let gib = |count: u64| Some(ByteSize(count << 30));
-        let state = |limit, per_compiler| memory(limit, per_compiler, gib(24)).state;
+        let state = |limit, per_compiler| memory(limit, true, per_compiler, gib(24)).state;
         assert_eq!(state(None, None), CheckState::NotChecked, "unknown memory is not good memory");
         assert_eq!(state(gib(1), None), CheckState::Warning);
         assert_eq!(state(Some(ByteSize(16)), None), CheckState::Problem);

@@ -69,10 +69,11 @@ impl Mill {
         };
         checks.extend(self.packages(plan));
         checks.extend(machine::unwritable(&self.settings.home, "WHEELMILL_HOME"));
-        checks.push(machine::disk(&self.settings.cache, self.environments(plan)));
-        checks.push(machine::disk(&self.settings.home, 0));
+        checks.push(machine::disk(&self.settings.cache, &self.environments(plan)));
+        checks.push(machine::disk(&self.settings.home, &[]));
         checks.push(machine::memory(
             self.settings.memory.or_else(available_memory),
+            self.settings.memory.is_some(),
             plan.wanted_recipes().filter_map(|cell| cell.recipe.jobs.memory).max(),
             total_memory(),
         ));
@@ -147,9 +148,9 @@ impl Mill {
         checks.filter(|check| check.state == CheckState::Problem).collect()
     }
 
-    /// How many toolchains would have to be made. Cells for one base, Python and set of
-    /// requirements share one.
-    fn environments(&self, plan: &Plan) -> usize {
+    /// The toolchains that would have to be made, of each whether it has torch. Cells for one base,
+    /// Python and set of requirements share one.
+    fn environments(&self, plan: &Plan) -> Vec<bool> {
         // A cache that was deleted leaves its locks behind.
         let kept = self.settings.cache.join("layers").is_dir();
         let missing = plan.wanted_recipes().filter_map(|cell| {
@@ -158,9 +159,10 @@ impl Mill {
             let toolchain = &ground.toolchain;
             let shared =
                 (&ground.base, &toolchain.toolkit, &toolchain.requirements, cell.cell.python);
-            (!made).then_some(shared)
+            let torch = cell.recipe.build.torch;
+            (!made).then_some((shared, torch))
         });
-        missing.collect::<HashSet<_>>().len()
+        missing.collect::<HashSet<_>>().into_iter().map(|(_, torch)| torch).collect()
     }
 }
 

@@ -13,6 +13,23 @@ use crate::{Cell, Impossible, Recipe};
 
 /// Every reason against a cell.
 pub(super) fn judge(recipe: &Recipe, machine: &Machine, cell: &Cell) -> Vec<Impossible> {
+    let mut reasons = releases(recipe, cell);
+    machines(recipe, machine, &mut reasons);
+    reasons
+}
+
+/// The oldest CUDA release, from one on, with which a cell that is otherwise the same is possible.
+#[must_use]
+pub fn possible_cuda(recipe: &Recipe, cell: &Cell, from: CudaVersion) -> Option<CudaVersion> {
+    let newer = cuda_releases().iter().map(|release| release.version).filter(|cuda| *cuda >= from);
+    newer.map(|cuda| Cell { cuda, ..cell.clone() }).find_map(|cell| {
+        let possible = releases(recipe, &cell).is_empty();
+        possible.then_some(cell.cuda)
+    })
+}
+
+/// Every reason against the releases and architectures of a cell.
+fn releases(recipe: &Recipe, cell: &Cell) -> Vec<Impossible> {
     let mut reasons = Vec::new();
     cuda(cell.cuda, &mut reasons);
     if let Some(release) = cuda_release(cell.cuda) {
@@ -23,7 +40,6 @@ pub(super) fn judge(recipe: &Recipe, machine: &Machine, cell: &Cell) -> Vec<Impo
     }
     recipe_limits(recipe, cell, &mut reasons);
     recipe_architectures(recipe, cell, &mut reasons);
-    machines(recipe, machine, &mut reasons);
     reasons
 }
 

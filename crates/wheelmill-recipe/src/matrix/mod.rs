@@ -8,3 +8,4 @@ mod wished;
 
 pub(crate) use check::check_combinations;
 pub use expand::{Axes, Machine, expand};
+pub use judge::possible_cuda;

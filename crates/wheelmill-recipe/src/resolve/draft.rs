@@ -8,6 +8,7 @@ use toml::Spanned;
 use wheelmill_model::PackageName;
 
 use super::check::Checker;
+use super::path::anchored;
 use crate::RecipeError;
 use crate::document::{Document, Span};
 use crate::recipe::{Build, Jobs, Limits, Origin, Patch, Recipe, SystemPackages, Test};
@@ -69,7 +70,7 @@ impl Draft {
             .map(|paths| paths.iter().map(|path| patch(document, path, files)).collect())
             .transpose()?;
         if let (Some(path), Files::Folder(folder)) = (&mut source.path, files) {
-            *path.get_mut() = folder.join(path.get_ref());
+            *path.get_mut() = anchored(folder, path.get_ref());
         }
         Ok(Self { table, patches })
     }
@@ -90,6 +91,11 @@ impl Draft {
             ..RecipeTable::default()
         };
         Self { table, patches: None }
+    }
+
+    /// Whether it says where the source comes from.
+    pub(crate) fn has_source(&self) -> bool {
+        self.table.source.is_some()
     }
 
     /// Refuses a name in a table whose heading says another.
@@ -219,6 +225,7 @@ fn build(table: BuildTable) -> Build {
         network: table.network.unwrap_or(false),
         system_packages: match table.system_packages {
             Some(FamilyPackages::General(names)) => {
+                let names = names.into_iter().map(|name| name.0).collect();
                 SystemPackages { names, by_family: BTreeMap::new() }
             }
             Some(FamilyPackages::ByFamily(by_family)) => {

@@ -2,5 +2,6 @@
 
 mod check;
 mod draft;
+mod path;
 
 pub(crate) use draft::{Draft, Files};

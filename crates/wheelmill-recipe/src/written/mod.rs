@@ -18,6 +18,6 @@ pub(crate) use recipe::{
 };
 pub use values::PerCuda;
 pub(crate) use values::{
-    ArchTemplate, CommandText, FamilyPackages, Machine, ModuleName, RelativePath, Requirement,
-    SourceText, Specifiers, Template, VariableName,
+    ArchTemplate, CommandText, FamilyPackages, GeneralPackage, Machine, ModuleName, RelativePath,
+    Requirement, SourceText, Specifiers, Template, VariableName,
 };

@@ -13,7 +13,7 @@ use super::layout::LayoutTable;
 use super::matrix::{MatrixTable, TextPerCuda};
 use super::recipe::RecipeTable;
 use super::values::PerCuda;
-use crate::EngineWish;
+use crate::{EngineWish, IsolationWish};
 
 /// A folder's wishes: what to build, how, and where it is kept.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -52,6 +52,9 @@ pub(crate) struct BuildSettingsTable {
     /// What runs the build. Default: `auto`.
     #[schemars(with = "EngineWish")]
     pub(crate) engine: Option<EngineWish>,
+    /// How far builds are kept from this machine. Default: the first of these that works.
+    #[schemars(with = "IsolationWish")]
+    pub(crate) isolation: Option<IsolationWish>,
     /// The memory that a build may take, as `16GB`. Default: what the machine has to give.
     #[schemars(with = "String")]
     pub(crate) memory: Option<ByteSize>,

@@ -217,7 +217,8 @@ pub(crate) struct TestTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>")]
     pub(crate) modules: Option<Vec<ModuleName>>,
-    /// Python code that must run where a GPU is.
+    /// Python code that must run where a GPU is. It is kept, and not run yet: builds say that
+    /// nothing was run on a GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub(crate) gpu: Option<String>,

@@ -11,7 +11,8 @@ use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visi
 use serde::{Deserialize, Serialize};
 use wheelmill_model::{CudaVersion, VersionSpecifiers};
 
-use crate::document::HINT;
+use crate::document::{HINT, PER_CUDA};
+use crate::facts;
 use crate::placeholder::{self, Piece, Placeholder};
 use crate::suggest::{closest, list_words};
 
@@ -211,12 +212,31 @@ impl TryFrom<String> for Specifiers {
 /// The distribution families that a recipe can name packages for.
 const FAMILIES: [&str; 5] = ["debian", "fedora", "suse", "arch", "alpine"];
 
+checked_text!(
+    /// The general name of a package of the distribution.
+    GeneralPackage,
+    |text| {
+        if facts::GENERAL_PACKAGES.contains(&text) {
+            return Ok(());
+        }
+        Err(wrong(
+            format!("`{text}` is not a general name of a package"),
+            match closest(text, facts::GENERAL_PACKAGES) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!(
+                    "give the real names instead: `system-packages = {{ debian = [\"{text}\"], fedora = [\"…\"] }}`"
+                ),
+            },
+        ))
+    }
+);
+
 /// Packages of the distribution: general names, or real names by family.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum FamilyPackages {
     /// General names.
-    General(Vec<String>),
+    General(#[schemars(with = "Vec<String>")] Vec<GeneralPackage>),
     /// Names by distribution family.
     ByFamily(BTreeMap<String, Vec<String>>),
 }
@@ -307,7 +327,7 @@ impl<'de, T: DeserializeOwned + TryFrom<String, Error: fmt::Display>> Deserializ
             type Value = PerCuda<T>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a text, or a table with a text for each CUDA release")
+                formatter.write_str(PER_CUDA)
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {

@@ -427,3 +427,82 @@ fn files_that_are_not_there() {
       help: paths are relative to this file, and `*` stands only in the last part
     "#);
 }
+
+#[test]
+fn a_command_in_one_text_is_taken_to_pieces() {
+    assert_snapshot!(recipe("name = \"x\"\n[build]\ncommand = \"python setup.py bdist_wheel\"\n"), @r#"
+    Value: a list is wanted, not a text
+      x.toml:3:11
+      | command = "python setup.py bdist_wheel"
+      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ this value
+      help: write its words as a list: `["python", "setup.py", "bdist_wheel"]`
+    "#);
+    assert_snapshot!(recipe("name = \"x\"\nbuild.command = \"make && cp dist/*.whl {out}\"\n"), @r#"
+    Value: a list is wanted, not a text
+      x.toml:2:17
+      | build.command = "make && cp dist/*.whl {out}"
+      |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ this value
+      help: let a shell read it: `["sh", "-euc", "make && cp dist/*.whl {out}"]`
+    "#);
+}
+
+#[test]
+fn a_list_of_architectures_is_one_text() {
+    assert_snapshot!(project("[matrix]\narchitectures = [\"8.0\", \"9.0+PTX\"]\n"), @r#"
+    Value: a text, or a table with a text for each CUDA release is wanted, not a list
+      wheelmill.toml:2:17
+      | architectures = ["8.0", "9.0+PTX"]
+      |                 ^^^^^^^^^^^^^^^^^^ this value
+      help: write it as one text: `"8.0;9.0+PTX"`
+    "#);
+    assert_snapshot!(project("[matrix]\narchitectures = 9.0\n"), @r#"
+    Value: a text, or a table with a text for each CUDA release is wanted, not a number
+      wheelmill.toml:2:17
+      | architectures = 9.0
+      |                 ^^^ this value
+      help: put it in quotes: `"9.0"`
+    "#);
+}
+
+#[test]
+fn a_general_name_of_a_package_is_one_of_a_list() {
+    assert_snapshot!(recipe("name = \"x\"\n[build]\nsystem-packages = [\"git\", \"libjpg\"]\n"), @r#"
+    Value: `libjpg` is not a general name of a package
+      x.toml:3:28
+      | system-packages = ["git", "libjpg"]
+      |                            ^^^^^^ this value
+      help: did you mean `libjpeg`?
+    "#);
+    assert_snapshot!(recipe("name = \"x\"\n[build]\nsystem-packages = [\"gfoo\"]\n"), @r#"
+    Value: `gfoo` is not a general name of a package
+      x.toml:3:21
+      | system-packages = ["gfoo"]
+      |                     ^^^^ this value
+      help: give the real names instead: `system-packages = { debian = ["gfoo"], fedora = ["…"] }`
+    "#);
+}
+
+#[test]
+fn a_key_that_is_missing_below_a_package_is_told_with_its_table() {
+    assert_snapshot!(project("[matrix]\ncuda = [\"13.0\"]\n\n[[recipes.tinyscale.architectures]]\nvariable = \"A\"\n"), @r"
+    Combination: the key `spelling` is missing
+      wheelmill.toml:4:1
+      | [[recipes.tinyscale.architectures]]
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ in this table
+      help: add `spelling = …`
+    ");
+    assert_snapshot!(project("[recipes.tinyscale]\narchitectures = [{ spelling = \"torch\" }]\n"), @r#"
+    Combination: the key `variable` is missing
+      wheelmill.toml:2:18
+      | architectures = [{ spelling = "torch" }]
+      |                  ^^^^^^^^^^^^^^^^^^^^^^ in this table
+      help: add `variable = …`
+    "#);
+    assert_snapshot!(project("[recipes.tinyscale.source]\nsubmodules = true\n"), @r#"
+    Combination: `submodules` belongs to a source by `git`, which is not given
+      wheelmill.toml:2:14
+      | submodules = true
+      |              ^^^^ this value
+      help: add `git = "…"`, or remove `submodules`
+    "#);
+}

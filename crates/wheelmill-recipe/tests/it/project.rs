@@ -1,7 +1,7 @@
 //! What a project file becomes, and which recipe holds in it.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use wheelmill_recipe::{EngineWish, Origin, Project, Recipe, Recipes, Source};
+use wheelmill_recipe::{EngineWish, Origin, PackageWish, Project, Recipe, Recipes, Source};
 
 struct Folder {
     _folder: tempfile::TempDir,
@@ -126,7 +126,7 @@ fn a_new_source_takes_the_place_of_the_old_one() {
         ("a.patch", "text of a patch"),
     ]);
     let recipe = get(&folder.recipes(), "torchsort");
-    assert_eq!(recipe.source, Source::Path(folder.path.join("../mine")));
+    assert_eq!(recipe.source, Source::Path(folder.path.parent().unwrap().join("mine")));
     assert_eq!(recipe.patches[0].text, "text of a patch");
 }
 
@@ -170,4 +170,21 @@ fn a_package_that_nobody_wrote_a_recipe_for_has_the_default_one() {
 #[test]
 fn a_misspelled_package_is_answered_with_the_near_ones() {
     assert_eq!(Recipes::builtin().suggestions("flash-atn"), ["flash-attn"]);
+}
+
+#[test]
+fn a_table_of_a_misspelled_package_is_noticed() {
+    let text = "[matrix]\npackage = [\"tinyscale\"]\n\
+                [recipes.tinyscal.build]\ntorch = false\n\
+                [recipes.torchsrot.build]\ntorch = false\n\
+                [recipes.unheard-of.build]\ntorch = false\n\
+                [recipes.tinyscales.source]\npath = \"tiny\"\n";
+    let project = Project::parse(text, Utf8Path::new("wheelmill.toml")).unwrap();
+    let found = |wished: &[PackageWish]| {
+        let found = project.misspelled(wished);
+        found.iter().map(|(name, meant)| format!("{name}: {meant}")).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[]), ["tinyscal: tinyscale", "torchsrot: torchsort"]);
+    let wished = ["tinyscal".parse().unwrap(), "torchsrot".parse().unwrap()];
+    assert_eq!(found(&wished), [""; 0], "what is asked for by its name is meant");
 }

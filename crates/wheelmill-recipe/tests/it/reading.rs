@@ -109,7 +109,7 @@ fn paths_are_relative_to_the_file_that_names_them() {
     fs_err::write(&file, "name = \"x\"\n[source]\npath = \"../x\"\npatches = [\"fix.patch\"]\n")
         .unwrap();
     let recipe = Recipe::load(&file).unwrap();
-    assert_eq!(recipe.source, Source::Path(folder.join("../x")));
+    assert_eq!(recipe.source, Source::Path(folder.parent().unwrap().join("x")));
     assert_eq!(recipe.patches[0].text, "--- a\n+++ b\n");
     assert_eq!(recipe.origin, Origin::File(file));
 }

@@ -8,7 +8,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use wheelmill_engine::{Base, DaemonEngine, DaemonSettings, EngineKind, Isolation};
 use wheelmill_mill::{Bases, Mill, MillError, MillSettings, Plan};
 use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings, PythonVersion, TorchVersion};
-use wheelmill_recipe::{ArchWish, Axes, EngineWish, Layout, PackageWish, PlannedLayout, Project};
+use wheelmill_recipe::{
+    ArchWish, Axes, EngineWish, IsolationWish, Layout, PackageWish, PlannedLayout, Project,
+};
 
 use crate::base::{BaseWish, bases};
 use crate::environment;
@@ -48,7 +50,7 @@ pub(crate) struct CellArgs {
 
     /// How far the build is kept from this machine: `overlay`, `read-only`, `landlock`, `process`
     /// [env: WHEELMILL_ISOLATION] [default: the first of these that works]
-    #[arg(long, value_name = "HOW", help_heading = "Machine")]
+    #[arg(long, value_name = "HOW", value_parser = isolation_parser(), help_heading = "Machine", hide_possible_values = true)]
     pub isolation: Option<Isolation>,
 
     /// What the build starts from: `host`, an image of a registry, or the file of one
@@ -100,6 +102,12 @@ impl CellSettings {
         let settings = mill_settings(args, session, project)?;
         if wishes.is_empty() && images.is_empty() {
             return Err(MillError::NothingWished.into());
+        }
+        for (written, meant) in project.map(|it| it.misspelled(&wishes)).unwrap_or_default() {
+            let message = format!(
+                "`[recipes.{written}]` in wheelmill.toml is of no package that is built here or has a recipe"
+            );
+            session.printer.warn(&message, Some(&format!("did you mean `{meant}`?")));
         }
         let axes = Axes {
             versions: Vec::new(),
@@ -190,7 +198,9 @@ fn mill_settings(
         build.cpus.map(|cpus| CpuCount(f64::from(cpus.get())))
     })?;
     let cache = session.cache()?;
-    let isolation = session.setting(args.isolation, environment::ISOLATION, |_| None)?;
+    let isolation = session.setting(args.isolation, environment::ISOLATION, |build| {
+        build.isolation.map(isolation_of)
+    })?;
     let (engine, sockets) = engine(args, session, isolation, &cache)?;
     let command_line: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -337,6 +347,20 @@ impl FromStr for EngineArg {
 pub(super) fn engine_parser() -> impl clap::builder::TypedValueParser<Value = EngineArg> {
     PossibleValuesParser::new(EngineArg::ALL.map(EngineWish::as_str))
         .map(|word| word.parse().expect("it is one of the words of engines"))
+}
+
+fn isolation_parser() -> impl clap::builder::TypedValueParser<Value = Isolation> {
+    PossibleValuesParser::new(Isolation::ALL.map(Isolation::as_str))
+        .map(|word| word.parse().expect("it is one of the words of isolations"))
+}
+
+const fn isolation_of(wish: IsolationWish) -> Isolation {
+    match wish {
+        IsolationWish::Overlay => Isolation::Overlay,
+        IsolationWish::ReadOnly => Isolation::ReadOnly,
+        IsolationWish::Landlock => Isolation::Landlock,
+        IsolationWish::Process => Isolation::Process,
+    }
 }
 
 /// A number of processors: positive, and no more than any machine has.

@@ -7,7 +7,8 @@ use clap::Args;
 use owo_colors::OwoColorize as _;
 use serde_json::json;
 use wheelmill_model::{ByteSize, CudaArch};
-use wheelmill_wheel::{ImageKind, InspectOptions, Inspection, NativeModule};
+use wheelmill_recipe::PackageWish;
+use wheelmill_wheel::{Container, ImageKind, InspectOptions, Inspection, NativeModule};
 
 use super::findings;
 use crate::error::{CliError, Ending};
@@ -44,7 +45,7 @@ pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending, C
     if printer.json {
         printer.document(json!({ "wheels": inspections }))?;
     } else {
-        let pages: Vec<String> = inspections.iter().map(page).collect();
+        let pages: Vec<String> = inspections.iter().map(|wheel| page(wheel, args.deep)).collect();
         printer.page(&pages.join("\n"))?;
     }
     Ok(ending)
@@ -54,10 +55,19 @@ pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending, C
 pub(super) fn read(file: &Utf8Path, deep: bool) -> Result<Inspection, CliError> {
     let scratch = Utf8PathBuf::from_path_buf(std::env::temp_dir()).ok();
     let options = InspectOptions { deep, scratch, ..InspectOptions::default() };
-    Ok(wheelmill_wheel::inspect(file, &options)?)
+    wheelmill_wheel::inspect(file, &options).map_err(|error| {
+        let error = CliError::from(error);
+        // A name in place of a file: of a package, most likely.
+        match file.as_str().parse::<PackageWish>() {
+            Ok(wish) if !file.exists() && file.extension() != Some("whl") => error.hint(format!(
+                "for a wheel of the store, write `\"$(wheelmill wheels where {wish})\"` instead"
+            )),
+            _ => error,
+        }
+    })
 }
 
-fn page(wheel: &Inspection) -> String {
+fn page(wheel: &Inspection, deep: bool) -> String {
     let metadata = &wheel.metadata;
     let tags: Vec<String> = wheel.file_name.tags.iter().map(ToString::to_string).collect();
     let files = human::count(wheel.files.len(), "file");
@@ -76,11 +86,21 @@ fn page(wheel: &Inspection) -> String {
     for module in &wheel.modules {
         describe(&mut page, module);
     }
+    if deep {
+        let images: usize = containers(wheel).map(|container| container.images.len()).sum();
+        let images = human::count(images, "piece");
+        page.field("  ", 11, "checked", format!("{images} of GPU code, each unpacked"));
+    }
     if !wheel.findings.is_empty() {
         page.line("");
         findings::add(&mut page, &wheel.findings);
     }
     page.finish()
+}
+
+/// All GPU code, also what was not linked.
+fn containers(wheel: &Inspection) -> impl Iterator<Item = &Container> {
+    wheel.modules.iter().flat_map(|module| &module.device_code)
 }
 
 fn describe(page: &mut Page, module: &NativeModule) {

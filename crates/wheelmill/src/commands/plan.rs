@@ -8,7 +8,7 @@ use wheelmill_recipe::Impossible;
 
 use super::cells::{CellArgs, CellSettings};
 use crate::error::{CliError, Ending};
-use crate::output::{Field, Page, Table, human, safe, style};
+use crate::output::{Field, Page, Table, human, safe, style, talk};
 use crate::settings::Session;
 
 /// Show what `build` would do: cells, what is stored, what is impossible and why
@@ -46,12 +46,16 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
     } else if printer.quiet {
         let ids = plan.cells.iter().map(|cell| format!("{}\n", safe(&cell.id)));
         printer.data(&ids.collect::<String>())?;
+        if plan.is_impossible() {
+            talk(reasons(&plan).trim_end());
+        }
         for check in checks.iter().flatten().filter(|check| check.state == CheckState::Problem) {
             printer.warn(&check.message, check.fix.as_deref());
         }
     } else {
+        // A table fits already, in its own way.
+        printer.data(&table(&plan))?;
         let mut page = Page::new();
-        page.block(&table(&plan));
         let reasons = reasons(&plan);
         if !reasons.is_empty() {
             page.line("");
@@ -63,12 +67,12 @@ pub(crate) fn plan(args: &PlanArgs, session: &Session) -> Result<Ending, CliErro
         match checks.as_deref() {
             None => {}
             Some([]) => printer.say("nothing is to be built, so nothing was checked"),
-            Some(checks) => {
-                page.line("");
-                page.block(&check_table(checks));
-            }
+            Some(_) => page.line(""),
         }
-        printer.data(&page.finish())?;
+        printer.page(&page.finish())?;
+        if let Some(checks @ [_, ..]) = checks.as_deref() {
+            printer.data(&check_table(checks))?;
+        }
         printer.say(totals(&plan));
     }
     Ok(if plan.is_impossible() { Ending::Usage } else { ending(checks.as_deref()) })

@@ -59,7 +59,8 @@ fn list(session: &Session) -> Result<Ending, CliError> {
         printer
             .data(&recipes.iter().map(|recipe| format!("{}\n", recipe.name)).collect::<String>())?;
     } else {
-        let mut table = Table::new(["PACKAGE", "?READ FROM", "?BUILT", "?FROM", "SUMMARY"]);
+        let mut table =
+            Table::new(["PACKAGE", "?VERSION READ", "?BUILT", "?WRITTEN IN", "SUMMARY"]);
         for recipe in &recipes {
             let built = if recipe.built.is_some() { "yes" } else { "" };
             table.row([

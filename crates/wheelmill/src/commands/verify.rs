@@ -92,7 +92,7 @@ pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, Cli
     } else if !printer.quiet {
         let mut page = Page::new();
         judged.iter().for_each(|judged| add(&mut page, judged));
-        printer.data(&page.finish())?;
+        printer.page(&page.finish())?;
     }
     Ok(ending)
 }

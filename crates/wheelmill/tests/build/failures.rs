@@ -68,6 +68,41 @@ fn a_compile_error_shows_its_first_line() {
     let failure = failure(&place, "");
     assert_eq!(failure["cause"], "compile-error", "{failure}");
     assert!(failure["lines"].to_string().contains("tiny.cu(1)"), "{failure}");
+    let file = place.path().join("tinycuda/tiny.cu:1");
+    assert!(failure["fixes"][0].as_str().unwrap().contains(file.as_str()), "{failure}");
+}
+
+#[test]
+fn a_mistake_in_setup_py_is_told_with_its_place() {
+    let place = Place::with("");
+    fs_err::write(place.path().join("tinycuda/setup.py"), "import sys\n\nsetup(\n").unwrap();
+    let failure = failure(&place, "");
+    assert!(failure["message"].as_str().unwrap().contains("at `setup.py:3`"), "{failure}");
+    let file = place.path().join("tinycuda/setup.py:3");
+    assert!(failure["fixes"][0].as_str().unwrap().contains(file.as_str()), "{failure}");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let place = Place::with("command = [\"make-it\"]");
+    let failure = failure(&place, "");
+    assert_eq!(failure["cause"], "missing-tool", "{failure}");
+    assert!(failure["message"].as_str().unwrap().contains("`make-it`"), "{failure}");
+}
+
+#[test]
+fn an_import_that_fails_is_told_with_its_module() {
+    let place = Place::with("");
+    let source = place.path().join("tinycuda/tiny.cu");
+    let text = fs_err::read_to_string(&source).unwrap();
+    let (before, _) = text.split_once("PyMODINIT_FUNC").unwrap();
+    let raises = "PyMODINIT_FUNC PyInit_tinycuda(void) {\n    \
+                  PyErr_SetString(PyExc_RuntimeError, \"bad luck\");\n    return nullptr;\n}\n";
+    fs_err::write(&source, format!("{before}{raises}")).unwrap();
+    let failure = failure(&place, "");
+    assert_eq!(failure["cause"], "verdict-failed", "{failure}");
+    let message = failure["message"].as_str().unwrap();
+    assert!(message.contains("Importing `tinycuda` failed: `RuntimeError: bad luck`"), "{failure}");
 }
 
 #[test]

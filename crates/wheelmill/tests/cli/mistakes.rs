@@ -16,6 +16,27 @@ fn wrong_arguments_are_named_with_a_good_spelling() {
 
     For more information, try '--help'.
     ");
+    assert_snapshot!(place.run("plan ./torchsort"), @r#"
+    exit: 2
+    ----- stderr
+    error: invalid value './torchsort' for '[PKG[==VER]]...': `./torchsort` is a path, and packages are called by their names: give the folder in a recipe, with `path = "./torchsort"` in `[recipes.NAME.source]` of wheelmill.toml
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(place.run("verify torchsort.whl --arch 12"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value '12' for '--arch <LIST>': `12` is not a GPU architecture: did you mean `12.0`?
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("inspect torchsort==0.1"), @r#"
+    exit: 2
+    ----- stderr
+    error: cannot open `torchsort==0.1`
+      cause: No such file or directory (os error 2)
+      hint: for a wheel of the store, write `"$(wheelmill wheels where torchsort==0.1)"` instead
+    "#);
     assert_snapshot!(place.run("plan torchsort --cuda thirteen"), @r"
     exit: 2
     ----- stderr
@@ -363,4 +384,25 @@ fn an_unreadable_project_file_is_named() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("could not read") && said.contains("wheelmill.toml"), "{said}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_by_its_short_path() {
+    let place = Place::new();
+    place.write(
+        "wheelmill.toml",
+        "recipe-files = [\"recipes/*.toml\"]\n[recipes.tinyscal.build]\ntorch = false\n",
+    );
+    fs_err::create_dir_all(place.path().join("project/recipes")).unwrap();
+    place.write("recipes/t.toml", "name = \"tinyscale\"\n[source]\npath = \"../../tinyscale\"\n");
+    assert_snapshot!(place.run("plan tinyscale --cuda 13.0 --python 3.11 --arch 9.0"), @r"
+    exit: 2
+    ----- stderr
+    warning: `[recipes.tinyscal]` in wheelmill.toml is of no package that is built here or has a recipe
+      hint: did you mean `tinyscale`?
+    error: the source of `tinyscale` was not found
+      cause: could not read the source folder `[HERE]/tinyscale`
+      cause: No such file or directory (os error 2)
+      hint: `path` under `[source]` is relative to the file that it is written in, and came to `[HERE]/tinyscale`
+    ");
 }

@@ -170,17 +170,59 @@ fn a_default_that_does_not_work_is_explained_by_what_was_named() {
     };
     assert_snapshot!(reason("--python 3.7"), @r"
     impossible: the newest torch with a build for Python 3.7 is 1.13, whose newest CUDA release is 11.7, and there is no compiler of that on the package index or this machine (python-too-old)
-      hint: take Python 3.10 or newer, or an image that has CUDA 11.7, as in `--base nvidia/cuda:11.7.0-devel-ubuntu22.04`
+      hint: take Python 3.10 or newer, or an image that has CUDA 11.7 with `--base`
     ");
     assert_snapshot!(reason("--python 3.11 --torch 2.3"), @r"
     impossible: the newest CUDA release that torch 2.3 has a build for is 12.1, and there is no compiler of that on the package index or this machine (no-toolkit)
-      hint: take torch 2.9 or newer, or an image that has CUDA 12.1, as in `--base nvidia/cuda:12.1.0-devel-ubuntu22.04`
+      hint: take torch 2.9 or newer, or an image that has CUDA 12.1, as in `--base docker.io/nvidia/cuda:12.1.1-devel-ubuntu22.04`
     ");
     // Who names the CUDA release hears of that.
     assert_snapshot!(reason("--python 3.7 --cuda 11.7"), @r"
     impossible: CUDA 11.7 has no compiler on the package index, and this machine has no /usr/local/cuda-11.7 (no-toolkit)
-      hint: name an image that has it, as in `--base nvidia/cuda:11.7.0-devel-ubuntu22.04`, or use `--cuda 13.0`
+      hint: take an image that has CUDA 11.7 with `--base`
     ");
+}
+
+#[test]
+fn another_cuda_is_named_only_where_the_cell_is_possible_with_it() {
+    let place = Place::new();
+    assert_snapshot!(place.run("plan torchsort==0.1.10 --cuda 12.8 --torch 2.8 --python 3.11 --arch 9.0 --quiet"), @r"
+    exit: 2
+    ----- stdout
+    torchsort-0.1.10-cu128-torch2.8-cp311-sm90
+    ----- stderr
+    impossible: CUDA 12.8 has no compiler on the package index, and this machine has no /usr/local/cuda-12.8 (no-toolkit)
+      hint: take an image that has CUDA 12.8, as in `--base docker.io/nvidia/cuda:12.8.1-devel-ubuntu22.04`
+    ");
+    assert_snapshot!(place.run("plan torchsort==0.1.10 --cuda 12.8 --torch 2.9 --python 3.11 --arch 9.0 --quiet"), @r"
+    exit: 2
+    ----- stdout
+    torchsort-0.1.10-cu128-torch2.9-cp311-sm90
+    ----- stderr
+    impossible: CUDA 12.8 has no compiler on the package index, and this machine has no /usr/local/cuda-12.8 (no-toolkit)
+      hint: take an image that has CUDA 12.8, as in `--base docker.io/nvidia/cuda:12.8.1-devel-ubuntu22.04`, or `--cuda 13.0`
+    ");
+}
+
+#[test]
+fn the_isolation_of_the_project_file_holds() {
+    let place = Place::new();
+    place.write("wheelmill.toml", "[build]\nisolation = \"process\"\n");
+    let plan = "plan torchsort==0.1.10 --cuda 13.0 --torch 2.11 --check --json";
+    let output = place.command(plan).output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(document["checks"].to_string().contains("`process` was chosen"), "{document}");
+}
+
+#[test]
+fn reasons_fit_a_narrow_terminal() {
+    let place = Place::new();
+    let mut command =
+        place.command("plan torchsort==0.1.10 --cuda 9.0 --torch 2.11 --python 3.11 --arch 9.0");
+    let output = command.env("COLUMNS", "60").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, reasons) = text.split_once("\n\n").unwrap();
+    assert!(reasons.lines().all(|line| line.chars().count() <= 60), "{reasons}");
 }
 
 #[test]
@@ -195,7 +237,7 @@ fn what_may_be_wrong_is_a_warning() {
     assert!(not_ready.contains("warning: the package index"), "{not_ready}");
     assert_snapshot!(said("--torch 2.99 --cuda 13.0"), @r"
     warning: torch 2.99 is newer than all that this wheelmill knows of (2.15): whether it exists, and for which CUDA and Python, is not known
-      hint: ask the index with `wheelmill plan … --check`
+      hint: ask the index: `wheelmill plan torchsort==0.1.10 --cuda 13.0 --torch 2.99 --python 3.11 --check`
     ");
     assert_snapshot!(said("--torch 2.9 --cuda 12.8 --base nvidia/cuda:12.6.3-devel-ubuntu22.04"), @r"
     warning: the base `nvidia/cuda:12.6.3-devel-ubuntu22.04` seems to hold CUDA 12.6, and CUDA 12.8 is wanted: the build will fail if it does

@@ -168,7 +168,7 @@ fn what_was_not_checked_and_what_happened_is_told() {
           not checked  run on a GPU (there is none)
           log          [HERE]/store/logs/[RUN]/cell-a/1.log
             checks after [TIME]
-              code disk, state ok, message 31 GiB are free
+              disk: 31 GiB are free
             command after [TIME]
               command: sh -euc '"$@"
                 ' 'uv build'
@@ -183,6 +183,21 @@ fn what_was_not_checked_and_what_happened_is_told() {
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["run"]["attempts"][0]["not-checked"], json!([unchecked]));
     assert_eq!(document["run"]["cells"]["built"], 1);
+}
+
+#[test]
+fn a_run_that_is_over_cannot_be_cancelled() {
+    let place = Place::new();
+    let store = place.store();
+    let (run, _) = begin(&store, &["cell-a"]);
+    store.finish_run(&run, RunOutcome::Failed).unwrap();
+    with_filters(|| {
+        assert_snapshot!(place.run("runs cancel last"), @r"
+        exit: 2
+        ----- stderr
+        error: the run `[RUN]` is over already: failed
+        ");
+    });
 }
 
 #[test]

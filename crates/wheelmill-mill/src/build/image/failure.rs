@@ -28,7 +28,7 @@ pub(super) fn failure(
     log: &mut CellLog<'_>,
 ) -> Failure {
     let ImageEvidence { cell, phase, limits, jobs, options } = *evidence;
-    let known = known(error, cell).or_else(|| error.named(&cell.package));
+    let known = known(error, cell).or_else(|| error.named(&cell.package, None));
     if let Some((cause, fixes)) = known {
         return Failure {
             cause,
@@ -52,6 +52,9 @@ pub(super) fn failure(
         cuda: cell.cuda,
         torch: None,
         python: None,
+        source: None,
+        subdirectory: None,
+        imports: &[],
         options,
         package: &cell.package,
         version: None,

@@ -1,7 +1,7 @@
 //! The network's part: indexes, what they hold, and whether they answer.
 
 use super::super::Cause;
-use super::{COMPILE, FETCH, Setting};
+use super::{COMPILE, FETCH, Setting, of_folder};
 
 #[test]
 fn an_unreachable_network_is_told_by_what_is_wrong_with_it() {
@@ -78,6 +78,10 @@ fn a_build_that_reaches_out_names_the_host() {
     wanted(log!("network-while-compiling-uv"), "einops", "was not found in the cache");
     wanted(log!("network-while-compiling-isolated"), "setuptools", "No matching distribution");
 
+    let failure = of_folder().diagnose(log!("network-while-compiling-git"));
+    let part = failure.fixes.iter().find(|fix| fix.contains("a part of its own source"));
+    assert!(part.is_some_and(|fix| fix.ends_with("put it into `/home/me/tiny`")), "{failure:#?}");
+
     let allowed = Setting { network: true, ..COMPILE };
     let failure = allowed.diagnose(log!("network-while-compiling-git"));
     assert_eq!(
@@ -132,8 +136,17 @@ fn requirements_that_contradict_each_other_are_quoted() {
         log!("unsolvable-pip"),
         Cause::Unsolvable,
         "numba==0.60.0 and numpy==2.4.*",
-        "`wheelmill plan tiny-kernels --python 3.11 --cuda 13.0`",
+        "Loosen `requires`",
         "numba 0.60.0 depends on numpy<2.1",
+    );
+    FETCH.tells(
+        "  × No solution found when resolving dependencies:\n  ╰─▶ Because only numpy<=2.4.4 is \
+         available and you require numpy>=99, we can conclude that your requirements are \
+         unsatisfiable.",
+        Cause::Unsolvable,
+        "only numpy<=2.4.4 is available and you require numpy>=99",
+        "Loosen `requires`",
+        "No solution found",
     );
     FETCH.tells(
         log!("unsolvable-python-uv"),

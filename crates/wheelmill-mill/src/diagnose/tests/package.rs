@@ -4,7 +4,7 @@ use wheelmill_engine::Exit;
 use wheelmill_model::Phase;
 
 use super::super::Cause;
-use super::{COMPILE, FAILED, Setting};
+use super::{COMPILE, FAILED, Setting, of_folder};
 
 #[test]
 fn a_patch_that_does_not_apply_is_told_with_its_file() {
@@ -41,6 +41,47 @@ fn the_first_error_of_a_compiler_is_quoted_with_its_place() {
     );
     fails(log!("compile-error-ptxas"), "uses too much shared data", "ptxas error");
     fails(log!("compile-error-linker"), "does not find `nowhere(int)`", "undefined reference");
+}
+
+#[test]
+fn what_is_wrong_in_a_folder_of_the_user_is_mended_there() {
+    let mend = |log: &str, cause, message: &str, fix: &str, line: &str| {
+        of_folder().tells(log, cause, message, fix, line);
+        let failure = of_folder().diagnose(log);
+        let useless = ["wheelmill plan", "patches", "submodules"];
+        let told = failure.fixes.iter().find(|fix| useless.iter().any(|it| fix.contains(it)));
+        assert_eq!(told, None, "a folder has one version and no repository");
+    };
+    let source = Cause::CompileError;
+    mend(log!("compile-error-nvcc"), source, "`t.cu:1`", "Mend `/home/me/tiny/t.cu:1`", "t.cu(1)");
+    mend(
+        "/build/src/csrc/scale.cu(12): error: expected a \";\"",
+        source,
+        "expected a",
+        "Mend `/home/me/tiny/csrc/scale.cu:12`",
+        "scale.cu(12)",
+    );
+    mend(
+        log!("compile-error-missing-source"),
+        source,
+        "does not have the file `gone.cpp`",
+        "Put it into `/home/me/tiny`",
+        "gone.cpp",
+    );
+    mend(
+        log!("build-failed-syntax"),
+        Cause::BuildFailed,
+        "`SyntaxError: invalid syntax. Perhaps you forgot a comma?` at `setup.py:4`",
+        "`/home/me/tiny/setup.py:4`",
+        "SyntaxError",
+    );
+}
+
+#[test]
+fn an_error_in_a_header_of_others_may_be_a_matter_of_releases() {
+    let log = "/opt/wheelmill/env/lib/torch/extension.h:9:1: error: torch needs C++17";
+    let failure = of_folder().diagnose(log);
+    assert!(failure.fixes.iter().any(|fix| fix.contains("`wheelmill plan ")), "{failure:#?}");
 }
 
 #[test]
@@ -86,6 +127,15 @@ fn a_wheel_that_cannot_be_imported_is_told_by_what_the_loader_misses() {
         "`wheelmill recipes show tiny-kernels`",
         "No module named 'tiny_kernel'",
     );
+    verify.tells(
+        "wheelmill: verify of tiny-kernels\nwheelmill: imported tiny_kernels._base\n\
+         Traceback (most recent call last):\n  File \"<stdin>\", line 8, in <module>\n\
+         RuntimeError: bad luck",
+        Cause::VerdictFailed,
+        "Importing `tiny_kernels` failed: `RuntimeError: bad luck`",
+        "`wheelmill runs logs`",
+        "RuntimeError: bad luck",
+    );
 }
 
 #[test]
@@ -128,7 +178,8 @@ fn a_log_without_a_named_cause_ends_in_the_last_word_of_the_build() {
         (Cause::BuildFailed, "The build was stopped.")
     );
 
-    let failure = COMPILE.diagnose("");
+    let failure = COMPILE.diagnose("wheelmill: compile of tiny-kernels");
+    assert_eq!(failure.lines, [""; 0], "what wheelmill says itself tells nothing");
     assert_eq!(failure.cause, Cause::BuildFailed);
     assert!(failure.message.contains("exit code 1") && !failure.fixes.is_empty());
 }

@@ -178,6 +178,11 @@ fn missing_tools_are_named_with_what_brings_them() {
     );
     missing(log!("missing-tool-cmake-gcc"), "`g++`", "Add `\"c++\"`", "CMAKE_CXX_COMPILER");
     missing(log!("missing-tool-distutils-gcc"), "`g++`", "Add `\"c++\"`", "command 'g++' failed");
+    let package = "Add the package that holds it to `system-packages`";
+    missing(log!("missing-tool-distutils-program"), "program `gperf`", package, "'gperf'");
+    for line in ["build: 1: make-it: not found", "/bin/sh: 1: make-it: not found"] {
+        missing(line, "program `make-it`", package, "make-it");
+    }
     missing(log!("missing-tool-make"), "`make`", "Add `\"make\"`", "'make'");
     missing(
         log!("missing-tool-header-cublas"),

@@ -32,13 +32,13 @@ pub(super) fn cancel(args: &CancelArgs, session: &Session) -> Result<Ending, Cli
         Some(text) => store.run(text)?.summary.id,
         None => only_running(&store)?,
     };
-    let outcome = match store.owner_of(&run)? {
-        Some(owner) => stop(&store, &run, &owner)?,
-        None => {
-            session.printer.say(format_args!("{run} is over already"));
-            store.run(run.as_str())?.summary.outcome
-        }
+    let Some(owner) = store.owner_of(&run)? else {
+        let outcome = store.run(run.as_str())?.summary.outcome;
+        let outcome = outcome.map(|outcome| format!(": {}", outcome.as_str()));
+        let message = format!("the run `{run}` is over already{}", outcome.unwrap_or_default());
+        return Err(CliError::usage(message));
     };
+    let outcome = stop(&store, &run, &owner)?;
     if session.printer.json {
         session.printer.document(json!({ "run": run, "outcome": outcome }))?;
     } else {

@@ -26,6 +26,11 @@ pub(super) fn add(page: &mut Page, attempt: &AttemptDetail) {
 fn add_value(page: &mut Page, name: &str, value: &Value) {
     match value {
         Value::Null => {}
+        // The summary says it shortly, and `--json` in full.
+        Value::Array(_) if name == "coverage" => {}
+        Value::Array(items) if items.iter().all(is_check) => {
+            items.iter().for_each(|item| add_line(page, "", &check(item)));
+        }
         Value::Array(items) if items.iter().any(Value::is_object) => {
             items.iter().for_each(|item| add_line(page, name, &line(item)));
         }
@@ -35,6 +40,19 @@ fn add_value(page: &mut Page, name: &str, value: &Value) {
         }
         other => add_line(page, name, &line(other)),
     }
+}
+
+/// A check of the machine, or a finding about a wheel.
+fn is_check(value: &Value) -> bool {
+    value["code"].is_string() && value["message"].is_string()
+}
+
+/// `disk: 31 GiB are free`, `memory, warning: …`: what is in order needs no word.
+fn check(value: &Value) -> String {
+    let text = |name: &str| value[name].as_str().unwrap_or_default();
+    let grave = [text("state"), text("severity")].into_iter().find(|it| !it.is_empty());
+    let grave = grave.filter(|word| *word != "ok").map(|word| format!(", {word}"));
+    format!("{}{}: {}", text("code"), grave.unwrap_or_default(), text("message"))
 }
 
 /// Scripts are several lines.
