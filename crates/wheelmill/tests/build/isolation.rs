@@ -59,11 +59,11 @@ fn without_namespaces_landlock_keeps_a_build_to_its_own_files() {
 }
 
 #[test]
-fn what_needs_layers_is_refused_with_what_to_do() {
-    let place = Place::with("system-packages = [\"no-such-package-here\"]");
-    let cell = place.build("--isolation landlock").expect(1).cell();
-    let failure = &cell["failure"];
-    assert_eq!(failure["cause"], "engine-gone", "{failure}");
-    assert!(failure["message"].as_str().unwrap().contains("no-such-package-here"), "{failure}");
-    assert!(!failure["fixes"].as_array().unwrap().is_empty(), "{failure}");
+fn what_cannot_be_installed_is_named_before_a_build_begins() {
+    let place = Place::with("system-packages = { debian = [\"no-such-package-here\"] }");
+    let ended = place.build("--isolation landlock").expect(3);
+    assert!(ended.stderr.contains("no-such-package-here"), "{}", ended.stderr);
+    let checked = place.run("plan tinycuda --cuda 13.0 --arch 9.0 --check --isolation landlock");
+    assert_eq!(checked.code, Some(3), "as a build ends:\n{}", checked.stdout);
+    assert!(checked.stdout.contains("no-such-package-here"), "{}", checked.stdout);
 }

@@ -67,9 +67,11 @@ fn a_shell_has_the_builds_container_a_real_terminal_and_its_exit_code() {
     let said = shell.wait_for("42 done");
     assert!(said.contains("24 97") && said.contains("cuda_13.0"), "{said}");
     // A command is interrupted, and not the shell or the program.
-    shell.type_keys("sleep 600\r");
-    shell.wait_for("sleep 600");
+    // What is waited for is said by the command, and is not what was typed.
+    shell.type_keys("echo under w''ay; sleep 600\r");
+    shell.wait_for("under way");
     shell.type_keys("\u{3}");
+    shell.wait_for("^C");
     shell.wait_for("# ");
     shell.type_keys("exit 7\r");
     assert_eq!(shell.end().code(), Some(7));
