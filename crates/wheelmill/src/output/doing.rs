@@ -134,7 +134,7 @@ pub(crate) fn progress(progress: &Progress) -> String {
                     format!("{first}, {second} and {} more", others.len())
                 }
             };
-            format!("downloading {} ({size} in all)", safe(&names))
+            format!("downloading {} ({size} to go)", safe(&names))
         }
     }
 }
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(
             doing.details(),
             "[1/2] CUDA 13.0 and torch 2.11: downloading torch, nvidia-cublas and 2 more \
-             (3.0 GiB in all)"
+             (3.0 GiB to go)"
         );
         assert_eq!(doing.time(begin + 65 * SECOND), 60 * SECOND);
 

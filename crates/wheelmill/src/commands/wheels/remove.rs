@@ -38,7 +38,7 @@ pub(super) fn remove(args: &RemoveArgs, session: &Session) -> Result<Ending, Cli
     }
     for (wheel, store) in wheels.iter().zip(store.iter().cycle()) {
         store.remove_wheel(&wheel.digest)?;
-        session.printer.say(format_args!("removed {}", wheel.cell));
+        session.printer.say(format_args!("removed {}  {}", wheel.digest.short(), wheel.cell));
     }
     if session.printer.json {
         session.printer.document(json!({ "removed": wheels }))?;
@@ -51,7 +51,8 @@ fn confirm(wheels: &[StoredWheel]) -> Result<bool, CliError> {
         return Err(confirm::nobody("wheels"));
     }
     for wheel in wheels {
-        talk(format_args!("  {}  {}", wheel.file_name, ByteSize(wheel.size)));
+        let (digest, size) = (wheel.digest.short(), ByteSize(wheel.size));
+        talk(format_args!("  {digest}  {}  {size}", wheel.file_name));
     }
     confirm::ask(&format!("Remove {}?", human::count(wheels.len(), "wheel")))
 }
