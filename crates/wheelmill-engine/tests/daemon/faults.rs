@@ -79,6 +79,8 @@ fn a_container_that_somebody_kills_or_an_image_that_is_gone_ends_the_build_and_n
     let mut sink = |_: Stream, _: &[u8]| {};
     let error = engine.run(&prepared, &shell("true"), &mut sink, &Cancel::new()).unwrap_err();
     assert!(error.to_string().contains("No such image"), "{error}");
+    // What is in use is not made anew.
+    drop(prepared);
     let again = prepare(&engine, &base, steps()).0.unwrap();
     assert_eq!(run(&engine, &again, &shell("cat /opt/x/file")).stdout, "made\n");
 }

@@ -12,8 +12,11 @@ use crate::place::Place;
 pub(crate) fn debian() -> Utf8PathBuf {
     let folder = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
     let tar = folder.join("root.tar");
+    fs_err::create_dir_all(&folder).unwrap();
+    // Tests run in processes of their own, and several want it at once.
+    let lock = std::fs::File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
     if !tar.exists() {
-        fs_err::create_dir_all(&folder).unwrap();
         let made = Command::new(env!("CARGO_BIN_EXE_wheelmill"))
             .args(["images", "bootstrap", "debian:bookworm", "--output", tar.as_str()])
             .env("WHEELMILL_CACHE", &folder)
