@@ -29,7 +29,7 @@ pub(super) struct BootstrapArgs {
     #[arg(long, short, value_name = "FILE.tar")]
     output: Option<Utf8PathBuf>,
 
-    /// Where the packages come from, as http://mirror.example/debian
+    /// Where the packages come from, as `http://mirror.example/debian`
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
 }
