@@ -21,7 +21,7 @@ mod ignored;
 pub mod image;
 mod isolation;
 mod kept;
-mod lock;
+pub mod lock;
 mod tail;
 mod terminal;
 

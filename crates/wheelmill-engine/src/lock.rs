@@ -35,7 +35,10 @@ pub(crate) fn wait(
 }
 
 /// Takes a lock alone, unless somebody has it; none then.
-pub(crate) fn try_alone(path: &Utf8Path) -> io::Result<Option<File>> {
+///
+/// # Errors
+/// Its file cannot be made, or the file system knows no locks.
+pub fn try_alone(path: &Utf8Path) -> io::Result<Option<File>> {
     let file = File::options().create(true).append(true).open(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
@@ -45,7 +48,8 @@ pub(crate) fn try_alone(path: &Utf8Path) -> io::Result<Option<File>> {
 }
 
 /// Whether somebody holds a lock; nothing is made or changed.
-pub(crate) fn is_held(path: &Utf8Path) -> bool {
+#[must_use]
+pub fn is_held(path: &Utf8Path) -> bool {
     File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 

@@ -1,9 +1,10 @@
 //! Keeps the cache's downloads and lists in their places while a build may read them.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 
 use camino::Utf8Path;
+use wheelmill_engine::lock;
 
 /// Held by all builds together, or by the one who removes things, alone.
 const LOCK: &str = "builds.lock";
@@ -22,25 +23,10 @@ pub(crate) fn share(cache: &Utf8Path) -> Option<File> {
 
 /// Keeps builds from beginning, unless one goes on; none then.
 pub(crate) fn try_alone(cache: &Utf8Path) -> io::Result<Option<File>> {
-    try_lock(&cache.join(LOCK))
+    lock::try_alone(&cache.join(LOCK))
 }
 
 /// Whether a build goes on. Nothing is made or changed.
 pub(crate) fn is_shared(cache: &Utf8Path) -> bool {
-    is_held(&cache.join(LOCK))
-}
-
-/// Takes a lock alone, unless somebody has it; none then.
-pub(crate) fn try_lock(path: &Utf8Path) -> io::Result<Option<File>> {
-    let file = File::options().create(true).append(true).open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-/// Whether somebody holds a lock. Nothing is made or changed.
-pub(crate) fn is_held(path: &Utf8Path) -> bool {
-    File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    lock::is_held(&cache.join(LOCK))
 }

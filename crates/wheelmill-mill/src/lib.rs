@@ -28,6 +28,7 @@ mod settings;
 mod tree;
 mod unchecked;
 mod warning;
+mod words;
 
 pub use build::{RunResult, Shell, ShellError};
 pub use cancellation::Cancellation;
@@ -45,3 +46,4 @@ pub use preflight::{Check, CheckState};
 pub use settings::{Bases, MillSettings};
 pub use unchecked::not_checked;
 pub use warning::PlanWarning;
+pub use words::quoted;

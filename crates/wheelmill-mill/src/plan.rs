@@ -136,10 +136,7 @@ impl Plan {
 
     /// Those of them that are built by recipes.
     pub(crate) fn wanted_recipes(&self) -> impl Iterator<Item = &RecipeCell> {
-        self.wanted().filter_map(|cell| match &cell.kind {
-            CellKind::Recipe(cell) => Some(&**cell),
-            CellKind::Image(_) => None,
-        })
+        self.wanted().filter_map(PlannedCell::by_recipe)
     }
 
     /// Whether images are to be built from Dockerfiles.

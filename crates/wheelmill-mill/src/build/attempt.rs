@@ -34,14 +34,8 @@ pub(super) fn attempt(
         log: begun.log.clone(),
         expected: cell.expected,
     });
-    let (reporter, id) = (context.reporter, cell.id.clone());
-    let mut on_news = move |news: LogNews<'_>| {
-        let cell = id.clone();
-        reporter.report(&match news {
-            LogNews::Line(line) => Event::Output { cell, line: line.to_owned() },
-            LogNews::Progress(progress) => Event::Progress { cell, progress },
-        });
-    };
+    let reporter = context.reporter;
+    let mut on_news = |news: LogNews<'_>| reporter.report(&news.of(&cell.id));
     let mut log = CellLog::create(&begun.log, &mut on_news)
         .map_err(|source| MillError::Files { path: begun.log.clone(), source })?;
     let phase = Phase::Preflight;

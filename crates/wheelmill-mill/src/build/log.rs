@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_engine::{OutputSink, Stream};
 
 use super::progress::ProgressReader;
-use crate::event::Progress;
+use crate::event::{Event, Progress};
 
 /// Lines that diagnosis looks at.
 const TAIL: usize = 4000;
@@ -21,6 +21,17 @@ pub(super) enum LogNews<'a> {
     Line(&'a str),
     /// How far the work is now, as far as its tools say.
     Progress(Option<Progress>),
+}
+
+impl LogNews<'_> {
+    /// The same, for whoever watches the cell.
+    pub(super) fn of(self, cell: &str) -> Event {
+        let cell = cell.to_owned();
+        match self {
+            Self::Line(line) => Event::Output { cell, line: line.to_owned() },
+            Self::Progress(progress) => Event::Progress { cell, progress },
+        }
+    }
 }
 
 /// Writes a cell's log and reads along.

@@ -79,15 +79,7 @@ impl Mill {
             cancel: cancel.flag(),
             checks: &checks,
         };
-        let id = cell.id.clone();
-        let mut on_news = |news: LogNews<'_>| match news {
-            LogNews::Line(line) => {
-                reporter.report(&Event::Output { cell: id.clone(), line: line.to_owned() });
-            }
-            LogNews::Progress(progress) => {
-                reporter.report(&Event::Progress { cell: id.clone(), progress });
-            }
-        };
+        let mut on_news = |news: LogNews<'_>| reporter.report(&news.of(&cell.id));
         let phase = Phase::Preflight;
         let course = Course { context: &context, history: None, cell: &cell.id, phase };
         let mut work = Work::new(course, recipe, pinned);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
-use wheelmill_engine::{DiskMeter, Removal};
+use wheelmill_engine::{DiskMeter, Removal, lock};
 
 use super::item::{CleanItem, CleanKind, CleanState, Way};
 use crate::{cache_use, tree};
@@ -71,7 +71,7 @@ impl Folders<'_> {
                 if entries(&path)?.iter().all(|part| part.file_name() == Some(".lock")) {
                     continue;
                 }
-                let used = busy || cache_use::is_held(&path.join(".lock"));
+                let used = busy || lock::is_held(&path.join(".lock"));
                 let (what, way) = ("packages that uv has fetched", Way::Uv(path.clone()));
                 items.push(self.item(CleanKind::UvCache, what, &path, way, used));
             } else {
@@ -89,7 +89,7 @@ impl Folders<'_> {
                 items.push(self.leftover(&path));
                 continue;
             }
-            let used = cache_use::is_held(&path.with_extension("lock"));
+            let used = lock::is_held(&path.with_extension("lock"));
             let (what, way) = ("output of a cell that failed", Way::Locked(path.clone()));
             items.push(self.item(CleanKind::Work, what, &path, way, used));
         }
@@ -139,13 +139,13 @@ pub(super) fn remove(way: &Way, cache: &Utf8Path) -> io::Result<Removal> {
             set_aside(path)?
         }
         Way::Locked(path) => {
-            let lock = cache_use::try_lock(&path.with_extension("lock"))?;
+            let lock = lock::try_alone(&path.with_extension("lock"))?;
             let Some(_alone) = lock else { return Ok(Removal::InUse) };
             set_aside(path)?
         }
         Way::Uv(path) => {
             let Some(_alone) = cache_use::try_alone(cache)? else { return Ok(Removal::InUse) };
-            let Some(_alone) = cache_use::try_lock(&path.join(".lock"))? else {
+            let Some(_alone) = lock::try_alone(&path.join(".lock"))? else {
                 return Ok(Removal::InUse);
             };
             empty_uv(path)?
@@ -274,7 +274,7 @@ mod tests {
     fn nothing_is_taken_from_a_build() {
         let place = Place::new(&["cache/sources/a", "cache/uv/cache/b", "home/work/key/out/c"]);
         let build = cache_use::share(&place.path().join("cache"));
-        let cell = cache_use::try_lock(&place.path().join("home/work/key.lock")).unwrap();
+        let cell = lock::try_alone(&place.path().join("home/work/key.lock")).unwrap();
         let items = place.items();
         assert_eq!(items.len(), 3);
         for item in &items {

@@ -3,6 +3,7 @@
 use wheelmill_model::{CudaVersion, TorchVersion};
 
 use super::case::Case;
+use crate::words::quoted;
 
 impl Case<'_> {
     /// The command that tries this cell again, with more flags, between backquotes.
@@ -50,14 +51,4 @@ impl Case<'_> {
 /// Whether flags have an option.
 fn names(flags: &str, option: &str) -> bool {
     flags.split(' ').any(|word| word == option)
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=+.,:/@%".contains(&byte);
-    if !word.is_empty() && word.bytes().all(harmless) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

@@ -142,6 +142,9 @@ impl Mill {
     /// What of the versions of torch in a plan is not on the index: those that the facts do not tell
     /// of, and single patch releases.
     pub(crate) fn missing_torch(&self, plan: &Plan) -> Vec<Check> {
+        if outside::untold_torch(plan).is_empty() {
+            return Vec::new();
+        }
         let Ok(client) = Client::new(&self.settings.network) else { return Vec::new() };
         let index = Index::new(&client, &self.settings.network);
         let checks = outside::torch(plan, &index).into_iter();

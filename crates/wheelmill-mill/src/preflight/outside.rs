@@ -93,15 +93,21 @@ fn refused_python(
     Some(Check::new("source", CheckState::Problem, message, Some(fix)))
 }
 
+/// The torches of a plan that the facts of this program do not tell of: newer ones, and single patch
+/// releases.
+pub(super) fn untold_torch(plan: &Plan) -> BTreeSet<TorchVersion> {
+    unlocked(plan)
+        .filter(|cell| cell.recipe.build.torch)
+        .filter_map(|cell| cell.cell.torch)
+        .filter(|torch| is_newer_than_known(*torch) || torch.patch.is_some())
+        .collect()
+}
+
 /// Whether the index has a torch that the facts of this program do not tell of: a newer one, or one
 /// patch release.
 pub(super) fn torch(plan: &Plan, index: &Index<'_>) -> Vec<Check> {
     let name = "torch".parse().expect("a legal name");
-    let wanted: BTreeSet<_> = unlocked(plan)
-        .filter(|cell| cell.recipe.build.torch)
-        .filter_map(|cell| cell.cell.torch)
-        .filter(|torch| is_newer_than_known(*torch) || torch.patch.is_some())
-        .collect();
+    let wanted = untold_torch(plan);
     if wanted.is_empty() {
         return Vec::new();
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use nix::sys::termios::{self, SetArg, Termios};
 use signal_hook::consts::SIGWINCH;
 use wheelmill_engine::Terminal;
-use wheelmill_mill::{CellState, Plan, PlannedCell, Shell, ShellError};
+use wheelmill_mill::{CellState, Plan, PlannedCell, Shell, ShellError, quoted};
 
 use super::build::reporter;
 use super::cells::{CellArgs, CellSettings};
@@ -106,16 +106,6 @@ fn greet(cell: &PlannedCell, shell: &Shell, printer: Printer) {
         // Whole, so that it can be copied.
         put(&format!("the build runs: {}\n", command.join(" ")));
     }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain =
-        |character: char| character.is_ascii_alphanumeric() || "/_-.+=:,@".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// A terminal that passes every key on as it is, until this is dropped.
