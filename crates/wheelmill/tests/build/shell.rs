@@ -66,12 +66,13 @@ fn a_shell_has_the_builds_container_a_real_terminal_and_its_exit_code() {
     shell.type_keys("stty size; nvcc --version | tail -n 1; echo $((6 * 7)) done\r");
     let said = shell.wait_for("42 done");
     assert!(said.contains("24 97") && said.contains("cuda_13.0"), "{said}");
-    // A command is interrupted, and not the shell or the program.
-    // What is waited for is said by the command, and is not what was typed.
-    shell.type_keys("echo under w''ay; sleep 600\r");
+    // A command is interrupted, and not the shell or the program. What is waited for is said by
+    // the command, once it can be interrupted, and is not what was typed.
+    const COMMAND: &str = r#"sh -c 'trap "echo stop""ped; exit" INT; echo under w""ay; while :; do sleep 0.05; done'"#;
+    shell.type_keys(&format!("{COMMAND}\r"));
     shell.wait_for("under way");
     shell.type_keys("\u{3}");
-    shell.wait_for("^C");
+    shell.wait_for("stopped");
     shell.wait_for("# ");
     shell.type_keys("exit 7\r");
     assert_eq!(shell.end().code(), Some(7));
