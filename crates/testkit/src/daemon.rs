@@ -1,7 +1,8 @@
 //! Daemons that tests start, with folders and sockets of their own, and stop: never the machine's.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -25,10 +26,15 @@ pub enum DaemonProgram {
     Podman,
 }
 
+/// What stands for NVIDIA's runtime, and for the specification that its toolkit writes.
+const RUNTIME: &str = include_str!("../fixtures/gpu/nvidia-runtime");
+const SPECIFICATION: &str = include_str!("../fixtures/gpu/nvidia.yaml");
+
 /// A daemon that is stopped when this is dropped.
 #[derive(Debug)]
 pub struct Daemon {
     program: DaemonProgram,
+    gpus: bool,
     folder: TempDir,
     child: Child,
 }
@@ -40,6 +46,20 @@ impl Daemon {
     /// It does not start, or where everything must be tested it cannot.
     #[must_use]
     pub fn start(program: DaemonProgram) -> Option<Self> {
+        Self::start_with(program, false)
+    }
+
+    /// Starts a daemon that gives containers a device `/dev/nvidia0`: Docker by a runtime `nvidia`,
+    /// Podman by the specification in [`cdi`](Self::cdi).
+    ///
+    /// # Panics
+    /// As `start`.
+    #[must_use]
+    pub fn start_with_gpus(program: DaemonProgram) -> Option<Self> {
+        Self::start_with(program, true)
+    }
+
+    fn start_with(program: DaemonProgram, gpus: bool) -> Option<Self> {
         let name = if program == DaemonProgram::Docker { "dockerd" } else { "podman" };
         let there = ["/usr/bin", "/usr/sbin", "/usr/local/bin"]
             .iter()
@@ -54,8 +74,9 @@ impl Daemon {
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let child = spawn(program, Utf8Path::from_path(folder.path()).expect("its path is text"));
-        let mut daemon = Self { program, folder, child };
+        let path = Utf8Path::from_path(folder.path()).expect("its path is text");
+        let child = spawn(program, gpus, path);
+        let mut daemon = Self { program, gpus, folder, child };
         daemon.wait_until_it_answers();
         Some(daemon)
     }
@@ -70,6 +91,12 @@ impl Daemon {
     #[must_use]
     pub fn path(&self) -> &Utf8Path {
         Utf8Path::from_path(self.folder.path()).expect("its path is text")
+    }
+
+    /// Its folder of CDI specifications, which may be missing.
+    #[must_use]
+    pub fn cdi(&self) -> Utf8PathBuf {
+        self.path().join("cdi")
     }
 
     /// Where it answers.
@@ -93,7 +120,7 @@ impl Daemon {
     /// It does not start.
     pub fn start_again(&mut self) {
         drop(fs_err::remove_file(self.socket()));
-        self.child = spawn(self.program, self.path());
+        self.child = spawn(self.program, self.gpus, self.path());
         self.wait_until_it_answers();
     }
 
@@ -162,7 +189,7 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(program: DaemonProgram, folder: &Utf8Path) -> Child {
+fn spawn(program: DaemonProgram, gpus: bool, folder: &Utf8Path) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
@@ -182,6 +209,12 @@ fn spawn(program: DaemonProgram, folder: &Utf8Path) -> Child {
                 command.arg(option).arg(folder.join(value));
             }
             fs_err::write(folder.join("daemon.json"), "{}").expect("a file of settings");
+            if gpus {
+                let runtime = folder.join("nvidia-runtime");
+                fs_err::write(&runtime, RUNTIME).expect("a program");
+                fs_err::set_permissions(&runtime, Permissions::from_mode(0o755)).expect("its mode");
+                command.arg(format!("--add-runtime=nvidia={runtime}"));
+            }
             command.args(["--host", &socket, "--bridge=none", "--iptables=false"]);
             command.args(["--ip6tables=false", "--ip-masq=false"]);
             command
@@ -191,12 +224,30 @@ fn spawn(program: DaemonProgram, folder: &Utf8Path) -> Child {
                 "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
             fs_err::write(folder.join("containers.conf"), limits).expect("a file of settings");
             let mut command = podman(folder);
+            if gpus {
+                command = seeing_specification(&command, folder);
+            }
             command.args(["system", "service", "--time", "0", &socket]);
             command
         }
     };
     let error = log.try_clone().expect("one more descriptor");
     command.stdin(Stdio::null()).stdout(log).stderr(error).spawn().expect("it can be started")
+}
+
+/// The same command in mounts of its own, where a specification of ours lies in the place where
+/// Podman looks for them.
+fn seeing_specification(command: &Command, folder: &Utf8Path) -> Command {
+    const SCRIPT: &str = "mkdir -p /etc/cdi && mount --bind \"$0\" /etc/cdi && exec \"$@\"";
+    fs_err::create_dir_all(folder.join("cdi")).expect("a folder of specifications");
+    fs_err::write(folder.join("cdi/nvidia.yaml"), SPECIFICATION).expect("a specification");
+    let mut wrapped = Command::new("unshare");
+    wrapped.args(["--mount", "sh", "-euc", SCRIPT, folder.join("cdi").as_str()]);
+    wrapped.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        wrapped.env(name, value.expect("none is taken away"));
+    }
+    wrapped
 }
 
 fn podman(folder: &Utf8Path) -> Command {

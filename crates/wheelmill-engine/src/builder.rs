@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use wheelmill_model::Digest;
 
-use crate::{BuildContext, Cancel, EngineError, Exit, Limits, Mount, OutputSink};
+use crate::{
+    BuildContext, Cancel, EngineError, Exit, GpuSight, Gpus, Limits, Mount, OutputSink, Terminal,
+};
 
 /// An image that is to be built from a Dockerfile.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub struct BuiltImage {
     pub id: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The variables that it sets.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A volume of the daemon, by name. It is made when it is missing, and never removed.
@@ -40,10 +45,12 @@ pub struct Volume {
     pub target: Utf8PathBuf,
 }
 
-/// A command in a container of an image, as the image's own user, with the rights that daemons give
-/// by default and none to gain.
+/// A command in a container of an image, as the image's own user. Where that is root, it has the
+/// rights that installing packages takes; nobody can gain any.
 #[derive(Clone, Debug)]
 pub struct ImageContainer {
+    /// As [`Container::name`](crate::Container::name).
+    pub name: String,
     /// The image, by name or identity.
     pub image: String,
     /// The program and its arguments. The entry point of the image is not used.
@@ -58,6 +65,12 @@ pub struct ImageContainer {
     pub network: bool,
     /// What it may use.
     pub limits: Limits,
+    /// The GPUs that it sees; none when not given.
+    pub gpus: Option<Gpus>,
+    /// Whether it runs as root, and not as the image's own user.
+    pub as_root: bool,
+    /// By this key its files are kept when the command fails: see [`ImageBuilder::remains`].
+    pub remains: Option<Digest>,
 }
 
 /// What builds images from Dockerfiles, and runs containers of them.
@@ -87,6 +100,43 @@ pub trait ImageBuilder: Send + Sync {
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError>;
+
+    /// Runs one command at a terminal, to its end. The caller has put it into raw mode.
+    ///
+    /// # Errors
+    /// The container could not be started, or the terminal is gone.
+    fn run_image_at(
+        &self,
+        container: &ImageContainer,
+        terminal: Terminal<'_>,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError>;
+
+    /// The image of what a failed container left.
+    ///
+    /// # Errors
+    /// The daemon is gone.
+    fn remains(&self, key: &Digest) -> Result<Option<String>, EngineError>;
+
+    /// Removes what a failed container left, unless somebody looks around in it.
+    ///
+    /// # Errors
+    /// The daemon is gone, or refuses it.
+    fn remove_remains(&self, key: &Digest) -> Result<(), EngineError>;
+
+    /// Asks a container of an image which GPUs it has: a wish for some can be granted without a
+    /// word, and without a GPU. The variables are those that the wish goes with, such as
+    /// `NVIDIA_REQUIRE_CUDA`.
+    ///
+    /// # Errors
+    /// There is no such image, it has no shell, or the daemon is gone.
+    fn look_for_gpus(
+        &self,
+        image: &str,
+        gpus: &Gpus,
+        variables: &[(String, String)],
+        cancel: &Cancel,
+    ) -> Result<GpuSight, EngineError>;
 
     /// Copies a file out of a volume, by its path in containers. It takes an image to look at a
     /// volume; nothing of it is run.

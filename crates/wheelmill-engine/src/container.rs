@@ -6,10 +6,15 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use wheelmill_model::ByteSize;
 
+use crate::Gpus;
+
 /// One command to run in a prepared environment. What it writes outside its writable mounts is
 /// thrown away with it.
 #[derive(Clone, Debug, Default)]
 pub struct Container {
+    /// What it is for, as people see it in lists of containers: `torchsort-0.1.10-cu130`. Need not
+    /// be unique, or given.
+    pub name: String,
     /// The program and its arguments; the program is looked up on the container's `PATH`.
     pub command: Vec<String>,
     /// The whole environment of the command. Nothing of the caller's environment is inherited;
@@ -23,6 +28,10 @@ pub struct Container {
     pub network: bool,
     /// What the command and all its children may use together.
     pub limits: Limits,
+    /// The GPUs that it sees; none when not given. See [`Engine::look_for_gpus`].
+    ///
+    /// [`Engine::look_for_gpus`]: crate::Engine::look_for_gpus
+    pub gpus: Option<Gpus>,
 }
 
 /// A file or folder of the host that is visible in a container.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use wheelmill_model::Digest;
 
 use crate::{
-    Base, Cancel, Container, EngineError, Environment, Exit, Hold, ImageBuilder, Isolation,
-    OutputSink, Step, Terminal,
+    Base, Cancel, Container, EngineError, Environment, Exit, GpuSight, Gpus, Hold, ImageBuilder,
+    Isolation, OutputSink, Step, Terminal,
 };
 
 /// The engines there are.
@@ -164,6 +164,20 @@ pub trait Engine: Send + Sync {
         listener: &mut dyn PrepareListener,
         cancel: &Cancel,
     ) -> Result<Prepared, EngineError>;
+
+    /// Asks a container which GPUs it has, before hours of work: a wish for some can be granted
+    /// without a word, and without a GPU. The variables are those that the wish goes with, such as
+    /// `NVIDIA_REQUIRE_CUDA`.
+    ///
+    /// # Errors
+    /// The container could not be started for another reason.
+    fn look_for_gpus(
+        &self,
+        prepared: &Prepared,
+        gpus: &Gpus,
+        variables: &[(String, String)],
+        cancel: &Cancel,
+    ) -> Result<GpuSight, EngineError>;
 
     /// Runs one command to its end.
     ///

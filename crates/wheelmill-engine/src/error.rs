@@ -53,6 +53,12 @@ pub enum EngineError {
         /// In its own words.
         message: String,
     },
+    /// The disk that a daemon uses is full.
+    #[error("the disk on which {kind} keeps images and containers is full")]
+    DaemonDiskFull {
+        /// Which daemon.
+        kind: crate::EngineKind,
+    },
     /// The registry of an image cannot be reached, or must not be.
     #[error("could not use the image `{image}`: {reason}")]
     Unreachable {

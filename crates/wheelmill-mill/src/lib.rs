@@ -30,7 +30,7 @@ mod unchecked;
 mod warning;
 mod words;
 
-pub use build::{RunResult, Shell, ShellError};
+pub use build::{RunResult, Shell, ShellError, ShellPlace};
 pub use cancellation::Cancellation;
 pub use clean::{
     CleanItem, CleanKind, CleanSettings, CleanState, Cleaner, DaemonPlace, NotLookedAt, Survey,

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use wheelmill_engine::{
-    Base, DaemonEngine, DaemonSettings, EmbeddedEngine, EmbeddedSettings, Engine, EngineKind,
+    Base, DaemonEngine, DaemonSettings, EmbeddedEngine, EmbeddedSettings, Engine, EngineError,
+    EngineKind, ImageBuilder,
 };
 use wheelmill_model::{CudaVersion, Digest, DigestBuilder, PackageName, PythonVersion, Version};
 use wheelmill_recipe::{
@@ -37,7 +38,8 @@ fn engine(settings: &MillSettings) -> Box<dyn Engine> {
         kind @ (EngineKind::Docker | EngineKind::Podman) => {
             let sockets = settings.sockets.clone();
             let images = settings.cache.join("layers");
-            Box::new(DaemonEngine::new(DaemonSettings { kind, sockets, images, network }))
+            let cdi = settings.cdi.clone();
+            Box::new(DaemonEngine::new(DaemonSettings { kind, sockets, images, cdi, network }))
         }
     }
 }
@@ -72,6 +74,15 @@ impl Mill {
             recipes,
             matrix,
             found_newest: Mutex::default(),
+        })
+    }
+
+    /// The engine as one that builds images.
+    pub(crate) fn builder(&self) -> Result<&dyn ImageBuilder, EngineError> {
+        self.engine.builder().ok_or_else(|| EngineError::Unable {
+            what: "an image of a Dockerfile".to_owned(),
+            why: format!("the {} engine builds none", self.engine.kind()),
+            fix: "choose a daemon with `--engine docker` or `--engine podman`".to_owned(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 use wheelmill_engine::{Base, EngineKind, Isolation};
 use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings};
+use wheelmill_recipe::GpuWish;
 
 /// Settings of one invocation, resolved from flags, environment and files by the caller.
 #[derive(Clone, Debug)]
@@ -32,6 +33,10 @@ pub struct MillSettings {
     pub engine: EngineKind,
     /// Where the daemon of that engine may answer, if it is one of a daemon.
     pub sockets: Vec<Utf8PathBuf>,
+    /// Folders with CDI specifications, which say how containers get GPUs.
+    pub cdi: Vec<Utf8PathBuf>,
+    /// Which GPUs builds are to see.
+    pub gpus: GpuWish,
     /// How far builds are kept from the machine; as far as it allows when not given.
     pub isolation: Option<Isolation>,
     /// What containers start from, when not from this machine's own root.

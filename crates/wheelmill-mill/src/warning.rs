@@ -1,10 +1,11 @@
 //! What may be wrong with a cell that is planned all the same.
 
 use serde::Serialize;
-use wheelmill_engine::Base;
+use wheelmill_engine::{Base, Gpus};
 use wheelmill_model::{CudaVersion, TorchVersion};
 use wheelmill_recipe::{Cell, Recipe, facts};
 
+use crate::build::gpus::OLD_NAME;
 use crate::environment::{Toolchain, Toolkit};
 
 /// Something that nothing can be said for sure about before it is tried.
@@ -67,7 +68,16 @@ pub(crate) fn warnings(
         message: format!("`{name}` in `cuda-libraries` is no part of the CUDA toolkit that this wheelmill knows: without it the build may miss a header or a library"),
         hint: facts::toolkit_part_like(name).map(|near| format!("did you mean `{near}`?")),
     });
-    torch.into_iter().chain(base).chain(unknown).collect()
+    let old_name = recipe.environment(cell, 1).iter().any(|(name, _)| name == OLD_NAME);
+    let old_name = old_name.then(|| PlanWarning {
+        code: "nvidia-devices",
+        message: format!(
+            "no program reads `{OLD_NAME}`, which the recipe sets: it is taken as `{}`",
+            Gpus::DEVICES
+        ),
+        hint: Some(format!("write `{}` in its `environment`", Gpus::DEVICES)),
+    });
+    torch.into_iter().chain(base).chain(unknown).chain(old_name).collect()
 }
 
 /// The CUDA release that an image's name tells: `nvidia/cuda:12.8.1-devel`, `…_cuda12_8`, `cu128`.

@@ -15,8 +15,8 @@ use crate::resolve::{Draft, Files};
 use crate::suggest::closest;
 use crate::written::{Combination, PerCuda, ProjectTable};
 use crate::{
-    ArchWish, Catalogue, EngineWish, IsolationWish, Layout, LayoutCell, PackageWish, RecipeError,
-    wildcard,
+    ArchWish, Catalogue, EngineWish, GpuWish, IsolationWish, Layout, LayoutCell, PackageWish,
+    RecipeError, wildcard,
 };
 
 /// The file's name.
@@ -78,6 +78,8 @@ pub struct BuildSection {
     pub engine: Option<EngineWish>,
     /// How far builds are kept from the machine.
     pub isolation: Option<IsolationWish>,
+    /// Which GPUs builds see.
+    pub gpus: Option<GpuWish>,
     /// The memory that a build may take.
     pub memory: Option<ByteSize>,
     /// The processors that a build may take.
@@ -184,6 +186,7 @@ impl Project {
             build: BuildSection {
                 engine: table.build.engine,
                 isolation: table.build.isolation,
+                gpus: table.build.gpus,
                 memory: table.build.memory,
                 cpus: table.build.cpus,
                 base: table.build.base,

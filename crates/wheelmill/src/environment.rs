@@ -38,6 +38,7 @@ names! {
     BASE = "WHEELMILL_BASE";
     MEMORY = "WHEELMILL_MEMORY";
     CPUS = "WHEELMILL_CPUS";
+    GPUS = "WHEELMILL_GPUS";
     OFFLINE = "WHEELMILL_OFFLINE";
     LOG = "WHEELMILL_LOG";
     COLUMNS = "COLUMNS";
@@ -68,6 +69,10 @@ pub(crate) const GROUPS: &[Group] = &[
             Variable {
                 name: ISOLATION,
                 help: "How far builds are kept from this machine, as `--isolation`: `overlay`, `read-only`, `landlock`, `process`. Default: the first of these that works.",
+            },
+            Variable {
+                name: GPUS,
+                help: "The GPUs that builds see, as `--gpus`: `auto`, `none`, `all`, or numbers or UUIDs with commas.",
             },
             Variable {
                 name: BASE,

@@ -9,6 +9,15 @@ use wheelmill_model::Digest;
 use crate::environment::Environment;
 use crate::error::CliError;
 
+/// The folders where container engines look for CDI specifications: the machine's, and those that a
+/// rootless Docker has in addition.
+pub(crate) fn cdi_folders(environment: &Environment) -> Vec<Utf8PathBuf> {
+    let of_user = ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"];
+    let of_user = of_user.into_iter().filter_map(|name| environment.get(name));
+    let of_user = of_user.map(|folder| Utf8PathBuf::from(folder).join("cdi"));
+    [Utf8PathBuf::from("/etc/cdi"), "/var/run/cdi".into()].into_iter().chain(of_user).collect()
+}
+
 /// The sockets at which a daemon may answer, the likeliest first.
 ///
 /// # Errors

@@ -10,7 +10,8 @@ use futures_util::{Stream, StreamExt as _};
 use wheelmill_model::Digest;
 
 use super::connection::Connection;
-use super::failure::{gone, is_missing};
+use super::failure::{gone, is_missing, meant};
+use super::owner::{self, OWNER};
 use crate::image::{Form, form_of};
 use crate::{Base, Cancel, EngineError, PrepareListener};
 
@@ -110,7 +111,13 @@ fn load(
     match form {
         Form::Root => {
             // With the tag in the name, since Podman does not look at a tag beside it.
-            let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).build();
+            // The label is for what is left when this is cut short.
+            let label = format!("LABEL {OWNER}=\"{}\"", owner::this_process());
+            let options = CreateImageOptionsBuilder::default()
+                .from_src("-")
+                .repo(name)
+                .changes(vec![label])
+                .build();
             connection.long(cancel, async |docker| {
                 let body = body_try_stream(pieces(file));
                 let news = docker.create_image(Some(options), Some(body), None);
@@ -155,10 +162,12 @@ async fn follow(
 ) -> Result<(), EngineError> {
     let mut layers = std::collections::HashMap::new();
     while let Some(piece) = news.next().await {
-        let refused = |message: String| EngineError::Image {
-            image: base.to_string(),
-            reason: message,
-            source: None,
+        let refused = |message: String| {
+            meant(connection.kind, &message).unwrap_or_else(|| EngineError::Image {
+                image: base.to_string(),
+                reason: message,
+                source: None,
+            })
         };
         let info = match piece {
             Ok(info) => info,

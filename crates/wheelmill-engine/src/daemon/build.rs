@@ -15,7 +15,7 @@ use wheelmill_model::Digest;
 
 use super::connection::Connection;
 use super::dockerfile::{Content, Dockerfile};
-use super::failure::gone;
+use super::failure::{gone, refused, still_there};
 use super::owner::{self, OWNER, STEP, TITLE};
 use super::traits::Traits;
 use crate::{Cancel, EngineError, Exit, MemoryWatch, OutputSink, Step, Stream};
@@ -94,11 +94,13 @@ impl StepBuild<'_> {
         while let Some(piece) = news.next().await {
             match piece {
                 Ok(BuildInfo { error_detail: Some(error), .. }) => {
+                    still_there(self.connection, docker).await?;
                     return Err(self.failed(&error.message.unwrap_or_default(), follower));
                 }
                 Ok(BuildInfo { stream: Some(text), .. }) => follower.say(&text, output),
                 Ok(_) => {}
                 Err(Error::DockerStreamError { error }) => {
+                    still_there(self.connection, docker).await?;
                     return Err(self.failed(&error, follower));
                 }
                 Err(error) => return Err(gone(self.connection, error)),
@@ -113,10 +115,7 @@ impl StepBuild<'_> {
             Some(exit) if follower.runs => {
                 EngineError::Step { title: self.step.title.clone(), exit, tail: follower.tail }
             }
-            _ => EngineError::Daemon {
-                kind: self.connection.kind,
-                message: message.trim().to_owned(),
-            },
+            _ => refused(self.connection.kind, message),
         }
     }
 }

@@ -10,21 +10,24 @@ use bollard::models::{
     ContainerCreateBody, ContainerState, HostConfig, Mount as DaemonMount, MountType,
 };
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
-    WaitContainerOptions,
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions,
+    StartContainerOptions, WaitContainerOptions,
 };
 use futures_util::StreamExt as _;
 use nix::unistd::{Gid, Uid};
-use wheelmill_model::ByteSize;
+use wheelmill_model::{ByteSize, Digest};
 
 use super::connection::{Connection, cancelled};
-use super::failure::gone;
+use super::failure::{gone, is_missing, removed};
+use super::gpu;
+use super::libpod;
 use super::memory::{Figures, MemoryGroup};
 use super::owner::{self, OWNER};
+use super::remains;
 use super::traits::Traits;
 use crate::{
-    Cancel, Container, EngineError, Exit, Limits, MemoryWatch, Mount, OutputSink, Prepared, Stream,
-    Terminal,
+    Cancel, Container, EngineError, EngineKind, Exit, Limits, MemoryWatch, Mount, OutputSink,
+    Prepared, Stream, Terminal,
 };
 
 /// How often, and how long apart, a state that is no state of Docker's is looked at again.
@@ -37,6 +40,19 @@ const SAMPLE: Duration = Duration::from_millis(100);
 /// Capabilities that a container's root keeps where it stands for the caller: what unpacking files
 /// takes. Where the caller has a number of his own in the container, none is needed.
 const ROOT_KEEPS: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
+
+/// Capabilities that the root of a user's own image keeps: what package managers take in addition.
+pub(super) const INSTALLERS_KEEP: [&str; 8] =
+    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETFCAP", "SETGID", "SETUID"];
+
+/// What a daemon is asked for.
+pub(super) struct Wish {
+    /// What it is for.
+    pub(super) name: String,
+    pub(super) body: ContainerCreateBody,
+    /// Where its files are kept when it fails.
+    pub(super) remains: Option<Digest>,
+}
 
 /// A container that is to run.
 pub(super) struct Run<'a> {
@@ -53,7 +69,7 @@ impl Runner<'_> {
     /// Runs it. Whatever happens, the container is gone afterwards.
     pub(super) fn run(
         &self,
-        wish: ContainerCreateBody,
+        wish: Wish,
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError> {
@@ -63,18 +79,15 @@ impl Runner<'_> {
     }
 
     /// Runs it at a terminal.
-    fn run_at(
+    pub(super) fn run_at(
         &self,
-        wish: ContainerCreateBody,
+        mut wish: Wish,
         terminal: Terminal<'_>,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError> {
-        let wish = ContainerCreateBody {
-            tty: Some(true),
-            open_stdin: Some(true),
-            attach_stdin: Some(true),
-            ..wish
-        };
+        wish.body.tty = Some(true);
+        wish.body.open_stdin = Some(true);
+        wish.body.attach_stdin = Some(true);
         self.run_with(wish, cancel, async |docker, id, _| {
             super::terminal::follow(self.0, docker, id, terminal).await?;
             self.ended(docker, id).await
@@ -83,12 +96,12 @@ impl Runner<'_> {
 
     fn run_with(
         &self,
-        wish: ContainerCreateBody,
+        Wish { name, body, remains }: Wish,
         cancel: &Cancel,
         follow: impl AsyncFnOnce(&Docker, &str, &mut Figures) -> Result<ContainerState, EngineError>,
     ) -> Result<Exit, EngineError> {
         let started = Instant::now();
-        let made = Made::new(self.0, wish)?;
+        let made = Made::new(self.0, &name, body.clone())?;
         let mut figures = Figures::default();
         let followed = self.0.with(async |docker| {
             tokio::select! {
@@ -100,13 +113,25 @@ impl Runner<'_> {
         let is_cancelled = state.is_none();
         let state = state.unwrap_or_default();
         let code = state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or(137);
+        if let Some(key) = remains.filter(|_| code != 0 && !is_cancelled) {
+            let keep =
+                async |docker| remains::keep(self.0, &docker, &made.id, &name, &body, &key).await;
+            // The build has failed already, and is to be told by that.
+            if let Err(error) = self.0.long(cancel, keep) {
+                tracing::warn!(%error, "could not keep what the container left");
+            }
+        }
+        // The daemon knows that there was one; the last look may have come before it.
+        let oom_kills = figures.kills.max(u64::from(state.oom_killed.unwrap_or(false)));
+        // Podman does not, where the command itself was not the one that was killed.
+        let is_exact = oom_kills > 0 || self.0.kind == EngineKind::Docker;
         Ok(Exit {
             code,
             peak_memory: figures.peak.map(ByteSize),
-            // The daemon knows that there was one; the last look may have come before it.
-            oom_kills: figures.kills.max(u64::from(state.oom_killed.unwrap_or(false))),
+            oom_kills,
             watch: match figures.peak {
-                Some(_) => MemoryWatch::Cgroup,
+                Some(_) if is_exact => MemoryWatch::Cgroup,
+                Some(_) => MemoryWatch::Sampled,
                 None => MemoryWatch::None,
             },
             wall: started.elapsed(),
@@ -165,6 +190,7 @@ impl Runner<'_> {
             Some(Ok(end)) => Ok(end.status_code),
             // Every code but 0 comes as an error.
             Some(Err(Error::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) if is_missing(&error) => Err(removed()),
             Some(Err(error)) => Err(gone(self.0, error)),
             None => Ok(137),
         }
@@ -176,6 +202,7 @@ impl Runner<'_> {
                 Ok(found) => return Ok(found.state.unwrap_or_default()),
                 // Podman has a state `stopped`, before it has cleaned up, that Docker has not.
                 Err(Error::JsonDataError { .. }) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(error) if is_missing(&error) => return Err(removed()),
                 Err(error) => return Err(gone(self.0, error)),
             }
         }
@@ -203,8 +230,9 @@ impl Run<'_> {
     }
 
     /// What the daemon is asked for.
-    fn wish(&self) -> ContainerCreateBody {
-        let Container { command, environment, directory, mounts, network, limits } = self.container;
+    fn wish(&self) -> Wish {
+        let Container { name, command, environment, directory, mounts, network, limits, gpus } =
+            self.container;
         let mut variables: Vec<String> =
             environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
         for (name, value) in [("HOME", "/tmp"), ("TMPDIR", "/tmp")] {
@@ -214,7 +242,7 @@ impl Run<'_> {
         }
         let user = self.user();
         let kept = if user.starts_with("0:") { &ROOT_KEEPS[..] } else { &[] };
-        ContainerCreateBody {
+        let mut body = ContainerCreateBody {
             image: self.prepared.layers.first().map(ToString::to_string),
             entrypoint: Some(command.iter().take(1).cloned().collect()),
             cmd: Some(command.iter().skip(1).cloned().collect()),
@@ -226,12 +254,12 @@ impl Run<'_> {
             labels: Some(HashMap::from([(OWNER.to_owned(), owner::this_process())])),
             host_config: Some(HostConfig {
                 mounts: Some(mounts.iter().map(bound).collect()),
-                cap_drop: Some(vec!["ALL".to_owned()]),
-                cap_add: Some(kept.iter().map(|name| (*name).to_owned()).collect()),
-                ..bounds(self.traits, *network, limits)
+                ..bounds(self.traits, kept, *network, limits)
             }),
             ..ContainerCreateBody::default()
-        }
+        };
+        gpu::ask(self.traits, gpus.as_ref(), &mut body);
+        Wish { name: name.clone(), body, remains: None }
     }
 
     /// Whom the container's processes run as, so that what they write belongs to the caller.
@@ -243,8 +271,8 @@ impl Run<'_> {
     }
 }
 
-/// What every container of ours is held to.
-pub(super) fn bounds(traits: &Traits, network: bool, limits: &Limits) -> HostConfig {
+/// What every container of ours is held to, with the capabilities that it keeps.
+pub(super) fn bounds(traits: &Traits, kept: &[&str], network: bool, limits: &Limits) -> HostConfig {
     let memory = limits.memory.filter(|_| traits.memory_limit);
     let memory = memory.map(|size| i64::try_from(size.0).unwrap_or(i64::MAX));
     let mut security = vec!["no-new-privileges".to_owned()];
@@ -260,6 +288,8 @@ pub(super) fn bounds(traits: &Traits, network: bool, limits: &Limits) -> HostCon
         nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
         pids_limit: limits.processes.and_then(|count| i64::try_from(count).ok()),
         security_opt: Some(security),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(kept.iter().map(|name| (*name).to_owned()).collect()),
         ..HostConfig::default()
     }
 }
@@ -285,10 +315,19 @@ impl<'a> Made<'a> {
     /// Has it made, not started.
     pub(super) fn new(
         connection: &'a Connection,
+        name: &str,
         wish: ContainerCreateBody,
     ) -> Result<Self, EngineError> {
-        let made = connection.ask(async |docker| docker.create_container(None, wish).await)?;
-        Ok(Self { connection, id: made.id })
+        let name = owner::unique_name(name);
+        let asks_for_devices =
+            wish.host_config.as_ref().is_some_and(|host| host.device_requests.is_some());
+        let id = if connection.kind == EngineKind::Podman && asks_for_devices {
+            libpod::create(connection, &name, &wish)?
+        } else {
+            let options = CreateContainerOptionsBuilder::default().name(&name).build();
+            connection.ask(async |docker| docker.create_container(Some(options), wish).await)?.id
+        };
+        Ok(Self { connection, id })
     }
 }
 

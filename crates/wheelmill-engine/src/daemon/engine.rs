@@ -10,15 +10,17 @@ use super::base;
 use super::build::{StepBuild, image_name};
 use super::connection::Connection;
 use super::container::{Run, Runner};
+use super::gpu;
 use super::image;
 use super::owner;
+use super::remains;
 use super::settings::DaemonSettings;
 use super::traits::Traits;
 use super::volume;
 use crate::image::{config, pin};
 use crate::{
     Base, BuiltImage, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit,
-    Finding, Hold, ImageBuild, ImageBuilder, ImageContainer, Isolation, OutputSink,
+    Finding, GpuSight, Gpus, Hold, ImageBuild, ImageBuilder, ImageContainer, Isolation, OutputSink,
     PrepareListener, Prepared, Probe, Severity, Terminal, Volume, lock,
 };
 
@@ -49,7 +51,9 @@ impl DaemonEngine {
         let DaemonSettings { kind, sockets, .. } = &self.settings;
         let there: Vec<_> = sockets.iter().filter(|socket| socket.exists()).cloned().collect();
         let found = Connection::find(*kind, &there).ok();
-        found.is_some_and(|daemon| Traits::ask(&daemon).is_ok_and(|traits| traits.is(*kind)))
+        found.is_some_and(|daemon| {
+            Traits::ask(&daemon, &self.settings.cdi).is_ok_and(|traits| traits.is(*kind))
+        })
     }
 
     /// The daemon. The first time, what dead programs left with it is removed.
@@ -58,14 +62,17 @@ impl DaemonEngine {
             return Ok(daemon);
         }
         let (connection, traits) = self.connect()?;
-        owner::sweep(&connection)?;
+        // What is in the way of nobody is tried again by the next.
+        if let Err(error) = owner::sweep(&connection) {
+            tracing::warn!(%error, "could not remove all that a program which is gone has left");
+        }
         Ok(self.daemon.get_or_init(|| Daemon { connection, traits }))
     }
 
     /// Finds the daemon, and changes nothing.
     pub(super) fn connect(&self) -> Result<(Connection, Traits), EngineError> {
         let connection = Connection::find(self.settings.kind, &self.settings.sockets)?;
-        let traits = Traits::ask(&connection)?;
+        let traits = Traits::ask(&connection, &self.settings.cdi)?;
         if !traits.is(self.settings.kind) {
             return Err(EngineError::Unable {
                 what: format!("a container of {}", self.settings.kind),
@@ -256,6 +263,17 @@ impl Engine for DaemonEngine {
         })
     }
 
+    fn look_for_gpus(
+        &self,
+        prepared: &Prepared,
+        gpus: &Gpus,
+        variables: &[(String, String)],
+        cancel: &Cancel,
+    ) -> Result<GpuSight, EngineError> {
+        let Daemon { connection, traits } = self.daemon()?;
+        gpu::look(connection, traits, prepared.layers[0].as_str(), gpus, variables, cancel)
+    }
+
     fn run(
         &self,
         prepared: &Prepared,
@@ -299,6 +317,36 @@ impl ImageBuilder for DaemonEngine {
         let Daemon { connection, traits } = self.daemon()?;
         volume::ensure(connection, &container.volume)?;
         Runner(connection).run(image::container(traits, container), output, cancel)
+    }
+
+    fn run_image_at(
+        &self,
+        container: &ImageContainer,
+        terminal: Terminal<'_>,
+        cancel: &Cancel,
+    ) -> Result<Exit, EngineError> {
+        let Daemon { connection, traits } = self.daemon()?;
+        volume::ensure(connection, &container.volume)?;
+        Runner(connection).run_at(image::container(traits, container), terminal, cancel)
+    }
+
+    fn remains(&self, key: &Digest) -> Result<Option<String>, EngineError> {
+        remains::find(&self.daemon()?.connection, key)
+    }
+
+    fn remove_remains(&self, key: &Digest) -> Result<(), EngineError> {
+        remains::remove(&self.daemon()?.connection, key)
+    }
+
+    fn look_for_gpus(
+        &self,
+        image: &str,
+        gpus: &Gpus,
+        variables: &[(String, String)],
+        cancel: &Cancel,
+    ) -> Result<GpuSight, EngineError> {
+        let Daemon { connection, traits } = self.daemon()?;
+        gpu::look(connection, traits, image, gpus, variables, cancel)
     }
 
     fn copy_from_volume(

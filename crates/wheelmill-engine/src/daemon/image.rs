@@ -15,10 +15,11 @@ use futures_util::StreamExt as _;
 use super::base::{inspect, pieces};
 use super::build::exit_in;
 use super::connection::Connection;
-use super::container::{bound, bounds};
-use super::failure::gone;
+use super::container::{INSTALLERS_KEEP, Wish, bound, bounds};
+use super::failure::{gone, meant, still_there};
+use super::gpu;
 use super::owner::{self, OWNER};
-use super::traits::{NVIDIA, Traits};
+use super::traits::Traits;
 use crate::context::DOCKERFILE;
 use crate::{
     BuiltImage, Cancel, EngineError, ImageBuild, ImageContainer, OutputSink, Stream, Volume,
@@ -49,31 +50,37 @@ pub(super) fn build(
         .rm(true)
         .forcerm(true)
         .build();
-    let refused = |message: &str| match exit_in(message) {
-        Some(exit) => EngineError::Step {
+    let refused = |message: &str| match (meant(connection.kind, message), exit_in(message)) {
+        (Some(error), _) => error,
+        (None, Some(exit)) => EngineError::Step {
             title: format!("build the image {}", build.name),
             exit,
             tail: message.trim().to_owned(),
         },
-        None => EngineError::Image {
+        (None, None) => EngineError::Image {
             image: build.name.clone(),
             reason: message.trim().to_owned(),
             source: None,
         },
     };
+    let before = inspect(connection, &build.name)?.and_then(|image| image.id);
     connection.long(cancel, async |docker| {
         let body = body_try_stream(pieces(packed));
         let mut news = docker.build_image(options, None, Some(body));
         while let Some(piece) = news.next().await {
             match piece {
                 Ok(BuildInfo { error_detail: Some(error), .. }) => {
+                    still_there(connection, &docker).await?;
                     return Err(refused(&error.message.unwrap_or_default()));
                 }
                 Ok(BuildInfo { stream: Some(text), .. }) => {
                     output.output(Stream::Stdout, text.as_bytes());
                 }
                 Ok(_) => {}
-                Err(Error::DockerStreamError { error }) => return Err(refused(&error)),
+                Err(Error::DockerStreamError { error }) => {
+                    still_there(connection, &docker).await?;
+                    return Err(refused(&error));
+                }
                 // What the daemon says instead of beginning: the Dockerfile cannot be read.
                 Err(Error::DockerResponseServerError { message, .. }) => {
                     return Err(refused(&message));
@@ -84,8 +91,16 @@ pub(super) fn build(
         Ok(())
     })?;
     let built = inspect(connection, &build.name)?.ok_or_else(|| refused("it was not made"))?;
-    let labels = built.config.and_then(|config| config.labels).unwrap_or_default();
-    Ok(BuiltImage { id: built.id.unwrap_or_default(), labels: labels.into_iter().collect() })
+    let config = built.config.unwrap_or_default();
+    let labels = config.labels.unwrap_or_default().into_iter().collect();
+    let variables = config.env.unwrap_or_default();
+    let pairs = variables.iter().filter_map(|variable| variable.split_once('='));
+    let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let id = built.id.unwrap_or_default();
+    if let Some(before) = before.filter(|before| *before != id) {
+        owner::remove_if_unnamed(connection, &before)?;
+    }
+    Ok(BuiltImage { id, labels, environment })
 }
 
 fn pack(build: &ImageBuild, scratch: &Utf8Path) -> std::io::Result<std::fs::File> {
@@ -97,20 +112,24 @@ fn pack(build: &ImageBuild, scratch: &Utf8Path) -> std::io::Result<std::fs::File
 }
 
 /// What the daemon is asked for, to run a command in an image.
-pub(super) fn container(traits: &Traits, container: &ImageContainer) -> ContainerCreateBody {
-    let ImageContainer { image, command, environment, volume, mounts, network, limits } = container;
+pub(super) fn container(traits: &Traits, container: &ImageContainer) -> Wish {
+    let ImageContainer {
+        image, command, environment, volume, mounts, network, limits, gpus, ..
+    } = container;
     let mounts = mounts.iter().map(bound).chain([mounted(volume)]);
-    ContainerCreateBody {
+    let mut body = ContainerCreateBody {
         entrypoint: Some(command.iter().take(1).cloned().collect()),
         cmd: Some(command.iter().skip(1).cloned().collect()),
         env: Some(environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        user: container.as_root.then(|| "0:0".to_owned()),
         host_config: Some(HostConfig {
             mounts: Some(mounts.collect()),
-            runtime: traits.nvidia.then(|| NVIDIA.to_owned()),
-            ..bounds(traits, *network, limits)
+            ..bounds(traits, &INSTALLERS_KEEP, *network, limits)
         }),
         ..owned(image)
-    }
+    };
+    gpu::ask(traits, gpus.as_ref(), &mut body);
+    Wish { name: container.name.clone(), body, remains: container.remains }
 }
 
 /// A container of an image that is known to be ours.
@@ -129,44 +148,5 @@ pub(super) fn mounted(volume: &Volume) -> DaemonMount {
         target: Some(volume.target.to_string()),
         typ: Some(MountType::VOLUME),
         ..DaemonMount::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Limits;
-
-    #[test]
-    fn the_runtime_for_gpus_is_asked_for_where_there_is_one() {
-        let wish = |nvidia| {
-            let traits = Traits {
-                version: String::new(),
-                podman: false,
-                rootless: false,
-                network: "bridge",
-                selinux: false,
-                memory_limit: true,
-                nvidia,
-            };
-            let wanted = ImageContainer {
-                image: "pytorch90builder".to_owned(),
-                command: ["sh", "-c", "true"].map(str::to_owned).to_vec(),
-                environment: Vec::new(),
-                volume: Volume { name: "build-vol".to_owned(), target: "/builds".into() },
-                mounts: Vec::new(),
-                network: true,
-                limits: Limits::default(),
-            };
-            let wish = container(&traits, &wanted);
-            assert_eq!(wish.user, None, "the image's own");
-            wish.host_config.unwrap()
-        };
-        assert_eq!(wish(false).runtime, None);
-        let with = wish(true);
-        assert_eq!(with.runtime.as_deref(), Some("nvidia"));
-        assert_eq!(with.privileged, None);
-        assert_eq!(with.security_opt.unwrap(), ["no-new-privileges"]);
-        assert_eq!(with.network_mode.as_deref(), Some("bridge"));
     }
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use bollard::errors::Error;
-use bollard::models::ImageSummary;
+use bollard::models::{ContainerSummary, ImageSummary};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
 };
@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::engine::{DaemonEngine, lock_name};
 use super::failure::gone;
 use super::owner::{self, OWNER, STEP, TITLE};
+use super::remains::REMAINS;
 use crate::kept::{Keeper, Kept, KeptKind, Removal};
 use crate::{DiskUse, EngineError, EngineKind, lock};
 
@@ -34,7 +35,7 @@ impl Keeper for DaemonEngine {
         let (connection, _) = self.connect()?;
         let images = images(&connection)?;
         let used = used_images(&connection)?;
-        let mut kept = Vec::new();
+        let mut kept: Vec<Kept> = Vec::new();
         for image in &images {
             let Some((kind, id)) = own(&image.summary) else { continue };
             let below = below(image, &images);
@@ -59,11 +60,13 @@ impl Keeper for DaemonEngine {
                 below: below.and_then(|below| Some(own(&below.summary)?.1)),
             });
         }
+        hold_what_is_below(&mut kept);
         Ok(kept)
     }
 
     fn remove(&self, kept: &Kept) -> Result<Removal, EngineError> {
         let (connection, _) = self.connect()?;
+        owner::sweep(&connection)?;
         let lock = match base::inspect(&connection, &kept.id)? {
             None => return Ok(Removal::Removed),
             Some(image) => {
@@ -110,7 +113,7 @@ fn own(image: &ImageSummary) -> Option<(KeptKind, String)> {
             .iter()
             .find(|tag| tag.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
     };
-    if let Some(name) = tag(ENVIRONMENTS) {
+    if let Some(name) = tag(ENVIRONMENTS).or_else(|| tag(REMAINS)) {
         return Some((KeptKind::Image, name.clone()));
     }
     if let Some(name) = tag(BASES) {
@@ -149,11 +152,29 @@ fn images(connection: &Connection) -> Result<Vec<Image>, EngineError> {
     })
 }
 
-/// The identities of the images that containers stand on, running or not.
+/// What stands below something that is used is used as well.
+fn hold_what_is_below(kept: &mut [Kept]) {
+    let mut used: Vec<String> =
+        kept.iter().filter(|kept| kept.in_use).filter_map(|kept| kept.below.clone()).collect();
+    while let Some(id) = used.pop() {
+        for kept in kept.iter_mut().filter(|kept| kept.id == id && !kept.in_use) {
+            kept.in_use = true;
+            used.extend(kept.below.clone());
+        }
+    }
+}
+
+/// The identities of the images that containers stand on, running or not; but for those of programs
+/// that are gone, which go first.
 fn used_images(connection: &Connection) -> Result<Vec<String>, EngineError> {
     let options = ListContainersOptionsBuilder::default().all(true).build();
     let containers = connection.ask(async |docker| docker.list_containers(Some(options)).await)?;
-    Ok(containers.into_iter().filter_map(|container| container.image_id).collect())
+    let is_left = |container: &ContainerSummary| {
+        let owner = container.labels.as_ref().and_then(|labels| labels.get(OWNER));
+        owner.is_some_and(|owner| owner::is_gone(owner))
+    };
+    let used = containers.into_iter().filter(|container| !is_left(container));
+    Ok(used.filter_map(|container| container.image_id).collect())
 }
 
 fn created(image: &ImageSummary) -> Option<SystemTime> {

@@ -55,6 +55,10 @@ fn paths(groups: &str) -> (Option<String>, Option<String>) {
         let mut fields = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
         let path = path.trim_start_matches('/').to_owned();
+        // The group of everything: that of a process which has ended, and of no container.
+        if path.is_empty() {
+            continue;
+        }
         if controllers.is_empty() {
             unified = Some(path);
         } else if controllers.split(',').any(|controller| controller == "memory") {
@@ -72,5 +76,10 @@ mod tests {
     fn both_hierarchies_are_read() {
         let groups = "9:memory:/docker/ab\n1:name=systemd:/docker/ab\n0::/x\n";
         assert_eq!(paths(groups), (Some("docker/ab".to_owned()), Some("x".to_owned())));
+    }
+
+    #[test]
+    fn the_group_of_the_whole_machine_is_no_containers() {
+        assert_eq!(paths("9:memory:/\n1:name=systemd:/docker/ab\n0::/\n"), (None, None));
     }
 }

@@ -1,6 +1,7 @@
 //! Whose a container is: containers of programs that are gone are removed by the next one.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bollard::errors::Error;
 use bollard::models::ImageSummary;
@@ -10,9 +11,11 @@ use bollard::query_parameters::{
 };
 use wheelmill_model::Digest;
 
+use super::base;
 use super::connection::Connection;
 use super::failure::is_missing;
-use crate::EngineError;
+use super::libpod;
+use crate::{EngineError, EngineKind};
 
 /// The label that names the process that a container belongs to.
 pub(super) const OWNER: &str = "dev.wheelmill.owner";
@@ -30,9 +33,24 @@ pub(super) fn this_process() -> String {
     format!("{} {pid} {}", numbering(), started(pid).unwrap_or_default())
 }
 
+/// A name for a container, after what it is for, that no other container has.
+pub(super) fn unique_name(what: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let digest = Digest::of(format!("{} {count}", this_process()).as_bytes()).to_string();
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+    let what: String =
+        what.chars().map(|letter| if allowed(letter) { letter } else { '-' }).collect();
+    let parts = ["wheelmill", &what, &digest[..8]];
+    parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+}
+
 /// Removes containers, and parts of images, of processes that are gone.
 pub(super) fn sweep(connection: &Connection) -> Result<(), EngineError> {
     sweep_containers(connection)?;
+    if connection.kind == EngineKind::Podman {
+        sweep_working_containers(connection)?;
+    }
     for (image, owner) in unnamed(connection, OWNER)? {
         if is_gone(&owner) {
             remove_image(connection, &image)?;
@@ -56,6 +74,15 @@ fn unnamed(connection: &Connection, label: &str) -> Result<Vec<(String, String)>
     let found = connection.ask(async |docker| docker.list_images(Some(options)).await)?;
     let owned = |image: ImageSummary| Some((image.id, image.labels.get(OWNER)?.clone()));
     Ok(found.into_iter().filter_map(owned).collect())
+}
+
+/// Removes an image that has lost its last name to a newer one, unless somebody uses it.
+pub(super) fn remove_if_unnamed(connection: &Connection, image: &str) -> Result<(), EngineError> {
+    let found = base::inspect(connection, image)?;
+    match found.is_some_and(|image| image.repo_tags.unwrap_or_default().is_empty()) {
+        true => remove_image(connection, image),
+        false => Ok(()),
+    }
 }
 
 /// Removes an image that nothing is built upon; of others, nothing.
@@ -84,11 +111,42 @@ fn sweep_containers(connection: &Connection) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Removes what Podman's builder worked in when the service was killed: no list of Docker's shows it.
+/// It bears no label, but it stands on an image without a name that bears ours.
+fn sweep_working_containers(connection: &Connection) -> Result<(), EngineError> {
+    let filters = HashMap::from([("label", vec![OWNER])]);
+    let options = ListImagesOptionsBuilder::default().all(true).filters(&filters).build();
+    let images = connection.ask(async |docker| docker.list_images(Some(options)).await)?;
+    let is_left = |image: &ImageSummary| {
+        image.repo_tags.iter().all(|tag| tag == "<none>:<none>")
+            && image.labels.get(OWNER).is_some_and(|owner| is_gone(owner))
+    };
+    let left: Vec<String> =
+        images.into_iter().filter(is_left).map(|image| identity(&image.id).to_owned()).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    for working in libpod::working_containers(connection)? {
+        if left.iter().any(|image| image == identity(&working.image)) {
+            tracing::info!(container = %working.id, "removing what a builder has left");
+            remove(connection, &working.id)?;
+        }
+    }
+    Ok(())
+}
+
+/// An image's identity, without the name of its hash.
+fn identity(image: &str) -> &str {
+    image.strip_prefix("sha256:").unwrap_or(image)
+}
+
 /// Removes a container, running or not, and the volumes without a name that it made.
 pub(super) fn remove(connection: &Connection, container: &str) -> Result<(), EngineError> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     connection.ask(async |docker| match docker.remove_container(container, Some(options)).await {
         Err(error) if is_missing(&error) => Ok(()),
+        // Somebody else removes it: most often the daemon's own builder.
+        Err(Error::DockerResponseServerError { status_code: 409, .. }) => Ok(()),
         result => result,
     })
 }

@@ -14,6 +14,8 @@ pub struct DaemonSettings {
     pub sockets: Vec<Utf8PathBuf>,
     /// A folder for what is read of images that the daemon does not have.
     pub images: Utf8PathBuf,
+    /// Folders with CDI specifications: `/etc/cdi`, `/var/run/cdi`.
+    pub cdi: Vec<Utf8PathBuf>,
     /// How registries are reached, for the digest of an image that the daemon does not have.
     pub network: NetworkSettings,
 }

@@ -1,12 +1,11 @@
 //! In what daemons differ: asked once, in one place.
 
 use bollard::models::SystemInfo;
+use camino::Utf8PathBuf;
 
 use super::connection::Connection;
+use super::gpu::GpuWay;
 use crate::{EngineError, EngineKind};
-
-/// The name of NVIDIA's runtime.
-pub(super) const NVIDIA: &str = "nvidia";
 
 /// What a daemon is and can do.
 #[derive(Clone, Debug)]
@@ -23,13 +22,16 @@ pub(super) struct Traits {
     pub(super) selinux: bool,
     /// Memory can be limited.
     pub(super) memory_limit: bool,
-    /// The daemon has a runtime of this name, which shows containers the GPUs that they ask for.
-    pub(super) nvidia: bool,
+    /// How containers are to ask for GPUs; none when they cannot have any.
+    pub(super) gpus: Option<GpuWay>,
 }
 
 impl Traits {
-    /// Asks a daemon.
-    pub(super) fn ask(connection: &Connection) -> Result<Self, EngineError> {
+    /// Asks a daemon. CDI specifications that it may not tell of lie in some folders.
+    pub(super) fn ask(
+        connection: &Connection,
+        specifications: &[Utf8PathBuf],
+    ) -> Result<Self, EngineError> {
         let (version, info, networks) = connection.ask(async |docker| {
             let networks = docker.list_networks(None).await?;
             Ok((docker.version().await?, docker.info().await?, networks))
@@ -46,7 +48,7 @@ impl Traits {
             network: if has_bridge { "bridge" } else { "host" },
             selinux: has_option(&info, "selinux"),
             memory_limit: info.memory_limit.unwrap_or(false),
-            nvidia: info.runtimes.is_some_and(|runtimes| runtimes.contains_key(NVIDIA)),
+            gpus: GpuWay::find(podman, &info, specifications),
         })
     }
 

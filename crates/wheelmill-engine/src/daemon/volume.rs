@@ -42,6 +42,7 @@ pub(super) fn copy(
 ) -> Result<(), EngineError> {
     let made = Made::new(
         connection,
+        "copy",
         ContainerCreateBody {
             // Some images have no command; it is not run.
             cmd: Some(vec!["true".to_owned()]),

@@ -19,8 +19,8 @@ use super::translate::translate;
 use super::way::Way;
 use crate::image;
 use crate::{
-    Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, Isolation,
-    MemoryWatch, Mount, OutputSink, PrepareListener, Prepared, Probe, Terminal,
+    Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, GpuSight, Gpus,
+    Isolation, MemoryWatch, Mount, OutputSink, PrepareListener, Prepared, Probe, Terminal,
 };
 
 /// The engine that needs nothing but the kernel.
@@ -171,6 +171,19 @@ impl Engine for EmbeddedEngine {
         cancel: &Cancel,
     ) -> Result<Prepared, EngineError> {
         self.make(environment, listener, cancel)
+    }
+
+    fn look_for_gpus(
+        &self,
+        _: &Prepared,
+        _: &Gpus,
+        _: &[(String, String)],
+        _: &Cancel,
+    ) -> Result<GpuSight, EngineError> {
+        Ok(GpuSight::Unseen {
+            why: "the embedded engine gives containers none".to_owned(),
+            fix: "choose a daemon: `--engine docker` or `--engine podman`".to_owned(),
+        })
     }
 
     fn run(

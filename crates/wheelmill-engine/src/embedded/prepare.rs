@@ -14,8 +14,8 @@ use super::way::Way;
 use crate::image::{self, LayerRequest, UnpackJob};
 use crate::tail::TailSink;
 use crate::{
-    Base, Cancel, Container, EngineError, Environment, Hold, Limits, Mount, OutputSink,
-    PrepareListener, Prepared, Step, lock,
+    Base, Cancel, Container, EngineError, Environment, Hold, Mount, OutputSink, PrepareListener,
+    Prepared, Step, lock,
 };
 
 impl EmbeddedEngine {
@@ -170,7 +170,7 @@ impl EmbeddedEngine {
             directory: "/".into(),
             mounts: inputs.chain(step.mounts.iter().cloned()).collect(),
             network: step.network,
-            limits: Limits::default(),
+            ..Container::default()
         };
         let request =
             self.request(way.isolation, &container, below, &scratch, Some(layer), step.system)?;

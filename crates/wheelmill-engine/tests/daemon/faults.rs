@@ -19,6 +19,7 @@ fn a_daemon_that_is_not_there_is_named_with_its_socket() {
         kind: EngineKind::Docker,
         sockets: vec!["/no/such/docker.sock".into()],
         images: "/no/such/folder".into(),
+        cdi: Vec::new(),
         network: NetworkSettings::default(),
     });
     let probe = engine.probe();

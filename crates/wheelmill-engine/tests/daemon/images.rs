@@ -3,9 +3,10 @@
 use camino::Utf8Path;
 use testkit::Daemon;
 use wheelmill_engine::{
-    Base, BuildContext, Cancel, Engine as _, EngineError, ImageBuild, ImageBuilder, ImageContainer,
-    Limits, Volume,
+    Base, BuildContext, Cancel, Engine as _, EngineError, Exit, ImageBuild, ImageBuilder,
+    ImageContainer, Limits, OutputSink, Volume,
 };
+use wheelmill_model::Digest;
 
 use crate::support::{CancelOnOutput, Collector, engine, prepare};
 
@@ -49,8 +50,10 @@ pub(crate) fn images(daemon: &Daemon, base: &Base) {
 
 fn volume(daemon: &Daemon, builder: &dyn ImageBuilder) {
     let volume = Volume { name: "kept".to_owned(), target: "/builds".into() };
+    let left = Digest::of(b"what is left");
     let run = |script: &str, cancel: &Cancel, output: &mut dyn wheelmill_engine::OutputSink| {
         let container = ImageContainer {
+            name: "a/toy".to_owned(),
             image: "toy90builder".to_owned(),
             command: ["sh", "-euc", script].map(str::to_owned).to_vec(),
             environment: vec![("MORE".to_owned(), "too".to_owned())],
@@ -58,6 +61,9 @@ fn volume(daemon: &Daemon, builder: &dyn ImageBuilder) {
             mounts: Vec::new(),
             network: false,
             limits: Limits::default(),
+            gpus: None,
+            as_root: false,
+            remains: Some(left),
         };
         builder.run_image(&container, output, cancel).unwrap()
     };
@@ -71,6 +77,12 @@ fn volume(daemon: &Daemon, builder: &dyn ImageBuilder) {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("Dockerfile"), "{said}");
+    assert!(
+        said.contains("CapBnd:\t00000000800000fb"),
+        "more rights than installing takes: {said}"
+    );
+    assert_eq!(builder.remains(&left).unwrap(), None, "it has not failed");
+    remains(daemon, builder, &left, &run);
 
     let copy = daemon.path().join("copy.whl");
     let copied = |file: &str| {
@@ -91,4 +103,40 @@ fn volume(daemon: &Daemon, builder: &dyn ImageBuilder) {
     assert!(exit.cancelled, "{exit:?}");
     assert_eq!(daemon.says(&["volume", "ls", "--quiet"]), ["kept"]);
     drop(daemon.says(&["volume", "rm", "kept"]));
+}
+
+/// Fails unless the files of a container that failed can be looked at, until they are removed.
+fn remains(
+    daemon: &Daemon,
+    builder: &dyn ImageBuilder,
+    left: &Digest,
+    run: &dyn Fn(&str, &Cancel, &mut dyn OutputSink) -> Exit,
+) {
+    let mut said = Collector::default();
+    assert_eq!(run("echo half > /opt/done; exit 3", &Cancel::new(), &mut said).code, 3);
+    let image = builder.remains(left).unwrap().unwrap();
+    let started_with = daemon.says(&["inspect", "--format", "{{.Config.Env}}", &image]);
+    assert!(!started_with[0].contains("MORE=too"), "{started_with:?}");
+    let mut container = ImageContainer {
+        name: String::new(),
+        image,
+        command: ["cat", "/opt/done"].map(str::to_owned).to_vec(),
+        environment: Vec::new(),
+        volume: Volume { name: "kept".to_owned(), target: "/builds".into() },
+        mounts: Vec::new(),
+        network: false,
+        limits: Limits::default(),
+        gpus: None,
+        as_root: false,
+        remains: None,
+    };
+    builder.run_image(&container, &mut said, &Cancel::new()).unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.0), "half\n");
+    // The next try leaves none without a name.
+    builder.remove_remains(left).unwrap();
+    assert_eq!(builder.remains(left).unwrap(), None);
+    let nameless = daemon.says(&["images", "--quiet", "--filter", "dangling=true"]);
+    assert_eq!(nameless, [""; 0], "images without a name are left");
+    container.image = "no-such-image".to_owned();
+    builder.run_image(&container, &mut said, &Cancel::new()).unwrap_err();
 }

@@ -5,5 +5,6 @@
 
 mod checks;
 mod faults;
+mod gpus;
 mod images;
 mod support;

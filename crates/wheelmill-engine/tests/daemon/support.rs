@@ -20,6 +20,7 @@ pub(crate) fn engine(daemon: &Daemon) -> DaemonEngine {
         kind,
         sockets: vec![daemon.socket()],
         images: daemon.path().join("images"),
+        cdi: vec![daemon.cdi()],
         network: NetworkSettings::default(),
     })
 }

@@ -134,12 +134,14 @@ pub(super) fn container(
     // Last, so that a recipe can overrule everything above.
     environment.extend(recipe.environment(cell, budget.jobs));
     Container {
+        name: cell.id(),
         command: words,
         environment,
         directory,
         mounts,
         network: recipe.build.network,
         limits: budget.limits,
+        gpus: None,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wheelmill_engine::{EngineError, Exit};
+use wheelmill_engine::{EngineError, Exit, GpuSight};
 use wheelmill_model::{CellKey, Phase, RunId};
 use wheelmill_store::AttemptId;
 
@@ -65,6 +65,12 @@ impl Course<'_> {
         self.context
             .reporter
             .report(&Event::Activity { cell: self.cell.to_owned(), message: message.to_owned() });
+    }
+
+    /// Says and writes down which GPUs the build sees.
+    pub(super) fn tell_of_gpus(&self, sight: &GpuSight, log: &mut CellLog<'_>) -> Result<(), Stop> {
+        self.tell(log, &format!("GPUs: {sight}"));
+        self.record("gpus", &json!(sight))
     }
 
     /// Takes a folder for this process, waiting for another one that works in it.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use wheelmill_engine::{EngineError, Exit};
+use wheelmill_engine::{EngineError, EngineKind, Exit};
 use wheelmill_model::{PackageName, Phase};
 use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_wheel::{Severity, Verdict};
@@ -32,6 +32,8 @@ pub(super) enum CellError {
     Engine(#[from] EngineError),
     #[error("the installer was not found")]
     Installer(#[from] InstallerError),
+    #[error("the GPUs `{devices}` that the build asks for are not to be had: {why}")]
+    NoGpu { devices: String, why: String, fix: String },
     #[error("the build failed")]
     Build(Box<Exit>),
     #[error("there is no good wheel")]
@@ -105,6 +107,13 @@ impl CellError {
             Self::Files(source) if is_full(source) => (Cause::DiskFull, disk()),
             Self::Engine(EngineError::Files { source, .. }) if is_full(source) => {
                 (Cause::DiskFull, disk())
+            }
+            Self::NoGpu { fix, .. } => (
+                Cause::NoGpu,
+                vec![fix.clone(), "or build without one: `--gpus none`".to_owned()],
+            ),
+            Self::Engine(EngineError::DaemonDiskFull { kind }) => {
+                (Cause::DiskFull, daemon_disk(*kind))
             }
             Self::Engine(EngineError::Unable { fix, .. }) => (Cause::EngineGone, vec![fix.clone()]),
             Self::Engine(EngineError::Daemon { kind, .. }) => (
@@ -200,6 +209,18 @@ fn disk() -> Vec<String> {
     ]
 }
 
+/// How to make room where a daemon keeps images and containers.
+pub(super) fn daemon_disk(kind: EngineKind) -> Vec<String> {
+    let root = match kind {
+        EngineKind::Podman => "podman info --format '{{.Store.GraphRoot}}'",
+        _ => "docker info --format '{{.DockerRootDir}}'",
+    };
+    vec![
+        format!("see which disk it is, and what takes the room: `{root}`, `{kind} system df`"),
+        "make room: `wheelmill clean --budget 50GB` removes what builds can make again".to_owned(),
+    ]
+}
+
 /// What is known of the work that failed, beside its log.
 #[derive(Clone, Copy)]
 pub(super) struct WorkEvidence<'a> {
@@ -209,11 +230,12 @@ pub(super) struct WorkEvidence<'a> {
     pub(super) network: bool,
     pub(super) recipe: &'a Recipe,
     pub(super) options: &'a [(String, String)],
+    pub(super) engine: EngineKind,
 }
 
 /// The failure of a cell. What the failed command printed is the end of the log.
 pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellLog<'_>) -> Failure {
-    let WorkEvidence { phase, cell, budget, network, recipe, options } = work;
+    let WorkEvidence { phase, cell, budget, network, recipe, options, engine } = work;
     if let Some((cause, fixes)) = error.named(&cell.package, Some(recipe)) {
         return Failure {
             cause,
@@ -225,7 +247,7 @@ pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellL
         };
     }
     let tail = log.tail();
-    diagnose(&Evidence {
+    let found = diagnose(&Evidence {
         phase,
         exit: error.exit(),
         log: Some(log.path()),
@@ -244,5 +266,11 @@ pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellL
         package: &cell.package,
         version: cell.version.as_ref(),
         architectures: Some(&cell.architectures),
-    })
+    });
+    if found.cause == Cause::DiskFull && engine != EngineKind::Embedded {
+        // What does not lie in the store's work folder lies with the daemon.
+        let fixes = found.fixes.into_iter().chain(daemon_disk(engine)).collect();
+        return Failure { fixes, ..found };
+    }
+    found
 }

@@ -22,6 +22,8 @@ pub(super) enum JudgeError {
     Read(#[source] std::io::Error),
     #[error("the wheel could not be read")]
     Wheel(#[source] WheelError),
+    #[error("`{wheel}` cannot be read")]
+    Unreadable { wheel: Utf8PathBuf, source: WheelError },
     #[error("could not start the container for the import test")]
     Engine(#[source] EngineError),
 }
@@ -156,12 +158,13 @@ pub(super) fn import(
     let mut command = ["sh", "-euc", IMPORT, "import"].map(str::to_owned).to_vec();
     command.extend(test.modules.iter().cloned());
     let container = Container {
+        name: "import".to_owned(),
         command,
         environment,
         directory: "/".into(),
         mounts: vec![mount(test.wheel, &target, false), mount(test.uv, paths::UV, false)],
-        network: false,
         limits: test.limits,
+        ..Container::default()
     };
     let exit =
         test.engine.run(test.prepared, &container, output, cancel).map_err(JudgeError::Engine)?;

@@ -6,6 +6,7 @@ mod context;
 mod course;
 mod failure;
 mod folder;
+pub(crate) mod gpus;
 mod image;
 mod job;
 mod judge;
@@ -32,7 +33,7 @@ use crate::plan::{CellKind, CellState, Plan, PlannedCell, RecipeCell};
 use crate::planner::spec;
 use crate::preflight::{Check, CheckState};
 use crate::unchecked::not_checked;
-pub use shell::{Shell, ShellError};
+pub use shell::{Shell, ShellError, ShellPlace};
 
 use context::AttemptContext;
 use work::Pinned;

@@ -1,32 +1,62 @@
 //! A shell in the container of a cell.
 
 use camino::Utf8PathBuf;
-use wheelmill_engine::{EngineError, Exit, Terminal};
+use wheelmill_engine::{Container, Exit, ImageContainer, Prepared, Terminal};
 use wheelmill_model::Phase;
 use wheelmill_store::Store;
 
 use super::context::AttemptContext;
 use super::course::Course;
-use super::job::{Job as _, Stop};
+use super::folder::FolderLock;
+use super::image::ImageWork;
+use super::job::{Job, Stop};
 use super::log::{CellLog, LogNews};
-use super::work::{Opened, Work};
+use super::work::Work;
+use crate::cache_use;
 use crate::cancellation::Cancellation;
 use crate::diagnose::Failure;
 use crate::error::MillError;
 use crate::event::{Event, Reporter};
 use crate::fetch::{Client, Index};
 use crate::mill::Mill;
-use crate::plan::{Plan, PlannedCell};
+use crate::plan::{CellKind, Plan, PlannedCell};
 
 /// A cell's container, ready for a person. While it is held, nobody builds the cell.
 pub struct Shell {
     /// What the build runs in this container.
     pub command: Vec<String>,
-    /// Where, on this machine, the source lies that is `/build/src` there.
-    pub source: Utf8PathBuf,
-    /// Whether the source is as a failed build, or another shell, left it.
+    /// What of it stays when the shell ends.
+    pub place: ShellPlace,
+    /// Whether it is as a failed build, or another shell, left it.
     pub used: bool,
-    opened: Opened,
+    pub(super) container: ShellContainer,
+    /// Keeps builds of the cell out.
+    #[expect(dead_code, reason = "held, not read")]
+    pub(super) held: FolderLock,
+}
+
+/// What of a shell's container stays when the shell ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShellPlace {
+    /// The source, `/build/src` in the container, in this folder of this machine.
+    Source(Utf8PathBuf),
+    /// The volume of this name, `/builds` in the container.
+    Volume(String),
+}
+
+/// What a shell runs in.
+pub(super) enum ShellContainer {
+    Recipe(Prepared, Box<Container>),
+    Image(Box<ImageContainer>),
+}
+
+/// Work at a cell that a person can go on with by hand.
+pub(super) trait Openable: Job {
+    /// Where the preparations are logged.
+    fn shell_log(&self) -> Utf8PathBuf;
+
+    /// Makes everything ready.
+    fn open(&mut self, log: &mut CellLog<'_>) -> Result<Shell, Stop>;
 }
 
 /// Why there was no shell.
@@ -57,18 +87,10 @@ impl Mill {
         reporter: &dyn Reporter,
         cancel: &Cancellation,
     ) -> Result<Shell, ShellError> {
+        let _reading = cache_use::share(&self.settings.cache);
         let checks = self.ready(plan, reporter)?;
         let client = Client::new(&self.settings.network).map_err(MillError::Network)?;
         let index = Index::new(&client, &self.settings.network);
-        let Some(recipe) = cell.by_recipe() else {
-            return Err(MillError::Engine(EngineError::Unable {
-                what: format!("a shell in `{}`", cell.id),
-                why: "it is built by an image of your own".to_owned(),
-                fix: "run the image: `docker run -it IMAGE`".to_owned(),
-            })
-            .into());
-        };
-        let pinned = self.pin_cell(recipe, &index)?;
         let store = Store::open(&self.settings.home)?;
         let context = AttemptContext {
             mill: self,
@@ -79,10 +101,16 @@ impl Mill {
             cancel: cancel.flag(),
             checks: &checks,
         };
-        let mut on_news = |news: LogNews<'_>| reporter.report(&news.of(&cell.id));
         let phase = Phase::Preflight;
         let course = Course { context: &context, history: None, cell: &cell.id, phase };
-        let mut work = Work::new(course, recipe, pinned);
+        let mut work: Box<dyn Openable + '_> = match &cell.kind {
+            CellKind::Recipe(recipe) => {
+                let pinned = self.pin_cell(recipe, &index)?;
+                Box::new(Work::new(course, recipe, pinned))
+            }
+            CellKind::Image(image) => Box::new(ImageWork::new(course, image)),
+        };
+        let mut on_news = |news: LogNews<'_>| reporter.report(&news.of(&cell.id));
         let path = work.shell_log();
         let folder = path.parent().expect("a file in the cell's folder");
         let mut log = fs_err::create_dir_all(folder)
@@ -94,12 +122,7 @@ impl Mill {
             expected: None,
         });
         match work.open(&mut log) {
-            Ok(opened) => Ok(Shell {
-                command: opened.command.clone(),
-                source: opened.source.clone(),
-                used: opened.used,
-                opened,
-            }),
+            Ok(shell) => Ok(shell),
             Err(Stop::Cell(error)) if error.is_cancelled() => Err(MillError::Interrupted.into()),
             Err(Stop::Cell(error)) => {
                 let failure = work.failure(&error, &mut log);
@@ -120,7 +143,15 @@ impl Mill {
         terminal: Terminal<'_>,
         cancel: &Cancellation,
     ) -> Result<Exit, MillError> {
-        let Opened { prepared, container, .. } = &shell.opened;
-        self.engine.run_at(prepared, container, terminal, cancel.flag()).map_err(MillError::Engine)
+        let cancel = cancel.flag();
+        let ended = match &shell.container {
+            ShellContainer::Recipe(prepared, container) => {
+                self.engine.run_at(prepared, container, terminal, cancel)
+            }
+            ShellContainer::Image(container) => {
+                self.builder().and_then(|builder| builder.run_image_at(container, terminal, cancel))
+            }
+        };
+        ended.map_err(MillError::Engine)
     }
 }

@@ -4,9 +4,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
-use wheelmill_engine::{
-    Cancel, Container, Engine, EngineError, Exit, Limits, Mount, OutputSink, Prepared,
-};
+use wheelmill_engine::{Cancel, Container, Engine, EngineError, Exit, Mount, OutputSink, Prepared};
 use wheelmill_recipe::Recipe;
 
 use crate::environment::{ambient, paths};
@@ -144,12 +142,13 @@ fn run(
         mounts.push(Mount { source: source.to_owned(), target: target.into(), writable: true });
     }
     let container = Container {
+        name: "source".to_owned(),
         command: ["/bin/sh", "-euc", script].map(str::to_owned).to_vec(),
         environment,
         directory: "/".into(),
         mounts,
         network,
-        limits: Limits::default(),
+        ..Container::default()
     };
     let exit = context
         .engine

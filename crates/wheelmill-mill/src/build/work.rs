@@ -14,10 +14,12 @@ use super::context::AttemptContext;
 use super::course::{Course, ended};
 use super::failure::{CellError, WorkEvidence, failure};
 use super::folder::{FolderLock, WorkFolder};
+use super::gpus::{Wanted, require_driver};
 use super::job::{Done, Job, Measured, Stop};
 use super::judge::{self, ImportTest, Imported};
 use super::listener::Listener;
 use super::log::CellLog;
+use super::shell::{Openable, Shell, ShellContainer, ShellPlace};
 use super::source::{SourceContext, bring, declared_requirements};
 use crate::diagnose::Failure;
 use crate::environment::{Composer, resolve};
@@ -36,21 +38,6 @@ struct Ready {
     environment: Environment,
     /// Whether the source is as a failed build, or another shell, left it.
     used: bool,
-}
-
-/// A cell's container, ready for a person.
-pub(super) struct Opened {
-    pub(super) prepared: Prepared,
-    pub(super) container: Container,
-    /// What the build would run.
-    pub(super) command: Vec<String>,
-    /// Where the source lies on this machine.
-    pub(super) source: Utf8PathBuf,
-    /// Whether it is as a failed build, or another shell, left it.
-    pub(super) used: bool,
-    /// Keeps builds of the cell out.
-    #[expect(dead_code, reason = "held, not read")]
-    held: FolderLock,
 }
 
 /// The work of one attempt by a recipe.
@@ -91,12 +78,37 @@ impl Job for Work<'_> {
             network: self.course.phase != Phase::Compile || self.cell.recipe.build.network,
             recipe: &self.cell.recipe,
             options: &self.course.context.mill.settings.options,
+            engine: self.course.context.mill.engine.kind(),
         };
         failure(error, work, log)
     }
 
     fn measured(&self) -> Measured {
         self.measured
+    }
+}
+
+impl Openable for Work<'_> {
+    fn shell_log(&self) -> Utf8PathBuf {
+        self.folder.path("shell.log")
+    }
+
+    fn open(&mut self, log: &mut CellLog<'_>) -> Result<Shell, Stop> {
+        let held = self.hold(log)?;
+        let Ready { lock, environment, used } = self.make_ready(true, log)?;
+        let prepared = self.prepare(&environment, log)?;
+        for name in ["src", "out", "home"] {
+            fs_err::create_dir_all(self.folder.path(name))?;
+        }
+        let built = self.container(&lock, &prepared, log)?;
+        let (command, container) = compile::shell(built);
+        Ok(Shell {
+            command,
+            place: ShellPlace::Source(self.folder.path("src")),
+            used,
+            container: ShellContainer::Recipe(prepared, Box::new(container)),
+            held,
+        })
     }
 }
 
@@ -117,11 +129,6 @@ impl<'a> Work<'a> {
             budget: compile::budget(&context.mill.settings, &context.mill.host, &cell.recipe),
             measured: Measured::default(),
         }
-    }
-
-    /// Where a shell's preparations are logged.
-    pub(super) fn shell_log(&self) -> Utf8PathBuf {
-        self.folder.path("shell.log")
     }
 
     fn hold(&self, log: &mut CellLog<'_>) -> Result<FolderLock, Stop> {
@@ -171,20 +178,6 @@ impl<'a> Work<'a> {
         let store = self.course.context.store;
         let judged = store.set_verdict(&wheel.key, &verdict).map_err(Stop::store)?;
         Ok(Done::Stored(judged.into()))
-    }
-
-    /// Makes everything ready for a person to work in the cell's container.
-    pub(super) fn open(&mut self, log: &mut CellLog<'_>) -> Result<Opened, Stop> {
-        let held = self.hold(log)?;
-        let Ready { lock, environment, used } = self.make_ready(true, log)?;
-        let prepared = self.prepare(&environment, log)?;
-        for name in ["src", "out", "home"] {
-            fs_err::create_dir_all(self.folder.path(name))?;
-        }
-        let built = self.container(&lock, &prepared);
-        let (command, container) = compile::shell(built);
-        let source = self.folder.path("src");
-        Ok(Opened { prepared, container, command, source, used, held })
     }
 
     /// Everything up to the environment: the base, the source, and what both resolve to. With
@@ -332,7 +325,7 @@ impl<'a> Work<'a> {
     ) -> Result<(), Stop> {
         self.folder.fresh("out")?;
         self.folder.fresh("home")?;
-        let container = self.container(lock, prepared);
+        let container = self.container(lock, prepared, log)?;
         let AttemptContext { mill, cancel, .. } = *self.course.context;
         self.course.record(
             "command",
@@ -352,10 +345,15 @@ impl<'a> Work<'a> {
         if exit.success() { Ok(()) } else { Err(CellError::Build(Box::new(exit)).into()) }
     }
 
-    /// The container that builds the cell.
-    fn container(&self, lock: &Lock, prepared: &Prepared) -> Container {
+    /// The container that builds the cell, with the GPUs that it can have.
+    fn container(
+        &self,
+        lock: &Lock,
+        prepared: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<Container, Stop> {
         let [source, output, home] = ["src", "out", "home"].map(|name| self.folder.path(name));
-        compile::container(
+        let mut container = compile::container(
             &lock.versioned(&self.cell.cell),
             self.recipe(),
             &self.ground.toolchain,
@@ -363,7 +361,17 @@ impl<'a> Work<'a> {
             Folders { source: &source, output: &output, home: &home },
             self.budget,
             &self.course.context.mill.settings.network,
-        )
+        );
+        let AttemptContext { mill, cancel, .. } = *self.course.context;
+        let wish = &mill.settings.gpus;
+        if let Some(wanted) = Wanted::by_recipe(wish, &container.environment) {
+            require_driver(&mut container.environment, self.cell.cell.cuda);
+            let variables = &container.environment;
+            let sight = mill.engine.look_for_gpus(prepared, &wanted.gpus, variables, cancel)?;
+            self.course.tell_of_gpus(&sight, log)?;
+            container.gpus = wanted.settle(sight)?;
+        }
+        Ok(container)
     }
 
     fn judge(

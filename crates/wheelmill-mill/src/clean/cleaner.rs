@@ -66,6 +66,7 @@ impl Cleaner {
                 kind: *kind,
                 sockets: sockets.clone(),
                 images: layers.clone(),
+                cdi: Vec::new(),
                 network: NetworkSettings::default(),
             })));
         }

@@ -59,7 +59,21 @@ pub(super) fn vague(case: &Case<'_>) -> Judgement {
         .filter(|&place| !case.line(place).trim().is_empty() && !case.is_own(place))
         .take(LAST_LINES)
         .collect();
-    (Cause::BuildFailed, advise(case, Account::new(message)), last)
+    let account = Account::new(message);
+    let account = match case.evidence.exit {
+        Some(exit) if is_killed(exit.code) => account
+            .fix(format!("Nothing in the build is known to be wrong: {}", case.again("")))
+            .fix(
+                "If it happens again, see who does it: `docker events`, or `dmesg` for the kernel",
+            ),
+        _ => advise(case, account),
+    };
+    (Cause::BuildFailed, account, last)
+}
+
+/// Whether the code of a container says that somebody killed or stopped it.
+pub(crate) const fn is_killed(code: i32) -> bool {
+    matches!(code, 137 | 143)
 }
 
 fn advise(case: &Case<'_>, account: Account) -> Account {
@@ -73,9 +87,9 @@ fn signal(code: i32) -> &'static str {
     match code {
         132 => ", an illegal instruction",
         134 => ", an abort",
-        137 => ", a kill from outside",
+        137 => ": it was killed from outside",
         139 => ", a crash",
-        143 => ", a request to end from outside",
+        143 => ": it was stopped from outside",
         _ => "",
     }
 }

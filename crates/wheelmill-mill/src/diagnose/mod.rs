@@ -36,4 +36,5 @@ mod tests;
 
 pub(crate) use evidence::Evidence;
 pub use failure::{Cause, Failure};
+pub(crate) use fallback::is_killed;
 pub(crate) use rule::diagnose;

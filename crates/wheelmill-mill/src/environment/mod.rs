@@ -10,7 +10,7 @@ mod system;
 mod toolchain;
 
 pub(crate) use compose::{Composer, search_path};
-pub(crate) use network::ambient;
+pub(crate) use network::{ambient, ambient_at};
 pub(crate) use requirements::Requirements;
 pub(crate) use resolve::{ResolveError, resolve};
 pub(crate) use toolchain::{FIRST_ON_PYPI, Toolchain, Toolkit, choose, image_with};

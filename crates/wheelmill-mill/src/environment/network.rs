@@ -48,6 +48,14 @@ fn is_passed(name: &str) -> bool {
 
 /// The variables and mounts of a container that may fetch.
 pub(crate) fn ambient(network: &NetworkSettings) -> (Vec<(String, String)>, Vec<Mount>) {
+    ambient_at(network, paths::CERTIFICATES)
+}
+
+/// The same, with the certificates in another place.
+pub(crate) fn ambient_at(
+    network: &NetworkSettings,
+    certificates: &str,
+) -> (Vec<(String, String)>, Vec<Mount>) {
     let mut variables: Vec<(String, String)> = network
         .variables
         .iter()
@@ -69,14 +77,9 @@ pub(crate) fn ambient(network: &NetworkSettings) -> (Vec<(String, String)>, Vec<
     }
     let mut mounts = Vec::new();
     if let Some(file) = &network.certificates {
-        mounts.push(Mount {
-            source: file.clone(),
-            target: paths::CERTIFICATES.into(),
-            writable: false,
-        });
-        variables.extend(
-            CERTIFICATE_VARIABLES.map(|name| (name.to_owned(), paths::CERTIFICATES.to_owned())),
-        );
+        mounts.push(Mount { source: file.clone(), target: certificates.into(), writable: false });
+        variables
+            .extend(CERTIFICATE_VARIABLES.map(|name| (name.to_owned(), certificates.to_owned())));
     }
     (variables, mounts)
 }

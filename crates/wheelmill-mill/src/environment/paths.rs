@@ -13,6 +13,8 @@ pub(crate) const TOOLS: &str = "/build/tools";
 pub(crate) const UV: &str = "/build/tools/uv";
 /// The certificates that this machine trusts.
 pub(crate) const CERTIFICATES: &str = "/build/tools/certificates.pem";
+/// The same in images of the user's own, where `/build` may be theirs.
+pub(crate) const CERTIFICATES_OF_IMAGES: &str = "/run/wheelmill/certificates.pem";
 /// uv's cache of downloads.
 pub(crate) const UV_CACHE: &str = "/build/cache/uv";
 /// Everything that the steps of an environment make, system packages aside.

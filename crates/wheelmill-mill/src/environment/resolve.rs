@@ -4,9 +4,7 @@
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use wheelmill_engine::{
-    Cancel, Container, Engine, EngineError, Exit, Limits, Mount, OutputSink, Prepared,
-};
+use wheelmill_engine::{Cancel, Container, Engine, EngineError, Exit, Mount, OutputSink, Prepared};
 
 use super::compose::Composer;
 use super::paths;
@@ -61,12 +59,13 @@ pub(crate) fn resolve(
         mounts.push(Mount { source: source.to_owned(), target: target.into(), writable });
     }
     let container = Container {
+        name: "resolve".to_owned(),
         command: Composer::script(SCRIPT),
         environment,
         directory: "/".into(),
         mounts,
         network: true,
-        limits: Limits::default(),
+        ..Container::default()
     };
     let exit = engine.run(foundation, &container, output, cancel).map_err(ResolveError::Engine)?;
     if exit.cancelled {

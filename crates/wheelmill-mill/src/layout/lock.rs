@@ -45,8 +45,8 @@ pub(crate) fn key(request: &Digest, image: &str, installer: &Utf8Path) -> CellKe
     )
 }
 
-/// The key of one of its wheels.
-pub(crate) fn wheel_key(cell: &CellKey, file_name: &str) -> CellKey {
+/// The key of one of its wheels, by its path in the volume: folders of it may hold files of one name.
+pub(crate) fn wheel_key(cell: &CellKey, path: &Utf8Path) -> CellKey {
     let digest = DigestBuilder::new("image-wheel").field("cell", cell.0.as_bytes());
-    CellKey(digest.field("wheel", file_name).finish())
+    CellKey(digest.field("wheel", path.as_str()).finish())
 }

@@ -13,7 +13,7 @@ use super::layout::LayoutTable;
 use super::matrix::{MatrixTable, TextPerCuda};
 use super::recipe::RecipeTable;
 use super::values::PerCuda;
-use crate::{EngineWish, IsolationWish};
+use crate::{EngineWish, GpuWish, IsolationWish};
 
 /// A folder's wishes: what to build, how, and where it is kept.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -55,6 +55,10 @@ pub(crate) struct BuildSettingsTable {
     /// How far builds are kept from this machine. Default: the first of these that works.
     #[schemars(with = "IsolationWish")]
     pub(crate) isolation: Option<IsolationWish>,
+    /// The GPUs that builds see: `auto`, `none`, `all`, or numbers or UUIDs as `0,1`. Default:
+    /// `auto`, those that a recipe asks for, and all for images with an installer.
+    #[schemars(with = "String")]
+    pub(crate) gpus: Option<GpuWish>,
     /// The memory that a build may take, as `16GB`. Default: what the machine has to give.
     #[schemars(with = "String")]
     pub(crate) memory: Option<ByteSize>,

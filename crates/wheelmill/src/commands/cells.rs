@@ -9,14 +9,14 @@ use wheelmill_engine::{Base, DaemonEngine, DaemonSettings, EngineKind, Isolation
 use wheelmill_mill::{Bases, Mill, MillError, MillSettings, Plan};
 use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings, PythonVersion, TorchVersion};
 use wheelmill_recipe::{
-    ArchWish, Axes, EngineWish, IsolationWish, Layout, PackageWish, PlannedLayout, Project,
+    ArchWish, Axes, EngineWish, GpuWish, IsolationWish, Layout, PackageWish, PlannedLayout, Project,
 };
 
 use crate::base::{BaseWish, bases};
 use crate::environment;
 use crate::error::{CliError, Ending};
 use crate::settings::Session;
-use crate::sockets::sockets;
+use crate::sockets::{cdi_folders, sockets};
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -52,6 +52,11 @@ pub(crate) struct CellArgs {
     /// [env: WHEELMILL_ISOLATION] [default: the first of these that works]
     #[arg(long, value_name = "HOW", value_parser = isolation_parser(), help_heading = "Machine", hide_possible_values = true)]
     pub isolation: Option<Isolation>,
+
+    /// The GPUs that the build sees, through Docker or Podman: `none`, `all`, or numbers or UUIDs as
+    /// `0,1`; `auto`: those that the recipe asks for [env: WHEELMILL_GPUS] [default: auto]
+    #[arg(long, value_name = "WHICH", help_heading = "Machine")]
+    pub gpus: Option<GpuWish>,
 
     /// What the build starts from: `host`, an image of a registry, or the file of one
     /// [env: WHEELMILL_BASE] [default: host]
@@ -201,6 +206,7 @@ fn mill_settings(
     let isolation = session.setting(args.isolation, environment::ISOLATION, |build| {
         build.isolation.map(isolation_of)
     })?;
+    let gpus = session.setting(args.gpus.clone(), environment::GPUS, |build| build.gpus.clone())?;
     let (engine, sockets) = engine(args, session, isolation, &cache)?;
     let command_line: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -219,6 +225,8 @@ fn mill_settings(
         network: session.environment.network(offline),
         engine,
         sockets,
+        cdi: cdi_folders(&session.environment),
+        gpus: gpus.unwrap_or_default(),
         isolation,
         bases,
         memory: session.setting(args.memory, environment::MEMORY, |build| build.memory)?,
@@ -228,7 +236,7 @@ fn mill_settings(
 }
 
 /// Options that a command which is suggested must have as well, or it would build something else.
-const KEPT: [&str; 5] = ["--base", "--engine", "--memory", "--cpus", "--project"];
+const KEPT: [&str; 6] = ["--base", "--engine", "--gpus", "--memory", "--cpus", "--project"];
 
 /// These options as they were typed: `--base IMAGE` or `--base=IMAGE`.
 fn kept_options(command_line: &[String]) -> Vec<(String, String)> {
@@ -298,6 +306,7 @@ fn best_engine(session: &Session, cache: &Utf8Path) -> EngineKind {
             kind: *kind,
             sockets,
             images: cache.to_owned(),
+            cdi: Vec::new(),
             network: NetworkSettings::default(),
         });
         settings.is_ok_and(|settings| DaemonEngine::new(settings).answers())

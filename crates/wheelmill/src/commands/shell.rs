@@ -9,7 +9,7 @@ use clap::Args;
 use nix::sys::termios::{self, SetArg, Termios};
 use signal_hook::consts::SIGWINCH;
 use wheelmill_engine::Terminal;
-use wheelmill_mill::{CellState, Plan, PlannedCell, Shell, ShellError, quoted};
+use wheelmill_mill::{CellState, Plan, PlannedCell, Shell, ShellError, ShellPlace, quoted};
 
 use super::build::reporter;
 use super::cells::{CellArgs, CellSettings};
@@ -39,7 +39,7 @@ pub(crate) fn shell(args: &ShellArgs, session: &Session) -> Result<Ending, CliEr
     }
     let settings = CellSettings::resolve(&args.cells, session)?;
     let wishes = settings.mill.resolve_versions(&settings.wishes, &settings.axes)?;
-    let plan = settings.mill.plan(&wishes, &settings.axes)?;
+    let plan = settings.plan(&wishes)?;
     let cell = only_cell(&plan)?;
     let cancel = signals::listen()?;
     let resized = Arc::new(AtomicBool::new(false));
@@ -65,11 +65,14 @@ pub(crate) fn shell(args: &ShellArgs, session: &Session) -> Result<Ending, CliEr
     let exit = settings.mill.run_shell(&opened, terminal, &cancel);
     drop(raw);
     let exit = exit?;
-    if opened.source.is_dir() {
-        session.printer.say(format_args!(
-            "\nwhat you changed stays in {} until the cell is built again",
-            opened.source
-        ));
+    match &opened.place {
+        ShellPlace::Source(folder) if folder.is_dir() => session.printer.say(format_args!(
+            "\nwhat you changed stays in {folder} until the cell is built again"
+        )),
+        ShellPlace::Source(_) => {}
+        ShellPlace::Volume(volume) => session.printer.say(format_args!(
+            "\nwhat you left in /builds stays in the volume {volume}; all else is gone"
+        )),
     }
     Ok(match exit.cancelled {
         true => Ending::Interrupted,
@@ -100,8 +103,16 @@ fn only_cell(plan: &Plan) -> Result<&PlannedCell, CliError> {
 
 fn greet(cell: &PlannedCell, shell: &Shell, printer: Printer) {
     let command: Vec<String> = shell.command.iter().map(|word| quoted(word)).collect();
-    let state = if shell.used { ", as it was left" } else { "" };
-    printer.say(format_args!("\n{}, with its source in /build/src{state}", cell.id));
+    let state = match (shell.used, &shell.place) {
+        (false, _) => "",
+        (true, ShellPlace::Source(_)) => ", as it was left",
+        (true, ShellPlace::Volume(_)) => ", in what the failed build left",
+    };
+    let place = match &shell.place {
+        ShellPlace::Source(_) => "with its source in /build/src".to_owned(),
+        ShellPlace::Volume(volume) => format!("with the volume {volume} at /builds"),
+    };
+    printer.say(format_args!("\n{}, {place}{state}", cell.id));
     if !printer.quiet {
         // Whole, so that it can be copied.
         put(&format!("the build runs: {}\n", command.join(" ")));

@@ -10,6 +10,7 @@ use testkit::{Daemon, DaemonProgram};
 use crate::daemons::debian;
 use crate::interruptions::expect_gone;
 use crate::place::{Ended, Place};
+use crate::shell::AtTerminal;
 
 const BASE: &str = "localhost/base:1";
 
@@ -77,10 +78,11 @@ fn podman_builds_the_old_layout() {
 }
 
 fn all(program: DaemonProgram) {
-    let Some(daemon) = Daemon::start(program) else { return };
+    let Some(daemon) = Daemon::start_with_gpus(program) else { return };
     let _id = daemon.says(&["import", debian().as_str(), BASE]);
     builds(&daemon);
     fails(&daemon);
+    looks_around(&daemon);
     stops(&daemon);
 }
 
@@ -94,10 +96,12 @@ fn builds(daemon: &Daemon) {
     let name = wheel["file-name"].as_str().unwrap();
     assert_eq!(folder.volume(), [name], "the wheel stays in the volume, too");
     let log = fs_err::read_to_string(cell["log"].as_str().unwrap()).unwrap();
-    for said in [
-        "running /opt/some/path/installer.sh, network on",
-        "in the environment build, cuda>=9.0, GPUs all",
-    ] {
+    // Podman's specification of GPUs is not where the program looks for it.
+    let gpus = match daemon.program() {
+        DaemonProgram::Docker => "in the environment build, cuda>=9.0, GPUs all",
+        DaemonProgram::Podman => "in the environment build, cuda>=9.0, GPUs void",
+    };
+    for said in ["running /opt/some/path/installer.sh, network on", gpus] {
         assert!(log.contains(said), "{said}: {log}");
     }
     let images = daemon.says(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
@@ -147,6 +151,36 @@ fn fails(daemon: &Daemon) {
     folder.nothing_runs();
 }
 
+/// What an installer left when it failed, a person can look at.
+fn looks_around(daemon: &Daemon) {
+    let folder = Folder::new(daemon);
+    let half = "RUN printf '#!/bin/sh\\necho half done > /opt/left; exit 5\\n' > /opt/half.sh && \
+                chmod +x /opt/half.sh\nLABEL dev.wheelmill.installer=/opt/half.sh";
+    folder.dockerfile("120", half);
+    let fixes = folder.failure("12.0")["fixes"].to_string();
+    assert!(fixes.contains("wheelmill shell TinyTool --cuda 12.0"), "{fixes}");
+    let mut shell = AtTerminal::start(folder.command("shell tinytool --cuda 12.0"));
+    shell.wait_for("in what the failed build left");
+    shell.wait_for("conda environment build");
+    shell.wait_for("# ");
+    shell.type_keys("cat /opt/left; echo $CONDA_DEFAULT_ENV; touch /builds/by-hand; exit 6\r");
+    shell.wait_for("half done\r\nbuild\r\n");
+    assert_eq!(shell.end().code(), Some(6));
+    assert!(folder.volume().contains(&"by-hand".to_owned()));
+    folder.nothing_runs();
+    let images = || daemon.says(&["images", "--format", "{{.Repository}}"]);
+    let left = |image: &String| image.ends_with("wheelmill/failed");
+    assert!(images().iter().any(left));
+    // The next try begins anew, and leaves one again.
+    let _again = folder.failure("12.0");
+    assert_eq!(images().iter().filter(|image| left(image)).count(), 1);
+    assert_eq!(daemon.says(&["images", "--quiet", "--filter", "dangling=true"]), [""; 0]);
+    if daemon.program() == DaemonProgram::Podman {
+        let ended = folder.run("build tinytool --cuda 12.0 --gpus all --json").expect(1);
+        assert_eq!(ended.cell()["failure"]["cause"], "no-gpu");
+    }
+}
+
 fn stops(daemon: &Daemon) {
     let folder = Folder::new(daemon);
     // In two parts, since the log shows instructions, too.
@@ -155,7 +189,8 @@ fn stops(daemon: &Daemon) {
     folder.dockerfile("130", endless);
     let mut command = folder.command("build --verbose");
     let mut child = folder.place.start_command(&mut command, "it-has-begun");
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    // As when the terminal is closed.
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGHUP).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     folder.nothing_runs();
     let run = folder.run("runs show last --json").expect(0).json();

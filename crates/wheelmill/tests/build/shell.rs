@@ -2,26 +2,25 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::pty::{OpenptyResult, Winsize, openpty};
 
 use crate::place::Place;
 
 /// A program at a terminal, and all that it has written.
-struct AtTerminal {
+pub(crate) struct AtTerminal {
     child: Child,
     master: File,
     seen: String,
 }
 
 impl AtTerminal {
-    fn start(place: &Place, arguments: &str) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 97, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
         let slave = || Stdio::from(slave.try_clone().unwrap());
-        let child = place
-            .command(arguments)
+        let child = command
             .env("TERM", "xterm")
             .stdin(slave())
             .stdout(slave())
@@ -33,7 +32,7 @@ impl AtTerminal {
 
     /// Reads until a text has come; nothing of it is looked at again.
     #[track_caller]
-    fn wait_for(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
         let mut buffer = [0; 4096];
         loop {
             if let Some(end) = self.seen.find(text).map(|start| start + text.len()) {
@@ -46,11 +45,11 @@ impl AtTerminal {
         }
     }
 
-    fn type_keys(&mut self, keys: &str) {
+    pub(crate) fn type_keys(&mut self, keys: &str) {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
-    fn end(mut self) -> ExitStatus {
+    pub(crate) fn end(mut self) -> ExitStatus {
         let status = self.child.wait().unwrap();
         drop(self.master);
         status
@@ -60,7 +59,7 @@ impl AtTerminal {
 #[test]
 fn a_shell_has_the_builds_container_a_real_terminal_and_its_exit_code() {
     let place = Place::with("");
-    let mut shell = AtTerminal::start(&place, "shell tinycuda --cuda 13.0 --arch 9.0");
+    let mut shell = AtTerminal::start(place.command("shell tinycuda --cuda 13.0 --arch 9.0"));
     shell.wait_for("the build runs: ");
     shell.wait_for("# ");
     shell.type_keys("stty size; nvcc --version | tail -n 1; echo $((6 * 7)) done\r");
@@ -83,7 +82,7 @@ fn a_shell_has_the_builds_container_a_real_terminal_and_its_exit_code() {
 fn after_a_failed_build_the_shell_shows_what_it_left() {
     let place = Place::with("command = [\"sh\", \"-c\", \"echo half done > left-behind; exit 1\"]");
     place.build("").expect(1);
-    let mut shell = AtTerminal::start(&place, "shell tinycuda --cuda 13.0 --arch 9.0");
+    let mut shell = AtTerminal::start(place.command("shell tinycuda --cuda 13.0 --arch 9.0"));
     shell.wait_for("as it was left");
     shell.wait_for("# ");
     shell.type_keys("cat left-behind; exit\r");

@@ -1,15 +1,15 @@
 //! Why a build by an image failed, and what to change in the image.
 
-use wheelmill_engine::{EngineError, Limits};
+use wheelmill_engine::{EngineError, EngineKind, Limits};
 use wheelmill_model::Phase;
 use wheelmill_recipe::LayoutCell;
 
 use super::look::InstallerError;
 use crate::build::compile::MEMORY_PER_COMPILE;
-use crate::build::failure::CellError;
+use crate::build::failure::{CellError, daemon_disk};
 use crate::build::judge::JudgeError;
 use crate::build::log::CellLog;
-use crate::diagnose::{Cause, Evidence, Failure, diagnose};
+use crate::diagnose::{Cause, Evidence, Failure, diagnose, is_killed};
 use crate::layout::{BUILDS, INSTALLER_LABEL, daemon_fix};
 
 /// What is known of the work that failed.
@@ -19,6 +19,7 @@ pub(super) struct ImageEvidence<'a> {
     pub(super) limits: Limits,
     pub(super) jobs: usize,
     pub(super) options: &'a [(String, String)],
+    pub(super) engine: EngineKind,
 }
 
 /// The failure of a cell.
@@ -27,8 +28,8 @@ pub(super) fn failure(
     evidence: &ImageEvidence<'_>,
     log: &mut CellLog<'_>,
 ) -> Failure {
-    let ImageEvidence { cell, phase, limits, jobs, options } = *evidence;
-    let known = known(error, cell).or_else(|| error.named(&cell.package, None));
+    let ImageEvidence { cell, phase, limits, jobs, options, engine } = *evidence;
+    let known = known(error, cell, engine).or_else(|| error.named(&cell.package, None));
     if let Some((cause, fixes)) = known {
         return Failure {
             cause,
@@ -60,29 +61,54 @@ pub(super) fn failure(
         version: None,
         architectures: None,
     });
+    let is_killed = error.exit().is_some_and(|exit| is_killed(exit.code));
     // Other fixes are changes of a recipe, which has no say here.
-    let holds = matches!(found.cause, Cause::OutOfMemory | Cause::DiskFull | Cause::NoNetwork);
-    let fixes = if holds { found.fixes } else { vec![change(cell)] };
+    let fixes = match found.cause {
+        Cause::DiskFull => daemon_disk(engine),
+        Cause::OutOfMemory | Cause::NoNetwork => found.fixes,
+        _ if is_killed => found.fixes,
+        // An image whose instruction failed is not there.
+        _ if phase == Phase::Environment => vec![change(cell)],
+        _ => vec![change(cell), look_around(cell, engine)],
+    };
     Failure { fixes, ..found }
 }
 
 /// The causes that only builds of this kind have, and those that mean something else for them.
-fn known(error: &CellError, cell: &LayoutCell) -> Option<(Cause, Vec<String>)> {
+fn known(error: &CellError, cell: &LayoutCell, engine: EngineKind) -> Option<(Cause, Vec<String>)> {
     Some(match error {
         CellError::Engine(EngineError::Image { reason, .. }) if is_base_missing(reason) => (
             Cause::BaseUnusable,
             vec![format!("check what stands behind `FROM` in `{}`", cell.dockerfile)],
         ),
+        CellError::Engine(EngineError::Image { reason, .. }) if is_network_missing(reason) => {
+            (Cause::NoNetwork, vec![
+                "see whether this machine reaches that address; proxies are taken from the variables `HTTPS_PROXY` and `HTTP_PROXY`".to_owned(),
+            ])
+        }
+        CellError::Engine(EngineError::Image { reason, .. }) if needs_buildkit(reason) => {
+            (Cause::BuildFailed, vec![
+                format!("install Docker's client with buildx (`docker buildx version`): where it is there, `{}` is built with BuildKit", cell.dockerfile),
+                "or build with Podman, which knows most of it: `--engine podman`".to_owned(),
+            ])
+        }
         CellError::Engine(EngineError::Image { .. }) => {
             (Cause::BuildFailed, vec![format!("correct `{}`", cell.dockerfile)])
         }
+        CellError::Engine(EngineError::Daemon { message, .. }) if is_about_image(message) => (
+            Cause::NoInstaller,
+            vec![format!(
+                "the image must have `sh`, `bash`, `find`, `sed`, `stat` and the user that `{}` names",
+                cell.dockerfile
+            )],
+        ),
         CellError::Engine(EngineError::Unable { fix, .. }) => {
             (Cause::EngineGone, vec![daemon_fix(fix)])
         }
         CellError::Installer(InstallerError::Look(_)) => (
             Cause::NoInstaller,
             vec![format!(
-                "the image must have `sh`, `find`, `sed` and `stat`: `docker run --rm -it {} sh`",
+                "the image must have `sh`, `find`, `sed` and `stat`: `{engine} run --rm -it {} sh`",
                 cell.image
             )],
         ),
@@ -91,6 +117,13 @@ fn known(error: &CellError, cell: &LayoutCell) -> Option<(Cause, Vec<String>)> {
             vec![format!(
                 "name the one that is meant in `{}`: `LABEL {INSTALLER_LABEL}=/opt/some/path/installer.sh`",
                 cell.dockerfile
+            )],
+        ),
+        CellError::Judge(JudgeError::Unreadable { .. }) => (
+            Cause::VerdictFailed,
+            vec![format!(
+                "have the installer write whole wheels into `{BUILDS}`, or remove this one from the volume {}",
+                cell.volume
             )],
         ),
         CellError::Judge(JudgeError::NoWheel) => (
@@ -105,20 +138,58 @@ fn known(error: &CellError, cell: &LayoutCell) -> Option<(Cause, Vec<String>)> {
 
 /// Whether a builder says that it cannot have the image that a Dockerfile begins with.
 fn is_base_missing(reason: &str) -> bool {
+    !is_network_missing(reason)
+        && [
+            "pull access denied",
+            "manifest unknown",
+            "manifest for ",
+            "reading manifest",
+            "repository does not exist",
+            "did not resolve to an alias",
+            "initializing source",
+            "creating build container",
+        ]
+        .iter()
+        .any(|sign| reason.contains(sign))
+}
+
+/// Whether a builder says that it does not reach an address.
+fn is_network_missing(reason: &str) -> bool {
     [
-        "pull access denied",
-        "manifest",
-        "repository does not exist",
-        "initializing source",
-        "resolve",
+        "dial tcp",
+        "no such host",
+        "connection refused",
+        "i/o timeout",
+        "Client.Timeout exceeded",
+        "network is unreachable",
+        "TLS handshake timeout",
+        "x509:",
     ]
     .iter()
     .any(|sign| reason.contains(sign))
 }
 
+/// Whether Docker's classic builder says that a Dockerfile is written for its successor.
+fn needs_buildkit(reason: &str) -> bool {
+    ["requires BuildKit", "Unknown flag:", "unknown instruction:"]
+        .iter()
+        .any(|sign| reason.contains(sign))
+}
+
+/// Whether a daemon cannot start a container for want of something in the image.
+fn is_about_image(message: &str) -> bool {
+    ["executable file not found", "no such file or directory: unknown", "unable to find user"]
+        .iter()
+        .any(|sign| message.contains(sign))
+}
+
 fn change(cell: &LayoutCell) -> String {
+    format!("correct `{}` or what it copies from `{}`", cell.dockerfile, cell.context)
+}
+
+fn look_around(cell: &LayoutCell, engine: EngineKind) -> String {
     format!(
-        "correct `{}` or what it copies from `{}`; to look around: `docker run --rm -it {} bash`",
-        cell.dockerfile, cell.context, cell.image
+        "look around in what the build left: `wheelmill shell {} --cuda {} --engine {engine}`",
+        cell.name, cell.cuda
     )
 }

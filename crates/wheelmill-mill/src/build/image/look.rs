@@ -28,7 +28,7 @@ fn list(paths: &[Utf8PathBuf]) -> String {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) installers: Vec<Utf8PathBuf>,
-    /// Size and time of each wheel, in the words of `stat`.
+    /// Size, inode and time of each wheel, in the words of `stat`.
     pub(super) wheels: BTreeMap<Utf8PathBuf, String>,
 }
 

@@ -2,24 +2,29 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
-use wheelmill_engine::{BuiltImage, EngineError, Exit, ImageBuild, ImageBuilder, Stream};
+use wheelmill_engine::{
+    BuiltImage, EngineError, Exit, Gpus, ImageBuild, ImageBuilder, ImageContainer, Stream,
+};
 use wheelmill_model::{CellKey, DigestBuilder, Phase};
 use wheelmill_store::{NewWheel, StoredWheel};
-use wheelmill_wheel::{InspectOptions, NotChecked, Verdict, Wishes};
+use wheelmill_wheel::{InspectOptions, NotChecked, Verdict, WheelError, Wishes};
 
-use super::container::{installing, looking, volume};
+use super::container::{installing, looking, shell, volume};
 use super::failure::{ImageEvidence, failure};
 use super::look::{InstallerError, Look};
 use crate::build::compile::{self, Budget};
 use crate::build::course::Course;
 use crate::build::failure::CellError;
 use crate::build::folder::WorkFolder;
+use crate::build::gpus::Wanted;
 use crate::build::job::{Done, Job, Judged, Kept, Measured, Stop};
 use crate::build::judge::{self, JudgeError};
 use crate::build::log::CellLog;
+use crate::build::shell::{Openable, Shell, ShellContainer, ShellPlace};
 use crate::diagnose::Failure;
 use crate::environment::ambient;
 use crate::layout::{ImageCell, ImageGround, ImageLock, key, stored, wheel_key};
+use crate::mill::Mill;
 
 /// Builds a cell by its image.
 pub(in crate::build) struct ImageWork<'a> {
@@ -53,6 +58,7 @@ impl Job for ImageWork<'_> {
             limits: self.budget.limits,
             jobs: self.budget.jobs,
             options: &self.course.context.mill.settings.options,
+            engine: self.course.context.mill.engine.kind(),
         };
         failure(error, &evidence, log)
     }
@@ -62,10 +68,44 @@ impl Job for ImageWork<'_> {
     }
 }
 
-/// A new wheel, out of the volume and judged.
+/// A new wheel, out of the volume.
 struct NewFile {
+    /// Its path in containers.
+    name: Utf8PathBuf,
+    /// Its copy.
     path: Utf8PathBuf,
-    verdict: Verdict,
+    /// What it was found to be, where it can be read.
+    verdict: Result<Verdict, WheelError>,
+}
+
+impl Openable for ImageWork<'_> {
+    fn shell_log(&self) -> Utf8PathBuf {
+        self.folder.path("shell.log")
+    }
+
+    fn open(&mut self, log: &mut CellLog<'_>) -> Result<Shell, Stop> {
+        let waiting = "waiting for another wheelmill that builds into this volume";
+        let held = self.course.hold(&self.folder, waiting, log)?;
+        self.course.begin(Phase::Environment, log)?;
+        let image = self.image(log)?;
+        let installer = self.look(&image)?.installer(&self.cell.cell, &image)?;
+        let left = self.builder()?.remains(&self.ground.request)?;
+        let used = left.is_some();
+        let opened = match left {
+            Some(left) => BuiltImage { id: left, ..image },
+            None => image,
+        };
+        let network = &self.mill().settings.network;
+        let mut container = shell(&self.cell.cell, &opened, network, self.budget.limits);
+        container.gpus = self.gpus(&container, log)?;
+        Ok(Shell {
+            command: vec![installer.into_string()],
+            place: ShellPlace::Volume(self.cell.cell.volume.clone()),
+            used,
+            container: ShellContainer::Image(Box::new(container)),
+            held,
+        })
+    }
 }
 
 impl<'a> ImageWork<'a> {
@@ -104,6 +144,7 @@ impl<'a> ImageWork<'a> {
         }
 
         self.course.begin(Phase::Compile, log)?;
+        self.mill().builder()?.remove_remains(&self.ground.request)?;
         self.install(&image, &installer, log)?;
 
         self.course.begin(Phase::Verify, log)?;
@@ -111,17 +152,30 @@ impl<'a> ImageWork<'a> {
         let new = self.judge(&image, &after.news_since(&before), log)?;
 
         self.course.begin(Phase::Store, log)?;
-        let lock = ImageLock { image: image.id, installer, key, wheels: Vec::new() };
+        let lock = ImageLock { image: image.id.clone(), installer, key, wheels: Vec::new() };
         self.store(new, lock, log)
     }
 
+    fn mill(&self) -> &'a Mill {
+        self.course.context.mill
+    }
+
     fn builder(&self) -> Result<&'a dyn ImageBuilder, EngineError> {
-        let engine = &self.course.context.mill.engine;
-        engine.builder().ok_or_else(|| EngineError::Unable {
-            what: "an image of a Dockerfile".to_owned(),
-            why: format!("the {} engine builds none", engine.kind()),
-            fix: "choose a daemon with `--engine docker` or `--engine podman`".to_owned(),
-        })
+        self.mill().builder()
+    }
+
+    /// The GPUs that the installer can have.
+    fn gpus(
+        &self,
+        container: &ImageContainer,
+        log: &mut CellLog<'_>,
+    ) -> Result<Option<Gpus>, Stop> {
+        let Some(wanted) = Wanted::by_image(&self.mill().settings.gpus) else { return Ok(None) };
+        let ImageContainer { image, environment, .. } = container;
+        let cancel = self.course.context.cancel;
+        let sight = self.builder()?.look_for_gpus(image, &wanted.gpus, environment, cancel)?;
+        self.course.tell_of_gpus(&sight, log)?;
+        Ok(wanted.settle(sight)?)
     }
 
     fn image(&self, log: &mut CellLog<'_>) -> Result<BuiltImage, Stop> {
@@ -169,8 +223,10 @@ impl<'a> ImageWork<'a> {
         log: &mut CellLog<'_>,
     ) -> Result<(), Stop> {
         let cell = &self.cell.cell;
-        let network = &self.course.context.mill.settings.network;
-        let container = installing(cell, &image.id, installer, network, self.budget.limits);
+        let (network, limits) = (&self.mill().settings.network, self.budget.limits);
+        let remains = self.ground.request;
+        let mut container = installing(cell, image, installer, network, limits, remains);
+        container.gpus = self.gpus(&container, log)?;
         let on = if container.network { "on" } else { "off" };
         self.course.tell(log, &format!("running {installer}, network {on}"));
         self.course.record(
@@ -212,8 +268,15 @@ impl<'a> ImageWork<'a> {
             let cancel = self.course.context.cancel;
             self.builder()?.copy_from_volume(&image.id, &volume, file, &path, cancel)?;
             let options = InspectOptions { scratch: Some(folder), ..InspectOptions::default() };
-            let inspection =
-                wheelmill_wheel::inspect(&path, &options).map_err(JudgeError::Wheel)?;
+            let name = (*file).to_owned();
+            let inspection = match wheelmill_wheel::inspect(&path, &options) {
+                Ok(inspection) => inspection,
+                Err(error) => {
+                    log.note(&format!("new in the volume: {file}: {error}"));
+                    judged.push(NewFile { name, path, verdict: Err(error) });
+                    continue;
+                }
+            };
             let mut verdict = wheelmill_wheel::judge(&inspection, &Wishes::default());
             verdict.not_checked.push(NotChecked {
                 what: "import".to_owned(),
@@ -225,7 +288,7 @@ impl<'a> ImageWork<'a> {
                 log.note(&format!("{}: {}", finding.code, finding.message));
             }
             self.course.record("verdict", &json!({ "wheel": file, "verdict": verdict }))?;
-            judged.push(NewFile { path, verdict });
+            judged.push(NewFile { name, path, verdict: Ok(verdict) });
         }
         Ok(judged)
     }
@@ -240,9 +303,16 @@ impl<'a> ImageWork<'a> {
         let store = self.course.context.store;
         let mut kept: Vec<StoredWheel> = Vec::new();
         let mut judged = Judged { summary: String::new(), not_checked: Vec::new() };
-        let mut refused = None;
-        for NewFile { path, mut verdict } in new {
-            let name = path.file_name().unwrap_or_default();
+        let (mut refused, mut unreadable) = (None, None);
+        for NewFile { name, path, verdict } in new {
+            let mut verdict = match verdict {
+                Ok(verdict) => verdict,
+                Err(source) => {
+                    log.note(&format!("{name} is not stored; it stays in the volume"));
+                    unreadable.get_or_insert(JudgeError::Unreadable { wheel: name, source });
+                    continue;
+                }
+            };
             if !verdict.passed {
                 log.note(&format!("{name} is not stored; it stays in the volume"));
                 for finding in &mut verdict.findings {
@@ -252,7 +322,7 @@ impl<'a> ImageWork<'a> {
                 continue;
             }
             let wheel = NewWheel {
-                key: wheel_key(&lock.key, name),
+                key: wheel_key(&lock.key, &name),
                 cell: self.course.cell.to_owned(),
                 spec: self.cell.spec(),
                 verdict: json!(verdict),
@@ -271,6 +341,9 @@ impl<'a> ImageWork<'a> {
                     judged.not_checked.push(check);
                 }
             }
+        }
+        if let Some(error) = unreadable {
+            return Err(error.into());
         }
         if let Some(verdict) = refused {
             return Err(CellError::Verdict(Box::new(verdict)).into());
