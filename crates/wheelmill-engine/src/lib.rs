@@ -19,7 +19,6 @@ mod environment;
 mod error;
 mod gpu;
 mod hold;
-mod ignored;
 pub mod image;
 mod isolation;
 mod kept;

@@ -1,5 +1,4 @@
-//! A Dockerfile and the folder that it copies from: what of it counts, its digest, and the archive
-//! that builders take.
+//! Reads a context from the disk, and packs it.
 
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::{Digest, DigestBuilder};
 
+use super::ignored::Ignored;
 use crate::EngineError;
-use crate::ignored::Ignored;
 
 /// Where builders look for what to leave out.
 const IGNORE_FILE: &str = ".dockerignore";
@@ -122,12 +121,17 @@ impl BuildContext {
 /// are nothing that can be copied.
 fn entries(folder: &Utf8Path, ignored: &Ignored) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
-    for found in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
+    let mut walk = walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name().into_iter();
+    while let Some(found) = walk.next() {
         let found = found?;
         let not_text = || io::Error::other(format!("{:?} has no UTF-8 name", found.path()));
         let place = Utf8Path::from_path(found.path()).ok_or_else(not_text)?;
         let path = place.strip_prefix(folder).map_err(io::Error::other)?.to_owned();
-        if ignored.has(&path) {
+        if ignored.has(path.as_std_path()) {
+            // It may be one that nobody else may read.
+            if found.file_type().is_dir() && ignored.has_all_of(path.as_std_path()) {
+                walk.skip_current_dir();
+            }
             continue;
         }
         let kind = match found.file_type() {
@@ -222,5 +226,39 @@ mod tests {
         assert_eq!(BuildContext::read(&file, &context).unwrap().digest(), smaller.digest());
         fs_err::write(&file, "FROM debian\n").unwrap();
         assert_ne!(BuildContext::read(&file, &context).unwrap().digest(), smaller.digest());
+    }
+
+    #[test]
+    fn an_ignored_folder_that_only_its_owner_may_read_does_no_harm() {
+        let place = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(place.path()).unwrap();
+        let (file, folder) = (path.join("Dockerfile_cuda90_builder"), path.join("context"));
+        fs_err::create_dir_all(&folder).unwrap();
+        fs_err::write(&file, "FROM scratch\n").unwrap();
+        fs_err::create_dir_all(folder.join("data/deep")).unwrap();
+        fs_err::write(folder.join(IGNORE_FILE), "data\n").unwrap();
+        let set = |path: &std::path::Path, mode| {
+            fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(place.path(), 0o755);
+        set(folder.join("data").as_std_path(), 0o000);
+        let read = || BuildContext::read(&file, &folder);
+        let as_user = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                // For this thread alone: root may read everything.
+                nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
+                let refused = fs_err::read_dir(folder.join("data")).is_err();
+                (refused, read())
+            });
+            reading.join().unwrap()
+        });
+        set(folder.join("data").as_std_path(), 0o755);
+        let (refused, context) = as_user;
+        assert!(refused, "the folder can be read");
+        let context = context.unwrap();
+        assert_eq!(context.entries.len(), 1, "{:?}", context.entries);
+
+        fs_err::write(folder.join(IGNORE_FILE), "data\n!data/deep\n").unwrap();
+        assert_eq!(read().unwrap().entries.len(), 2, "what is taken back in");
     }
 }
