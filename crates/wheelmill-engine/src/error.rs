@@ -84,6 +84,14 @@ pub enum EngineError {
         #[source]
         source: std::io::Error,
     },
+    /// What an image is built from is not any more what it was when the build was planned.
+    #[error("`{path}` {how} after the build was planned")]
+    ContextChanged {
+        /// What.
+        path: Utf8PathBuf,
+        /// What became of it: `was changed`, `was removed`, …
+        how: &'static str,
+    },
     /// The caller asked to stop.
     #[error("interrupted")]
     Cancelled,

@@ -1,7 +1,6 @@
 //! Images of the user's own Dockerfiles, and containers of them.
 
 use std::collections::HashMap;
-use std::io::Seek as _;
 
 use bollard::body_try_stream;
 use bollard::errors::Error;
@@ -35,10 +34,7 @@ pub(super) fn build(
     output: &mut dyn OutputSink,
     cancel: &Cancel,
 ) -> Result<BuiltImage, EngineError> {
-    let packed = pack(build, scratch).map_err(|source| EngineError::Start {
-        step: format!("pack what the image `{}` is built from", build.name),
-        source,
-    })?;
+    let packed = build.context.pack(scratch)?;
     let arguments: HashMap<&str, &str> =
         build.arguments.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let options = BuildImageOptionsBuilder::default()
@@ -59,7 +55,7 @@ pub(super) fn build(
         },
         (None, None) => EngineError::Image {
             image: build.name.clone(),
-            reason: message.trim().to_owned(),
+            reason: build.context.with_own_name(message.trim()),
             source: None,
         },
     };
@@ -101,14 +97,6 @@ pub(super) fn build(
         owner::remove_if_unnamed(connection, &before)?;
     }
     Ok(BuiltImage { id, labels, environment })
-}
-
-fn pack(build: &ImageBuild, scratch: &Utf8Path) -> std::io::Result<std::fs::File> {
-    fs_err::create_dir_all(scratch)?;
-    let mut file = tempfile::tempfile_in(scratch)?;
-    build.context.write(std::io::BufWriter::new(&mut file))?;
-    file.rewind()?;
-    Ok(file)
 }
 
 /// What the daemon is asked for, to run a command in an image.

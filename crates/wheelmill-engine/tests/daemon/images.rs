@@ -1,5 +1,9 @@
 //! Images of Dockerfiles that lie outside of their context, and volumes.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::time::{Duration, SystemTime};
+
 use camino::Utf8Path;
 use testkit::Daemon;
 use wheelmill_engine::{
@@ -17,13 +21,16 @@ pub(crate) fn images(daemon: &Daemon, base: &Base) {
     let (file, folder) = (daemon.path().join("Dockerfile_cuda90_builder"), daemon.path().join("c"));
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("words"), "of the context\n").unwrap();
-    let build = |instructions: &str, output: &mut Collector| {
-        std::fs::write(&file, format!("FROM {from}\n{instructions}\n")).unwrap();
+    let build_text = |text: &str, output: &mut Collector| {
+        std::fs::write(&file, text).unwrap();
         let context = BuildContext::read(&file, &folder).unwrap();
         let name = "toy90builder".to_owned();
         let build =
             ImageBuild { name, context, arguments: Vec::new(), network: false, fresh: false };
         engine.builder().unwrap().build_image(&build, output, &Cancel::new())
+    };
+    let build = |instructions: &str, output: &mut Collector| {
+        build_text(&format!("FROM {from}\n{instructions}\n"), output)
     };
     let good = "LABEL dev.wheelmill.installer=/opt/x.sh\nCOPY . /opt\nENV WORDS=said\n\
                 RUN echo built > /opt/made";
@@ -45,7 +52,26 @@ pub(crate) fn images(daemon: &Daemon, base: &Base) {
     let error = build("COPY none-such /opt/", &mut output).unwrap_err();
     assert!(matches!(error, EngineError::Image { .. }), "{error:?}");
 
+    let error = build_text("", &mut output).unwrap_err().to_string();
+    assert!(!error.contains(".wheelmill") && error.contains("Dockerfile"), "{error}");
+
     volume(daemon, engine.builder().unwrap());
+
+    // Names and times arrive as they are; a new time alone makes no new image.
+    let since_1970 = Duration::from_secs(1_000_000_000);
+    let set_time = |name: &str, time: SystemTime| {
+        std::fs::File::open(folder.join(name)).unwrap().set_modified(time).unwrap();
+    };
+    std::fs::write(folder.as_std_path().join(OsStr::from_bytes(b"na\xefve")), "").unwrap();
+    set_time("words", SystemTime::UNIX_EPOCH + since_1970);
+    let look = "COPY . /opt\nRUN test -f \"$(echo /opt/na*ve)\" && test /opt/na*ve -nt /opt/words && \
+                ls -l --time-style=+%s /opt";
+    let mut said = Collector::default();
+    let image = build(look, &mut said).unwrap();
+    let said = String::from_utf8_lossy(&said.0).into_owned();
+    assert!(said.contains(" 1000000000 words"), "{said}");
+    set_time("words", SystemTime::UNIX_EPOCH + since_1970 / 2);
+    assert_eq!(build(look, &mut output).unwrap().id, image.id, "only a time changed");
 }
 
 fn volume(daemon: &Daemon, builder: &dyn ImageBuilder) {

@@ -46,6 +46,8 @@ pub enum Cause {
     NoWheel,
     /// The image holds no installer, or several.
     NoInstaller,
+    /// What an image is built from changed after the build was planned.
+    ContextChanged,
     /// The build left more than one wheel.
     SeveralWheels,
     /// The wheel is not good.
@@ -80,6 +82,7 @@ impl Cause {
             Self::PatchFailed => "patch-failed",
             Self::NoWheel => "no-wheel",
             Self::NoInstaller => "no-installer",
+            Self::ContextChanged => "context-changed",
             Self::SeveralWheels => "several-wheels",
             Self::VerdictFailed => "verdict-failed",
             Self::CompileError => "compile-error",

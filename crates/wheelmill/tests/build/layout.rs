@@ -83,6 +83,7 @@ fn all(program: DaemonProgram) {
     builds(&daemon);
     fails(&daemon);
     looks_around(&daemon);
+    changes(&daemon);
     stops(&daemon);
 }
 
@@ -179,6 +180,23 @@ fn looks_around(daemon: &Daemon) {
         let ended = folder.run("build tinytool --cuda 12.0 --gpus all --json").expect(1);
         assert_eq!(ended.cell()["failure"]["cause"], "no-gpu");
     }
+}
+
+/// What is edited while an earlier cell is built is not stored as what it was before.
+fn changes(daemon: &Daemon) {
+    let folder = Folder::new(daemon);
+    folder.dockerfile("90", "RUN echo it-has''-begun && sleep 3 && exit 1");
+    folder.dockerfile("130", "");
+    let child = folder.place.start_command(&mut folder.command("build"), "it-has-begun");
+    let edited = folder.place.path().join("build_contexts/tinytool/scripts/pack.py");
+    fs_err::write(&edited, "raise SystemExit").unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
+    let run = folder.run("runs show last --json").expect(0).json();
+    let failure = &run["run"]["attempts"][1]["cause"];
+    assert_eq!(failure["cause"], "context-changed", "{run}");
+    let message = failure["message"].as_str().unwrap();
+    assert!(message.contains("/scripts/pack.py` was changed after"), "{failure}");
+    folder.nothing_runs();
 }
 
 fn stops(daemon: &Daemon) {

@@ -102,6 +102,10 @@ fn known(error: &CellError, cell: &LayoutCell, engine: EngineKind) -> Option<(Ca
                 cell.dockerfile
             )],
         ),
+        CellError::Engine(EngineError::ContextChanged { .. }) => (
+            Cause::ContextChanged,
+            vec!["plan again, with what is there now: run the command again".to_owned()],
+        ),
         CellError::Engine(EngineError::Unable { fix, .. }) => {
             (Cause::EngineGone, vec![daemon_fix(fix)])
         }
