@@ -44,15 +44,6 @@ pub enum MillError {
         /// Packages of a similar name that have recipes.
         suggestions: Vec<String>,
     },
-    /// What an image is built from cannot be read.
-    #[error("what the image `{image}` is built from cannot be read")]
-    Context {
-        /// The image.
-        image: String,
-        /// Why.
-        #[source]
-        source: EngineError,
-    },
     /// The package index cannot be asked.
     #[error(transparent)]
     Index(IndexError),
@@ -126,8 +117,7 @@ impl MillError {
             Self::NothingWished
             | Self::Recipe { .. }
             | Self::Matrix { .. }
-            | Self::Source { .. }
-            | Self::Context { .. } => ErrorKind::Usage,
+            | Self::Source { .. } => ErrorKind::Usage,
             Self::Index(_)
             | Self::Network(_)
             | Self::Engine(_)

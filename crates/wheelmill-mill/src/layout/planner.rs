@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use wheelmill_engine::BuildContext;
-use wheelmill_recipe::{LayoutCell, PlannedLayout};
+use wheelmill_engine::{BuildContext, EngineError};
+use wheelmill_recipe::{Impossible, LayoutCell, PlannedLayout};
 use wheelmill_store::{Store, StoreError, StoredWheel};
 
 use super::lock::request;
 use super::{
     BUILDS, INSTALLER_LABEL, INSTALLER_NAME, INSTALLERS, ImageCell, ImageGround, ImageLock,
 };
-use crate::error::MillError;
+use crate::error::{MillError, brief};
 use crate::mill::Mill;
 use crate::plan::{CellKind, CellState, PlannedCell};
 
@@ -19,7 +19,8 @@ impl Mill {
     /// nothing.
     ///
     /// # Errors
-    /// What an image is built from cannot be read, or the store cannot.
+    /// The store cannot be read. Where that is so of what an image is built from, its cell is
+    /// impossible.
     pub fn plan_images(&self, cells: &[PlannedLayout]) -> Result<Vec<PlannedCell>, MillError> {
         let store = Store::open_existing(&self.settings.home)?;
         cells.iter().map(|planned| self.plan_image(planned, store.as_ref())).collect()
@@ -33,24 +34,28 @@ impl Mill {
         let cell = &planned.cell;
         let mut image = ImageCell { cell: cell.clone(), ground: None, more_wheels: Vec::new() };
         let mut state = CellState::Wanted;
-        if planned.impossible.is_empty() {
-            let context = BuildContext::read(&cell.dockerfile, &cell.context)
-                .map_err(|source| MillError::Context { image: cell.image.clone(), source })?;
-            let request = request(cell, &context);
-            let kept = store.map(|store| store.lock(&request)).transpose()?.flatten();
-            let kept = kept.filter(|_| !self.settings.refresh);
-            let lock = kept.and_then(|lock| serde_json::from_str::<ImageLock>(&lock.text).ok());
-            let wheels = match (store, &lock) {
-                (Some(store), Some(lock)) => stored(store, lock)?,
-                _ => None,
-            };
-            if let Some((first, more)) = wheels {
-                state = CellState::Stored(Box::new(first));
-                image.more_wheels = more;
+        let context = match &planned.impossible[..] {
+            [] => BuildContext::read(&cell.dockerfile, &cell.context)
+                .map_err(|error| vec![unreadable(&error)]),
+            reasons => Err(reasons.to_vec()),
+        };
+        match context {
+            Ok(context) => {
+                let request = request(cell, &context);
+                let kept = store.map(|store| store.lock(&request)).transpose()?.flatten();
+                let kept = kept.filter(|_| !self.settings.refresh);
+                let lock = kept.and_then(|lock| serde_json::from_str::<ImageLock>(&lock.text).ok());
+                let wheels = match (store, &lock) {
+                    (Some(store), Some(lock)) => stored(store, lock)?,
+                    _ => None,
+                };
+                if let Some((first, more)) = wheels {
+                    state = CellState::Stored(Box::new(first));
+                    image.more_wheels = more;
+                }
+                image.ground = Some(ImageGround { context: Arc::new(context), request, lock });
             }
-            image.ground = Some(ImageGround { context: Arc::new(context), request, lock });
-        } else {
-            state = CellState::Impossible(planned.impossible.clone());
+            Err(reasons) => state = CellState::Impossible(reasons),
         }
         let expected = match store {
             Some(store) => store.expected(&cell.package, &image.spec())?,
@@ -71,6 +76,17 @@ impl Mill {
             state,
         })
     }
+}
+
+/// Why a cell cannot be built whose Dockerfile or context cannot be read.
+fn unreadable(error: &EngineError) -> Impossible {
+    let hint = match error {
+        EngineError::Files { path, .. } if path.file_name() == Some(".dockerignore") => {
+            "correct that file"
+        }
+        _ => "let it be read; what the image does not need can be named in `.dockerignore`",
+    };
+    Impossible { code: "context-unreadable", message: brief(error), hint: Some(hint.to_owned()) }
 }
 
 /// The wheels of a lock, when every one is there and good.

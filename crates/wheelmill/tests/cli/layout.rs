@@ -126,6 +126,30 @@ fn what_is_not_in_the_folder_is_refused_with_what_is() {
 }
 
 #[test]
+fn a_context_that_cannot_be_read_is_the_matter_of_its_own_cells() {
+    let place = folder(&[
+        "configs/A/Dockerfile_cuda90_builder",
+        "configs/B/Dockerfile_cuda90_builder",
+        "build_contexts/a/x",
+        "build_contexts/b/x",
+    ]);
+    place.write("build_contexts/b/.dockerignore", "data[\n");
+    assert_snapshot!(place.run("plan --engine docker"), @r"
+    exit: 0
+    ----- stdout
+    CELL    STATE       DETAILS
+    A-cu90  to build    image a90builder; compiles with network
+    B-cu90  impossible  context-unreadable
+
+    impossible: could not read `[HERE]/project/build_contexts/b/.dockerignore`: `data[` is not a pattern: its `[` has no `]` (context-unreadable)
+      cells: B-cu90
+      hint: correct that file
+    ----- stderr
+    2 cells: 1 to build, 1 impossible
+    ");
+}
+
+#[test]
 fn a_daemon_that_is_not_there_ends_with_3() {
     let place = folder(&FILES);
     let build = |engine: &str| {
