@@ -4,6 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use wheelmill_model::{CudaVersion, PackageName};
 
+use super::names::image_name;
 use crate::Impossible;
 
 /// The volume that wheels are left in, when nothing else is said.
@@ -66,7 +67,7 @@ impl LayoutCell {
         context: Utf8PathBuf,
     ) -> Self {
         Self {
-            image: format!("{}{}builder", name.to_lowercase(), digits(cuda)),
+            image: image_name(name, cuda),
             name: name.to_owned(),
             package,
             cuda,
@@ -106,9 +107,4 @@ impl LayoutCell {
     pub fn id(&self) -> String {
         format!("{}-{}", self.name, self.cuda.label())
     }
-}
-
-/// A CUDA release without its dot: `90`.
-pub(crate) fn digits(cuda: CudaVersion) -> String {
-    format!("{}{}", cuda.major, cuda.minor)
 }

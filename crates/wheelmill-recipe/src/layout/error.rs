@@ -1,7 +1,7 @@
 //! Why the images of a folder cannot be told, or not those that were meant.
 
 use camino::Utf8PathBuf;
-use wheelmill_model::CudaVersion;
+use wheelmill_model::{CudaVersion, PackageName};
 
 use crate::suggest::{list, list_words};
 
@@ -20,6 +20,16 @@ pub enum LayoutError {
     /// Two folders would be one thing.
     #[error("`{0}` and `{1}` differ in upper and lower case only, and one thing is meant by both")]
     Case(Utf8PathBuf, Utf8PathBuf),
+    /// Two folders of Dockerfiles are of one name.
+    #[error("`{first}` and `{second}` are one name, `{package}`")]
+    OneName {
+        /// A folder.
+        first: Utf8PathBuf,
+        /// Another.
+        second: Utf8PathBuf,
+        /// What both come to.
+        package: PackageName,
+    },
     /// There is no image of this name.
     #[error("there is no Dockerfile for `{name}` in this folder")]
     UnknownName {
@@ -50,6 +60,8 @@ impl LayoutError {
         Some(match self {
             Self::Read { .. } => return None,
             Self::Case(..) => "keep one of them".to_owned(),
+            Self::OneName { .. } => "keep one of them, or rename one".to_owned(),
+            Self::UnknownName { instead, .. } if instead.is_empty() => return None,
             Self::UnknownName { instead, .. } => format!("there is {}", list_words(instead)),
             Self::UnknownCuda { known, .. } => format!("there is one for CUDA {}", list(known)),
             Self::Version(_) => "leave it out".to_owned(),

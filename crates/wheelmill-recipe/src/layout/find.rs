@@ -1,10 +1,12 @@
 //! Finds the images of a folder by its names alone.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::{CudaVersion, PackageName};
 
+use super::names::{digits, names_in, release, release_in};
 use super::{Layout, LayoutCell, LayoutError};
 
 /// The folder with a folder of Dockerfiles for each name.
@@ -17,54 +19,41 @@ impl Layout {
     #[must_use]
     pub fn is_in(folder: &Utf8Path) -> bool {
         let configs = folder.join(CONFIGS);
-        let dockerfiles = |name: &String| names_in(&configs.join(name)).unwrap_or_default();
-        let names = names_in(&configs).unwrap_or_default();
-        names.iter().flat_map(dockerfiles).any(|file| release_in(&file).is_some())
+        let names = names_in(configs.as_std_path()).unwrap_or_default();
+        names.iter().any(|name| {
+            let files = dockerfiles(&configs.as_std_path().join(name));
+            files.is_ok_and(|files| !files.is_empty())
+        })
     }
 
     /// The images of a folder; none when it has no Dockerfile with such a name. Names of the two
     /// sorts of folders match whatever their case.
     ///
     /// # Errors
-    /// A folder cannot be read, or two of them differ in case only.
+    /// A folder cannot be read, or two of them are one name.
     pub fn find(folder: &Utf8Path) -> Result<Option<Self>, LayoutError> {
-        let configs = by_lower_case(&folder.join(CONFIGS))?;
-        let mut files = Vec::new();
-        for (key, config) in &configs {
-            for file in names_in(config)?.into_iter().filter(|file| config.join(file).is_file()) {
-                if let Some(release) = release_in(&file) {
-                    files.push((key, config, release.parse(), config.join(&file)));
-                }
-            }
-        }
-        if files.is_empty() {
+        let mut layout = Self::default();
+        let configs = configs(folder, &mut layout.remarks)?;
+        if configs.is_empty() && layout.remarks.is_empty() {
             return Ok(None);
         }
-        let contexts = by_lower_case(&folder.join(CONTEXTS))?;
-        let mut layout = Self::default();
-        for (key, config, release, dockerfile) in files {
-            let name = config.file_name().unwrap_or_default();
-            let shown = dockerfile.strip_prefix(folder).unwrap_or(&dockerfile);
-            match (release, name.parse::<PackageName>()) {
-                (Ok(Release(cuda)), Ok(package)) => {
-                    let missing = || folder.join(CONTEXTS).join(key);
-                    let context = contexts.get(key).cloned().unwrap_or_else(missing);
-                    let cell = LayoutCell::new(name, package, cuda, dockerfile.clone(), context);
-                    layout.cells.push(cell.planned(folder));
-                }
-                (Err(NoRelease), _) => layout.remarks.push(format!(
-                    "`{shown}` names no CUDA release: `Dockerfile_cuda90_builder` is one for 9.0"
-                )),
-                (_, Err(error)) => {
-                    layout.remarks.push(format!("`{shown}` is left out, since {error}"));
-                }
+        let contexts = contexts(folder, &mut layout.remarks)?;
+        let named: Vec<String> =
+            configs.values().map(|config| config.name.to_lowercase()).collect();
+        for (package, Config { name, path, files }) in configs {
+            let key = name.to_lowercase();
+            let missing = || folder.join(CONTEXTS).join(&key);
+            let context = contexts.get(&key).cloned().unwrap_or_else(missing);
+            let shown = path.strip_prefix(folder).unwrap_or(&path);
+            for (cuda, file) in releases(shown, files, &mut layout.remarks) {
+                let (package, context) = (package.clone(), context.clone());
+                let cell = LayoutCell::new(&name, package, cuda, path.join(file), context);
+                layout.cells.push(cell.planned(folder));
             }
         }
-        let has_cell =
-            |key: &str| layout.cells.iter().any(|found| found.cell.name.to_lowercase() == *key);
         let lone: Vec<String> = contexts
             .iter()
-            .filter(|(key, _)| !has_cell(key))
+            .filter(|(key, _)| !named.contains(key))
             .map(|(_, context)| {
                 let shown = context.strip_prefix(folder).unwrap_or(context);
                 let name = context.file_name().unwrap_or_default();
@@ -79,32 +68,102 @@ impl Layout {
     }
 }
 
-/// What stands for the CUDA release in the name of a Dockerfile, if it is one of ours.
-fn release_in(file: &str) -> Option<&str> {
-    file.strip_prefix("Dockerfile_cuda")?.strip_suffix("_builder")
+/// A folder of Dockerfiles.
+struct Config {
+    name: String,
+    path: Utf8PathBuf,
+    files: Vec<String>,
 }
 
-/// A CUDA release without its dot, as in `90` and `128`.
-struct Release(CudaVersion);
-
-struct NoRelease;
-
-impl std::str::FromStr for Release {
-    type Err = NoRelease;
-
-    fn from_str(digits: &str) -> Result<Self, NoRelease> {
-        format!("cu{digits}").parse().map(Self).map_err(|_| NoRelease)
-    }
-}
-
-/// The folders in a folder by their names in lower case; none where there is no such folder.
-fn by_lower_case(folder: &Utf8Path) -> Result<BTreeMap<String, Utf8PathBuf>, LayoutError> {
-    let mut found = BTreeMap::new();
-    for name in names_in(folder)? {
-        let path = folder.join(&name);
-        if !path.is_dir() {
+/// The folders that hold Dockerfiles of ours. Two names are one where a project file says so, too.
+fn configs(
+    folder: &Utf8Path,
+    remarks: &mut Vec<String>,
+) -> Result<BTreeMap<PackageName, Config>, LayoutError> {
+    let configs = folder.join(CONFIGS);
+    let mut found: BTreeMap<PackageName, Config> = BTreeMap::new();
+    for name in names_in(configs.as_std_path())? {
+        let files = dockerfiles(&configs.as_std_path().join(&name))?;
+        if files.is_empty() {
             continue;
         }
+        let Some(name) = name.to_str() else {
+            remarks.push(not_text(&format!("{CONFIGS}/{}", name.display())));
+            continue;
+        };
+        let path = configs.join(name);
+        match name.parse::<PackageName>() {
+            Ok(package) => {
+                let config = Config { name: name.to_owned(), path: path.clone(), files };
+                if let Some(first) = found.insert(package.clone(), config) {
+                    return Err(LayoutError::OneName { first: first.path, second: path, package });
+                }
+            }
+            Err(error) => {
+                remarks.push(format!("`{CONFIGS}/{name}` is left out, since {error}"));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The names of the Dockerfiles in a folder that are of ours.
+fn dockerfiles(config: &Path) -> Result<Vec<String>, LayoutError> {
+    let names = names_in(config)?.into_iter();
+    let files = names.filter(|name| config.join(name).is_file());
+    // One that is not UTF-8 names no release, and is told with a mark in the place of what it has.
+    let files = files.map(|name| name.to_string_lossy().into_owned());
+    Ok(files.filter(|name| release_in(name).is_some()).collect())
+}
+
+/// The Dockerfile of each release. What is none, or one more for a release, is remarked upon.
+fn releases(
+    shown: &Utf8Path,
+    files: Vec<String>,
+    remarks: &mut Vec<String>,
+) -> BTreeMap<CudaVersion, String> {
+    let mut found: BTreeMap<CudaVersion, String> = BTreeMap::new();
+    for file in files {
+        let written = release_in(&file).unwrap_or_default();
+        let cuda = match release(written) {
+            Ok(cuda) => cuda,
+            Err((meant, cuda)) => {
+                remarks.push(format!(
+                    "`{shown}/{file}` names no CUDA release: `{meant}` is one for {cuda}"
+                ));
+                continue;
+            }
+        };
+        let is_exact = written == digits(cuda);
+        let Some(other) = found.remove(&cuda) else {
+            found.insert(cuda, file);
+            continue;
+        };
+        let (kept, left) = if is_exact { (file, other) } else { (other, file) };
+        remarks.push(format!(
+            "`{shown}/{left}` is left out: `{shown}/{kept}` is for CUDA {cuda}, too"
+        ));
+        found.insert(cuda, kept);
+    }
+    found
+}
+
+/// The contexts by their names in lower case.
+fn contexts(
+    folder: &Utf8Path,
+    remarks: &mut Vec<String>,
+) -> Result<BTreeMap<String, Utf8PathBuf>, LayoutError> {
+    let contexts = folder.join(CONTEXTS);
+    let mut found = BTreeMap::new();
+    for name in names_in(contexts.as_std_path())? {
+        if !contexts.as_std_path().join(&name).is_dir() {
+            continue;
+        }
+        let Some(name) = name.to_str() else {
+            remarks.push(not_text(&format!("{CONTEXTS}/{}", name.display())));
+            continue;
+        };
+        let path = contexts.join(name);
         if let Some(first) = found.insert(name.to_lowercase(), path.clone()) {
             return Err(LayoutError::Case(first, path));
         }
@@ -112,23 +171,15 @@ fn by_lower_case(folder: &Utf8Path) -> Result<BTreeMap<String, Utf8PathBuf>, Lay
     Ok(found)
 }
 
-/// The names in a folder, sorted; none where there is no such folder.
-fn names_in(folder: &Utf8Path) -> Result<Vec<String>, LayoutError> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let read = || -> std::io::Result<Vec<String>> {
-        let entries = folder.read_dir_utf8()?;
-        entries.map(|entry| Ok(entry?.file_name().to_owned())).collect()
-    };
-    let mut names =
-        read().map_err(|source| LayoutError::Read { folder: folder.to_owned(), source })?;
-    names.sort();
-    Ok(names)
+fn not_text(shown: &str) -> String {
+    format!("`{shown}` is left out, since its name is not UTF-8")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::*;
 
     fn folder(paths: &[&str]) -> tempfile::TempDir {
@@ -136,7 +187,7 @@ mod tests {
         for path in paths {
             let path = folder.path().join(path);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-            fs_err::write(path, "").unwrap();
+            fs_err::write(path, "FROM scratch\n").unwrap();
         }
         folder
     }
@@ -201,6 +252,58 @@ mod tests {
         assert!(
             error.contains("/build_contexts/PyTorch`") && error.contains("contexts/pytorch`"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn two_folders_of_dockerfiles_that_are_one_name_are_refused_with_both() {
+        let both = folder(&[
+            "configs/My_Pkg/Dockerfile_cuda90_builder",
+            "configs/my-pkg/Dockerfile_cuda101_builder",
+        ]);
+        let error = find(&both).unwrap_err().to_string();
+        for part in ["/configs/My_Pkg` and `", "/configs/my-pkg` are one name, `my-pkg`"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let other = folder(&["configs/A/Dockerfile_cuda90_builder", "configs/a/Dockerfile"]);
+        assert_eq!(find(&other).unwrap().unwrap().cells.len(), 1, "one has none of ours");
+    }
+
+    #[test]
+    fn names_of_no_release_and_of_one_that_is_there_are_told() {
+        let folder = folder(&[
+            "configs/a/Dockerfile_cuda090_builder",
+            "configs/a/Dockerfile_cuda90_builder",
+            "configs/a/Dockerfile_cuda12_builder",
+            "configs/x y/Dockerfile_cuda90_builder",
+            "build_contexts/a/x",
+        ]);
+        let layout = find(&folder).unwrap().unwrap();
+        let [only] = &layout.cells[..] else { panic!("{layout:?}") };
+        assert!(only.cell.dockerfile.ends_with("Dockerfile_cuda90_builder"));
+        let [name, twelve, zero] = &layout.remarks[..] else { panic!("{layout:?}") };
+        assert!(name.contains("`configs/x y` is left out, since `x y` is not a package"), "{name}");
+        assert_eq!(
+            zero,
+            "`configs/a/Dockerfile_cuda090_builder` is left out: \
+             `configs/a/Dockerfile_cuda90_builder` is for CUDA 9.0, too"
+        );
+        assert!(twelve.ends_with("`Dockerfile_cuda120_builder` is one for 12.0"), "{twelve}");
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_told() {
+        let folder = folder(&["configs/a/x"]);
+        let name = OsStr::from_bytes(b"na\xefve");
+        let config = folder.path().join("configs").join(name);
+        fs_err::create_dir(&config).unwrap();
+        fs_err::write(config.join("Dockerfile_cuda90_builder"), "FROM scratch\n").unwrap();
+        assert!(Layout::is_in(Utf8Path::from_path(folder.path()).unwrap()));
+        let layout = find(&folder).unwrap().unwrap();
+        assert!(layout.cells.is_empty());
+        assert_eq!(
+            layout.remarks,
+            ["`configs/na\u{fffd}ve` is left out, since its name is not UTF-8"]
         );
     }
 

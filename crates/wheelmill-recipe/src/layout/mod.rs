@@ -9,6 +9,7 @@
 mod cell;
 mod error;
 mod find;
+mod names;
 mod print;
 mod read;
 mod select;

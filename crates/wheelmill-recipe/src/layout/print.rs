@@ -66,7 +66,7 @@ mod tests {
         ] {
             let path = folder.join(path);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-            fs_err::write(path, "").unwrap();
+            fs_err::write(path, "FROM scratch\n").unwrap();
         }
         let layout = Layout::find(folder).unwrap().unwrap();
         let text = layout.to_toml(folder);

@@ -186,11 +186,12 @@ fn images(
              of the two",
         ));
     }
-    let mut cells = layout.select(names, if alone { &args.cuda } else { &[] })?;
-    cells.retain(|found| args.cuda.is_empty() || args.cuda.contains(&found.cell.cuda));
+    // They may tell why something is not found.
     for remark in &layout.remarks {
         session.printer.warn(remark, None);
     }
+    let mut cells = layout.select(names, if alone { &args.cuda } else { &[] })?;
+    cells.retain(|found| args.cuda.is_empty() || args.cuda.contains(&found.cell.cuda));
     Ok(cells)
 }
 

@@ -98,14 +98,17 @@ fn what_is_not_in_the_folder_is_refused_with_what_is() {
         text.split_once("----- stderr\n").unwrap().1.to_owned()
     };
     assert_snapshot!(said("plan PyTroch --engine docker"), @r"
+    warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
     error: there is no Dockerfile for `pytroch` in this folder
       hint: there is `PyTorch`
     ");
     assert_snapshot!(said("plan PyTorch --cuda 10.0 --engine docker"), @r"
+    warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
     error: there is no Dockerfile of PyTorch for CUDA 10.0
       hint: there is one for CUDA 9.0 and 10.1
     ");
     assert_snapshot!(said("build pytorch==1.0 --engine docker"), @r"
+    warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
     error: `pytorch==1.0` names a version, and which one is built is decided by the image's installer
       hint: leave it out
     ");
@@ -121,8 +124,25 @@ fn what_is_not_in_the_folder_is_refused_with_what_is() {
     let both =
         folder(&["configs/A/Dockerfile_cuda90_builder", "configs/a/Dockerfile_cuda90_builder"]);
     let text = both.run("plan --engine docker");
-    assert!(text.contains("project/configs/A` and `[HERE]/project/configs/a` differ"), "{text}");
+    assert!(
+        text.contains("project/configs/A` and `[HERE]/project/configs/a` are one name"),
+        "{text}"
+    );
     assert!(both.run("wheels ls").starts_with("exit: 0"), "other commands need no layout");
+}
+
+#[test]
+fn what_its_names_do_not_say_is_told_before_that_nothing_is_found() {
+    let place = folder(&["configs/Tiny/Dockerfile_cuda12_builder", "build_contexts/tiny/x"]);
+    assert_snapshot!(place.run("plan Tiny --cuda 12.0 --engine docker"), @r"
+    exit: 2
+    ----- stderr
+    warning: `configs/Tiny/Dockerfile_cuda12_builder` names no CUDA release: `Dockerfile_cuda120_builder` is one for 12.0
+    error: there is no Dockerfile for `tiny` in this folder
+    ");
+    let text = place.run("plan --engine docker");
+    assert!(text.contains("warning: `configs/Tiny/Dockerfile_cuda12_builder` names no"), "{text}");
+    assert!(text.contains("error: no package is named"), "{text}");
 }
 
 #[test]
