@@ -89,6 +89,12 @@ impl LayoutCell {
             message: format!("there is no Dockerfile `{}`", shown(dockerfile)),
             hint: Some("write it, or correct its name in the project file".to_owned()),
         });
+        let text = fs_err::read(dockerfile);
+        let empty = text.is_ok_and(|text| has_no_instruction(&text)).then(|| Impossible {
+            code: "dockerfile-empty",
+            message: format!("the Dockerfile `{}` has no instruction", shown(dockerfile)),
+            hint: Some("begin it with `FROM`".to_owned()),
+        });
         let no_context = (!context.is_dir()).then(|| Impossible {
             code: "context-missing",
             message: format!(
@@ -98,7 +104,7 @@ impl LayoutCell {
             ),
             hint: Some("make that folder; it may be empty".to_owned()),
         });
-        let impossible = no_dockerfile.into_iter().chain(no_context).collect();
+        let impossible = no_dockerfile.into_iter().chain(empty).chain(no_context).collect();
         PlannedLayout { cell: self, impossible }
     }
 
@@ -107,4 +113,10 @@ impl LayoutCell {
     pub fn id(&self) -> String {
         format!("{}-{}", self.name, self.cuda.label())
     }
+}
+
+/// Whether a Dockerfile has nothing but comments.
+fn has_no_instruction(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.all(|line| line.is_empty() || line.starts_with(b"#"))
 }

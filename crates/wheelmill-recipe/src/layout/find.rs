@@ -308,6 +308,17 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_dockerfile_is_named() {
+        let folder = folder(&["configs/a/Dockerfile_cuda90_builder", "build_contexts/a/x"]);
+        let file = folder.path().join("configs/a/Dockerfile_cuda90_builder");
+        fs_err::write(file, "\n# FROM debian\n").unwrap();
+        let layout = find(&folder).unwrap().unwrap();
+        let reason = &layout.cells[0].impossible[0];
+        assert_eq!(reason.code, "dockerfile-empty");
+        assert!(reason.message.contains("`configs/a/Dockerfile_cuda90_builder`"), "{reason:?}");
+    }
+
+    #[test]
     fn other_folders_are_of_another_sort() {
         assert_eq!(find(&folder(&["configs/x/Dockerfile", "src/main.rs"])).unwrap(), None);
         assert_eq!(find(&folder(&[])).unwrap(), None);
