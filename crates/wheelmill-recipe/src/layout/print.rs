@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use super::{Layout, LayoutCell};
-use crate::written::LayoutTable;
+use crate::written::{ImageName, ImagePath, LayoutTable, VolumeName};
 
 #[derive(Serialize)]
 struct ProjectText {
@@ -35,15 +35,15 @@ impl Layout {
         {
             let table = layout.entry(name.clone()).or_insert_with(|| LayoutTable {
                 context: below(context),
-                volume: Some(volume.clone()),
+                volume: Some(VolumeName(volume.clone())),
                 conda_env: Some(conda_env.clone()),
-                script: script.clone(),
+                script: script.as_ref().map(|script| ImagePath(script.to_string())),
                 network: Some(*network),
                 dockerfile: BTreeMap::new(),
                 image: BTreeMap::new(),
             });
             table.dockerfile.insert(*cuda, below(dockerfile));
-            table.image.insert(*cuda, image.clone());
+            table.image.insert(*cuda, ImageName(image.clone()));
         }
         toml::to_string(&ProjectText { layout }).expect("images can be written as TOML")
     }

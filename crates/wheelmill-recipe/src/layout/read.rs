@@ -49,11 +49,11 @@ pub(crate) fn layout_cells(
             let (dockerfile, context) = (folder.join(dockerfile), folder.join(&table.context));
             let mut cell = LayoutCell::new(name, package.clone(), *cuda, dockerfile, context);
             let LayoutTable { volume, conda_env, script, network, image, .. } = table.clone();
-            cell.volume = volume.unwrap_or(cell.volume);
+            cell.volume = volume.map_or(cell.volume, |volume| volume.0);
             cell.conda_env = conda_env.unwrap_or(cell.conda_env);
             cell.network = network.unwrap_or(cell.network);
-            cell.image = image.get(cuda).cloned().unwrap_or(cell.image);
-            cell.script = script;
+            cell.image = image.get(cuda).map_or(cell.image, |image| image.0.clone());
+            cell.script = script.map(|script| script.0.into());
             cells.push(cell);
         }
     }

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wheelmill_model::CudaVersion;
 
+use super::daemon::{ImageName, ImagePath, VolumeName};
+
 /// An image that builds wheels by an installer in it, with a Dockerfile for each CUDA release.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -15,13 +17,14 @@ pub(crate) struct LayoutTable {
     #[schemars(with = "String")]
     pub(crate) context: Utf8PathBuf,
     /// The volume that the installer leaves its wheels in, at `/builds`. Default: `build-vol`.
-    pub(crate) volume: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(crate) volume: Option<VolumeName>,
     /// The conda environment that is activated where the image has conda. Default: `build`.
     pub(crate) conda_env: Option<String>,
     /// The installer's path in the image. Default: the image's label `dev.wheelmill.installer`,
     /// else the only `/opt/**/installer.sh`.
-    #[schemars(with = "String")]
-    pub(crate) script: Option<Utf8PathBuf>,
+    #[schemars(with = "Option<String>")]
+    pub(crate) script: Option<ImagePath>,
     /// Whether the installer reaches the network. Default: `true`.
     pub(crate) network: Option<bool>,
     /// The Dockerfile of each CUDA release, relative to this file.
@@ -31,5 +34,5 @@ pub(crate) struct LayoutTable {
     /// 9.0.
     #[schemars(with = "BTreeMap<String, String>")]
     #[serde(default)]
-    pub(crate) image: BTreeMap<CudaVersion, String>,
+    pub(crate) image: BTreeMap<CudaVersion, ImageName>,
 }

@@ -2,6 +2,7 @@
 //! needs more than one key. The comments on the fields are the reference page and the JSON schema.
 
 mod axis;
+mod daemon;
 mod layout;
 mod matrix;
 mod overlay;
@@ -9,6 +10,7 @@ mod project;
 mod recipe;
 mod values;
 
+pub(crate) use daemon::{ImageName, ImagePath, VolumeName};
 pub(crate) use layout::LayoutTable;
 pub use matrix::Combination;
 pub(crate) use matrix::MatrixTable;

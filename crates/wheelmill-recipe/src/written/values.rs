@@ -17,7 +17,7 @@ use crate::placeholder::{self, Piece, Placeholder};
 use crate::suggest::{closest, list_words};
 
 /// A message and a hint, as the reader of the document takes them apart again.
-fn wrong(message: impl fmt::Display, hint: impl fmt::Display) -> String {
+pub(super) fn wrong(message: impl fmt::Display, hint: impl fmt::Display) -> String {
     format!("{message}{HINT}{hint}")
 }
 
@@ -40,6 +40,8 @@ macro_rules! checked_text {
         }
     };
 }
+
+pub(super) use checked_text;
 
 fn check_placeholders(text: &str, known: &[&[Placeholder]]) -> Result<(), String> {
     match placeholder::unknown(text, known.iter().copied().flatten()) {

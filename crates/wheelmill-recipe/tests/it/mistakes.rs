@@ -506,3 +506,37 @@ fn a_key_that_is_missing_below_a_package_is_told_with_its_table() {
       help: add `git = "…"`, or remove `submodules`
     "#);
 }
+
+#[test]
+fn names_that_no_daemon_takes_are_shown_where_they_stand() {
+    let layout = |more: &str| {
+        project(&format!(
+            "[layout.X]\ncontext = \"c\"\ndockerfile = {{ \"9.0\" = \"d\" }}\n{more}\n"
+        ))
+    };
+    assert_snapshot!(layout("volume = \"bad/vol\""), @r#"
+    Value: `bad/vol` is not the name of a volume
+      wheelmill.toml:4:11
+      | volume = "bad/vol"
+      |           ^^^^^^^ this value
+      help: use two or more ASCII letters, digits, `_`, `.` and `-`, with a letter or digit in front: `build-vol`; a folder of this machine cannot stand here
+    "#);
+    for volume in ["", "/abs", "v", ".v"] {
+        let said = layout(&format!("volume = \"{volume}\""));
+        assert!(said.contains("wheelmill.toml:4:1"), "{said}");
+    }
+    assert_snapshot!(layout("script = \"scripts/installer.sh\""), @r#"
+    Value: `scripts/installer.sh` is not a whole path in the image
+      wheelmill.toml:4:11
+      | script = "scripts/installer.sh"
+      |           ^^^^^^^^^^^^^^^^^^^^ this value
+      help: begin it with `/`: `/opt/some/path/installer.sh`
+    "#);
+    assert_snapshot!(layout("image = { \"9.0\" = \"Tool builder\" }"), @r#"
+    Value: `Tool builder` is not a name that an image can get
+      wheelmill.toml:4:20
+      | image = { "9.0" = "Tool builder" }
+      |                    ^^^^^^^^^^^^ this value
+      help: use lower case letters and digits, with single `.`, `_`, `-` or `/` between them, and a tag behind `:` if one is wanted: `pytorch90builder:latest`
+    "#);
+}
