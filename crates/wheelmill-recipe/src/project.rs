@@ -143,6 +143,12 @@ impl Project {
         (!self.images.is_empty()).then_some(layout)
     }
 
+    /// Whether it says what is built, in a matrix or with images, rather than only how.
+    #[must_use]
+    pub fn says_what_to_build(&self) -> bool {
+        !self.images.is_empty() || self.matrix != MatrixSection::default()
+    }
+
     /// Tables of recipes that belong to no package that is built here, with the package that was
     /// meant by each: one that is `wished` for, in the matrix, or has a recipe. A table whose name is
     /// near to none is taken for what it says.

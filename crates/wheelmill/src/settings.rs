@@ -69,15 +69,18 @@ impl Session {
         Ok(self.project.get_or_init(|| project).as_ref())
     }
 
-    /// The images that the project file names, or where there is no such file, those that the
-    /// folder holds.
+    /// The images that the project file names. Where it names neither these nor a matrix, or there
+    /// is no such file, it is those that the folder holds.
     ///
     /// # Errors
     /// They cannot be told.
     pub(crate) fn layout(&self) -> Result<Option<Layout>, CliError> {
         match self.place()? {
             Some(Place::Layout(folder)) => Ok(Layout::find(&folder)?),
-            Some(Place::File(_)) => Ok(self.project()?.and_then(Project::layout)),
+            Some(Place::File(file)) => match self.project()? {
+                Some(project) if project.says_what_to_build() => Ok(project.layout()),
+                _ => Ok(file.parent().map(Layout::find).transpose()?.flatten()),
+            },
             None => Ok(None),
         }
     }

@@ -97,6 +97,9 @@ impl CellSettings {
     pub(crate) fn resolve(args: &CellArgs, session: &Session) -> Result<Self, CliError> {
         let project = session.project()?;
         let layout = session.layout()?;
+        if layout.is_none() {
+            warn_of_hidden(args, session, project);
+        }
         let (wishes, names) = wished(args, project, layout.as_ref());
         let images = match (layout, names) {
             (Some(layout), Some(names)) => {
@@ -136,8 +139,8 @@ impl CellSettings {
     }
 }
 
-/// Which packages are meant, and which images, if any: all of them where no name is given. In a
-/// folder without a project file every name is one of an image.
+/// Which packages are meant, and which images, if any: all of them where no name is given. Where no
+/// project file says what is built, every name is one of an image, unless it has a recipe there.
 fn wished(
     args: &CellArgs,
     project: Option<&Project>,
@@ -151,11 +154,31 @@ fn wished(
         (Some(_), Some(project)) if named.is_empty() => {
             (project.matrix.packages.clone(), Some(Vec::new()))
         }
-        (Some(layout), Some(_)) => {
+        (Some(layout), Some(project)) => {
+            let is_package = |wish: &PackageWish| {
+                project.says_what_to_build() || project.recipes.contains_key(&wish.name)
+            };
             let (images, others): (Vec<_>, Vec<_>) =
-                named.into_iter().partition(|wish| layout.has(&wish.name));
+                named.into_iter().partition(|wish| layout.has(&wish.name) || !is_package(wish));
             (others, (!images.is_empty()).then_some(images))
         }
+    }
+}
+
+/// Tells of packages whose names Dockerfiles of the folder have, too, where a project file says what
+/// is built and names no images.
+fn warn_of_hidden(args: &CellArgs, session: &Session, project: Option<&Project>) {
+    let folder = project.and_then(|project| project.file.parent());
+    // What is wrong with images that are not built is nobody's matter.
+    let hidden = folder.and_then(|folder| Layout::find(folder).ok().flatten());
+    let Some(hidden) = hidden else { return };
+    for wish in args.packages.iter().filter(|wish| hidden.has(&wish.name)) {
+        let message = format!(
+            "the package `{}` is meant, not the Dockerfiles of that name: wheelmill.toml has a \
+             `[matrix]` and no `[layout]`",
+            wish.name
+        );
+        session.printer.warn(&message, Some("`wheelmill init` adds the Dockerfiles to that file"));
     }
 }
 

@@ -84,9 +84,57 @@ fn every_image_of_the_folder_is_planned() {
     let mut elsewhere = place.command("plan --quiet --engine docker --project project");
     let output = elsewhere.current_dir(place.path()).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("PyTorch-cu90\n"));
-    // A project file says what the project is.
-    place.write("wheelmill.toml", "");
-    assert!(place.run("plan --engine docker").contains("no package is named"));
+}
+
+#[test]
+fn a_project_file_that_says_only_how_leaves_the_folder_as_it_is() {
+    let place = folder(&FILES);
+    let plan = |more: &str| place.run(&format!("plan --quiet --engine docker {more}"));
+    let before = plan("");
+    assert!(before.contains("PyTorch-cu90"), "{before}");
+    let file = place.write("wheelmill.toml", "[build]\nmemory = \"4GiB\" # enough");
+    assert_eq!(plan(""), before);
+    assert!(
+        plan("pytroch").contains("there is no Dockerfile for `pytroch`"),
+        "{}",
+        plan("pytroch")
+    );
+
+    // A recipe is for a package, and says not that it is to be built.
+    place.write("wheelmill.toml", "[recipes.torchsort.jobs]\nmemory = \"4GiB\"");
+    assert_eq!(plan(""), before);
+    let package = "torchsort==0.1.10 --torch 2.11 --python 3.11 --arch 9.0 --cuda 13.0";
+    assert!(plan(package).contains("torchsort-0.1.10-cu130"), "{}", plan(package));
+
+    // A matrix does, and the Dockerfiles are then named by init.
+    let matrix = "[matrix]\npackage = [\"torchsort==0.1.10\"] # mine";
+    place.write("wheelmill.toml", matrix);
+    let axes = "--torch 2.11 --python 3.11 --arch 9.0 --cuda 13.0";
+    assert_snapshot!(plan(axes), @r"
+    exit: 0
+    ----- stdout
+    torchsort-0.1.10-cu130-torch2.11-cp311-sm90
+    ");
+    assert_snapshot!(plan(&format!("apex==0.1 {axes}")), @r"
+    exit: 0
+    ----- stdout
+    apex-0.1-cu130-torch2.11-cp311-sm90
+    ----- stderr
+    warning: the package `apex` is meant, not the Dockerfiles of that name: wheelmill.toml has a `[matrix]` and no `[layout]`
+      hint: `wheelmill init` adds the Dockerfiles to that file
+    ");
+    assert_snapshot!(place.run("init"), @r"
+    exit: 0
+    ----- stdout
+    [HERE]/project/wheelmill.toml
+    ----- stderr
+    warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
+    `[layout]` is new at its end, the rest is as it was; see `wheelmill plan`
+    ");
+    let text = fs_err::read_to_string(file).unwrap();
+    assert!(text.starts_with(&format!("{matrix}\n\n[layout.PyTorch]\n")), "{text}");
+    assert!(plan(axes).contains("apex-cu130"), "{}", plan(axes));
+    assert!(place.run("init").contains("already"));
 }
 
 #[test]
