@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write as _};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde_json::json;
 use wheelmill_recipe::{Layout, Project};
@@ -103,6 +103,20 @@ fn exists(file: &Utf8Path) -> CliError {
 fn unwritten(file: &Utf8Path, source: io::Error) -> CliError {
     match source.kind() {
         ErrorKind::AlreadyExists => exists(file),
-        _ => CliError::new(Ending::Usage, source),
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            let error = ReadOnlyError { file: file.to_owned(), source };
+            CliError::new(Ending::NotReady, error).hint(
+                "only `init` writes there: go on without the file, or let the folder be written; \
+                 `--project` names another one",
+            )
+        }
+        _ => CliError::new(Ending::NotReady, source),
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{file}` cannot be written: it is read-only for this user")]
+struct ReadOnlyError {
+    file: Utf8PathBuf,
+    source: io::Error,
 }

@@ -138,6 +138,17 @@ fn a_project_file_that_says_only_how_leaves_the_folder_as_it_is() {
 }
 
 #[test]
+fn init_says_that_a_folder_cannot_be_written() {
+    // Nobody can make files there, root neither.
+    let text = Place::new().run("init --project /sys");
+    for part in
+        ["exit: 3", "error: `/sys/wheelmill.toml` cannot be written: it is read-only", "hint: "]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
 fn what_is_not_in_the_folder_is_refused_with_what_is() {
     let place = folder(&FILES);
     let said = |arguments: &str| {
