@@ -138,6 +138,28 @@ fn a_project_file_that_says_only_how_leaves_the_folder_as_it_is() {
 }
 
 #[test]
+fn the_dockerfile_of_an_image_is_the_users_own() {
+    let place = folder(&FILES);
+    let said = |cells: &str| place.run(&format!("images dockerfile {cells} --engine docker"));
+    assert_snapshot!(said("PyTorch --cuda 9.0"), @r"
+    exit: 2
+    ----- stderr
+    warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
+    error: `PyTorch-cu90` is built by a Dockerfile of your own: `[HERE]/project/configs/PyTorch/Dockerfile_cuda90_builder`
+      hint: read that file; this command writes one for a package that has a recipe
+    ");
+    assert_snapshot!(said("PyTorch"), @r"
+    exit: 2
+    ----- stderr
+    warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
+    error: these cells are built by Dockerfiles of your own:
+        `PyTorch-cu90`: `[HERE]/project/configs/PyTorch/Dockerfile_cuda90_builder`
+        `PyTorch-cu101`: `[HERE]/project/configs/PyTorch/Dockerfile_cuda101_builder`
+      hint: read that file; this command writes one for a package that has a recipe
+    ");
+}
+
+#[test]
 fn init_says_that_a_folder_cannot_be_written() {
     // Nobody can make files there, root neither.
     let text = Place::new().run("init --project /sys");

@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use serde_json::json;
 use wheelmill_mill::MillError;
+use wheelmill_recipe::PlannedLayout;
 
 use crate::commands::cells::{CellArgs, CellSettings};
 use crate::error::{CliError, Ending};
@@ -27,6 +28,9 @@ pub(super) struct DockerfileArgs {
 /// Prints or writes it.
 pub(super) fn dockerfile(args: &DockerfileArgs, session: &Session) -> Result<Ending, CliError> {
     let settings = CellSettings::resolve(&args.cells, session)?;
+    if settings.wishes.is_empty() {
+        return Err(own_dockerfiles(&settings.images));
+    }
     let plan = settings.mill.plan(&settings.wishes, &settings.axes)?;
     let [cell] = &plan.cells[..] else {
         let ids: Vec<String> = plan.cells.iter().map(|cell| format!("\n{}", cell.id)).collect();
@@ -54,6 +58,24 @@ pub(super) fn dockerfile(args: &DockerfileArgs, session: &Session) -> Result<End
         printer.say("`--output DIR` writes the files that it copies, too");
     }
     Ok(Ending::Done)
+}
+
+/// Cells of images have their Dockerfile already.
+fn own_dockerfiles(images: &[PlannedLayout]) -> CliError {
+    let message = match images {
+        [PlannedLayout { cell, .. }] => {
+            format!("`{}` is built by a Dockerfile of your own: `{}`", cell.id(), cell.dockerfile)
+        }
+        _ => {
+            let lines = images.iter().map(|PlannedLayout { cell, .. }| {
+                format!("\n`{}`: `{}`", cell.id(), cell.dockerfile)
+            });
+            let lines: String = lines.collect();
+            format!("these cells are built by Dockerfiles of your own:{lines}")
+        }
+    };
+    let hint = "read that file; this command writes one for a package that has a recipe";
+    CliError::usage(message).hint(hint)
 }
 
 /// What went wrong, without naming the layers that it came through.
