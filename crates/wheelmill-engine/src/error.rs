@@ -35,6 +35,15 @@ pub enum EngineError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// An image could not be built: its Dockerfile cannot be read, or an instruction other than a
+    /// command failed.
+    #[error("could not build the image `{image}`: {reason}")]
+    Build {
+        /// Its name.
+        image: String,
+        /// The builder's words.
+        reason: String,
+    },
     /// The machine allows something of what is asked for, but not this.
     #[error("{what} cannot be had on this machine: {why}")]
     Unable {

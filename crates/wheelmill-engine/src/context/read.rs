@@ -1,5 +1,6 @@
 //! Reads a context from the disk.
 
+use std::borrow::Cow;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -77,6 +78,11 @@ impl BuildContext {
             entries,
             digest,
         })
+    }
+
+    /// The text of the Dockerfile.
+    pub(crate) fn dockerfile(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.dockerfile)
     }
 
     /// The digest of the Dockerfile and of everything that it can copy: names, rights, contents.

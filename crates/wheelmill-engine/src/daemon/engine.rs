@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::container::{Run, Runner};
 use super::gpu;
 use super::image;
+use super::image_build::UserBuild;
 use super::owner;
 use super::remains;
 use super::settings::DaemonSettings;
@@ -305,7 +306,7 @@ impl ImageBuilder for DaemonEngine {
         cancel: &Cancel,
     ) -> Result<BuiltImage, EngineError> {
         let Daemon { connection, traits } = self.daemon()?;
-        image::build(connection, traits, &self.settings.images, build, output, cancel)
+        UserBuild { connection, traits, build, scratch: &self.settings.images }.run(output, cancel)
     }
 
     fn run_image(

@@ -1,103 +1,14 @@
-//! Images of the user's own Dockerfiles, and containers of them.
+//! Containers of the user's own images.
 
 use std::collections::HashMap;
 
-use bollard::body_try_stream;
-use bollard::errors::Error;
-use bollard::models::{
-    BuildInfo, ContainerCreateBody, HostConfig, Mount as DaemonMount, MountType,
-};
-use bollard::query_parameters::BuildImageOptionsBuilder;
-use camino::Utf8Path;
-use futures_util::StreamExt as _;
+use bollard::models::{ContainerCreateBody, HostConfig, Mount as DaemonMount, MountType};
 
-use super::base::{inspect, pieces};
-use super::build::exit_in;
-use super::connection::Connection;
 use super::container::{INSTALLERS_KEEP, Wish, bound, bounds};
-use super::failure::{gone, meant, still_there};
 use super::gpu;
 use super::owner::{self, OWNER};
 use super::traits::Traits;
-use crate::context::DOCKERFILE;
-use crate::{
-    BuiltImage, Cancel, EngineError, ImageBuild, ImageContainer, OutputSink, Stream, Volume,
-};
-
-/// Builds an image, and passes on what the builder says. The archive of its context is put
-/// together below a folder, since it may be larger than memory.
-pub(super) fn build(
-    connection: &Connection,
-    traits: &Traits,
-    scratch: &Utf8Path,
-    build: &ImageBuild,
-    output: &mut dyn OutputSink,
-    cancel: &Cancel,
-) -> Result<BuiltImage, EngineError> {
-    let packed = build.context.pack(scratch)?;
-    let arguments: HashMap<&str, &str> =
-        build.arguments.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let options = BuildImageOptionsBuilder::default()
-        .dockerfile(DOCKERFILE)
-        .t(&build.name)
-        .buildargs(&arguments)
-        .networkmode(if build.network { traits.network } else { "none" })
-        .nocache(build.fresh)
-        .rm(true)
-        .forcerm(true)
-        .build();
-    let refused = |message: &str| match (meant(connection.kind, message), exit_in(message)) {
-        (Some(error), _) => error,
-        (None, Some(exit)) => EngineError::Step {
-            title: format!("build the image {}", build.name),
-            exit,
-            tail: message.trim().to_owned(),
-        },
-        (None, None) => EngineError::Image {
-            image: build.name.clone(),
-            reason: build.context.with_own_name(message.trim()),
-            source: None,
-        },
-    };
-    let before = inspect(connection, &build.name)?.and_then(|image| image.id);
-    connection.long(cancel, async |docker| {
-        let body = body_try_stream(pieces(packed));
-        let mut news = docker.build_image(options, None, Some(body));
-        while let Some(piece) = news.next().await {
-            match piece {
-                Ok(BuildInfo { error_detail: Some(error), .. }) => {
-                    still_there(connection, &docker).await?;
-                    return Err(refused(&error.message.unwrap_or_default()));
-                }
-                Ok(BuildInfo { stream: Some(text), .. }) => {
-                    output.output(Stream::Stdout, text.as_bytes());
-                }
-                Ok(_) => {}
-                Err(Error::DockerStreamError { error }) => {
-                    still_there(connection, &docker).await?;
-                    return Err(refused(&error));
-                }
-                // What the daemon says instead of beginning: the Dockerfile cannot be read.
-                Err(Error::DockerResponseServerError { message, .. }) => {
-                    return Err(refused(&message));
-                }
-                Err(error) => return Err(gone(connection, error)),
-            }
-        }
-        Ok(())
-    })?;
-    let built = inspect(connection, &build.name)?.ok_or_else(|| refused("it was not made"))?;
-    let config = built.config.unwrap_or_default();
-    let labels = config.labels.unwrap_or_default().into_iter().collect();
-    let variables = config.env.unwrap_or_default();
-    let pairs = variables.iter().filter_map(|variable| variable.split_once('='));
-    let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let id = built.id.unwrap_or_default();
-    if let Some(before) = before.filter(|before| *before != id) {
-        owner::remove_if_unnamed(connection, &before)?;
-    }
-    Ok(BuiltImage { id, labels, environment })
-}
+use crate::{ImageContainer, Volume};
 
 /// What the daemon is asked for, to run a command in an image.
 pub(super) fn container(traits: &Traits, container: &ImageContainer) -> Wish {

@@ -7,6 +7,7 @@
 
 mod base;
 mod build;
+mod buildkit;
 mod connection;
 mod container;
 mod dockerfile;
@@ -14,6 +15,7 @@ mod engine;
 mod failure;
 mod gpu;
 mod image;
+mod image_build;
 mod kept;
 mod libpod;
 mod memory;

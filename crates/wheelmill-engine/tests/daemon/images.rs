@@ -50,7 +50,7 @@ pub(crate) fn images(daemon: &Daemon, base: &Base) {
         other => panic!("{other:?}"),
     }
     let error = build("COPY none-such /opt/", &mut output).unwrap_err();
-    assert!(matches!(error, EngineError::Image { .. }), "{error:?}");
+    assert!(matches!(error, EngineError::Build { .. }), "{error:?}");
 
     let error = build_text("", &mut output).unwrap_err().to_string();
     assert!(!error.contains(".wheelmill") && error.contains("Dockerfile"), "{error}");

@@ -127,7 +127,9 @@ impl CellError {
                 };
                 (cause, vec![base_hint(error).to_owned()])
             }
-            Self::Engine(EngineError::Start { .. } | EngineError::NotPinned(_))
+            Self::Engine(
+                EngineError::Start { .. } | EngineError::NotPinned(_) | EngineError::Build { .. },
+            )
             | Self::Source(SourceError::Engine(_))
             | Self::Resolve(ResolveError::Engine(_))
             | Self::Judge(JudgeError::Engine(_)) => {

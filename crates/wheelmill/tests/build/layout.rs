@@ -84,6 +84,7 @@ fn all(program: DaemonProgram) {
     fails(&daemon);
     looks_around(&daemon);
     changes(&daemon);
+    modern(&daemon);
     stops(&daemon);
 }
 
@@ -196,6 +197,28 @@ fn changes(daemon: &Daemon) {
     assert_eq!(failure["cause"], "context-changed", "{run}");
     let message = failure["message"].as_str().unwrap();
     assert!(message.contains("/scripts/pack.py` was changed after"), "{failure}");
+    folder.nothing_runs();
+}
+
+/// Dockerfiles for BuildKit are built with it, where there is a client for it.
+fn modern(daemon: &Daemon) {
+    let folder = Folder::new(daemon);
+    folder.dockerfile("128", "RUN --mount=type=cache,target=/cache echo kept > /cache/x");
+    let build = |path: &str| {
+        let mut command = folder.command("build tinytool --cuda 12.8 --json");
+        Ended::of(command.env("PATH", path).output().unwrap())
+    };
+    if daemon.program() == DaemonProgram::Docker {
+        let failure = build("/no/such/folder").expect(1).cell()["failure"].clone();
+        assert!(failure["message"].to_string().contains("requires BuildKit"), "{failure}");
+        assert!(failure["fixes"][0].to_string().contains("buildx"), "{failure}");
+    }
+    // Debian's client has it built in.
+    assert_eq!(build("/usr/bin:/usr/sbin").expect(0).cell()["outcome"], "built");
+    folder.dockerfile("128", "RUN --mount=type=cache,target=/cache exit 7");
+    let failure = build("/usr/bin:/usr/sbin").expect(1).cell()["failure"].clone();
+    assert_eq!(failure["phase"], "environment", "{failure}");
+    assert!(failure["fixes"][0].to_string().contains("Dockerfile_cuda128_builder"), "{failure}");
     folder.nothing_runs();
 }
 

@@ -77,22 +77,22 @@ pub(super) fn failure(
 /// The causes that only builds of this kind have, and those that mean something else for them.
 fn known(error: &CellError, cell: &LayoutCell, engine: EngineKind) -> Option<(Cause, Vec<String>)> {
     Some(match error {
-        CellError::Engine(EngineError::Image { reason, .. }) if is_base_missing(reason) => (
+        CellError::Engine(EngineError::Build { reason, .. }) if is_base_missing(reason) => (
             Cause::BaseUnusable,
             vec![format!("check what stands behind `FROM` in `{}`", cell.dockerfile)],
         ),
-        CellError::Engine(EngineError::Image { reason, .. }) if is_network_missing(reason) => {
+        CellError::Engine(EngineError::Build { reason, .. }) if is_network_missing(reason) => {
             (Cause::NoNetwork, vec![
                 "see whether this machine reaches that address; proxies are taken from the variables `HTTPS_PROXY` and `HTTP_PROXY`".to_owned(),
             ])
         }
-        CellError::Engine(EngineError::Image { reason, .. }) if needs_buildkit(reason) => {
+        CellError::Engine(EngineError::Build { reason, .. }) if needs_buildkit(reason) => {
             (Cause::BuildFailed, vec![
                 format!("install Docker's client with buildx (`docker buildx version`): where it is there, `{}` is built with BuildKit", cell.dockerfile),
                 "or build with Podman, which knows most of it: `--engine podman`".to_owned(),
             ])
         }
-        CellError::Engine(EngineError::Image { .. }) => {
+        CellError::Engine(EngineError::Build { .. }) => {
             (Cause::BuildFailed, vec![format!("correct `{}`", cell.dockerfile)])
         }
         CellError::Engine(EngineError::Daemon { message, .. }) if is_about_image(message) => (
