@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// A flag that is raised once. Clones share it. Long work looks at it often: whatever waits for a
 /// container polls it at least every 100 ms.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    flag: Arc<AtomicBool>,
+    /// From when on it counts as raised.
+    deadline: Option<Instant>,
+}
 
 impl Cancel {
     /// A flag that is not raised.
@@ -18,17 +23,24 @@ impl Cancel {
     /// A flag that a signal handler raises.
     #[must_use]
     pub const fn from_flag(flag: Arc<AtomicBool>) -> Self {
-        Self(flag)
+        Self { flag, deadline: None }
+    }
+
+    /// The same flag, for work that has time until a moment and no longer.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self { flag: Arc::clone(&self.flag), deadline: Some(deadline) }
     }
 
     /// Asks everything that shares this flag to stop.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.flag.store(true, Ordering::SeqCst);
     }
 
-    /// Whether somebody asked.
+    /// Whether somebody asked, or the time is over.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.flag.load(Ordering::SeqCst)
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }

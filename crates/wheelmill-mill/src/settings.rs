@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use wheelmill_engine::{Base, EngineKind, Isolation};
-use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings};
+use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings, TimeLimit};
 use wheelmill_recipe::GpuWish;
 
 /// Settings of one invocation, resolved from flags, environment and files by the caller.
@@ -45,6 +45,8 @@ pub struct MillSettings {
     pub memory: Option<ByteSize>,
     /// Processors for a build; all when not given.
     pub cpus: Option<f64>,
+    /// How long the build's own command may take; as long as it likes when not given.
+    pub timeout: Option<TimeLimit>,
     /// Resolve versions anew, though an earlier run did.
     pub refresh: bool,
 }

@@ -11,6 +11,7 @@ mod network;
 mod phase;
 mod size;
 mod tags;
+mod time_limit;
 mod version;
 
 pub use arch::{ArchError, ArchList, ArchTarget, CudaArch, Feature};
@@ -22,4 +23,5 @@ pub use pep440_rs::{Version, VersionSpecifiers};
 pub use phase::Phase;
 pub use size::{ByteSize, SizeError};
 pub use tags::{TagError, WheelFilename, WheelTag};
+pub use time_limit::TimeLimit;
 pub use version::{CudaVersion, PythonVersion, TorchVersion, VersionError};

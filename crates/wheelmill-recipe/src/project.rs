@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
-use wheelmill_model::{ByteSize, CudaVersion, PackageName, PythonVersion, TorchVersion, Version};
+use wheelmill_model::{
+    ByteSize, CudaVersion, PackageName, PythonVersion, TimeLimit, TorchVersion, Version,
+};
 
 use crate::document::{Document, Span};
 use crate::layout::layout_cells;
@@ -80,6 +82,8 @@ pub struct BuildSection {
     pub isolation: Option<IsolationWish>,
     /// Which GPUs builds see.
     pub gpus: Option<GpuWish>,
+    /// How long a build may compile.
+    pub timeout: Option<TimeLimit>,
     /// The memory that a build may take.
     pub memory: Option<ByteSize>,
     /// The processors that a build may take.
@@ -193,6 +197,7 @@ impl Project {
                 engine: table.build.engine,
                 isolation: table.build.isolation,
                 gpus: table.build.gpus,
+                timeout: table.build.timeout,
                 memory: table.build.memory,
                 cpus: table.build.cpus,
                 base: table.build.base,

@@ -39,6 +39,7 @@ names! {
     MEMORY = "WHEELMILL_MEMORY";
     CPUS = "WHEELMILL_CPUS";
     GPUS = "WHEELMILL_GPUS";
+    TIMEOUT = "WHEELMILL_TIMEOUT";
     OFFLINE = "WHEELMILL_OFFLINE";
     LOG = "WHEELMILL_LOG";
     COLUMNS = "COLUMNS";
@@ -85,6 +86,10 @@ pub(crate) const GROUPS: &[Group] = &[
             Variable {
                 name: CPUS,
                 help: "The processors that one build may use, as `--cpus`: `8`, `1.5`.",
+            },
+            Variable {
+                name: TIMEOUT,
+                help: "How long one build may compile, as `--timeout`: `90m`, `6h`.",
             },
             Variable {
                 name: OFFLINE,

@@ -1,14 +1,15 @@
 //! The course of one attempt: the phase that it is in, and what the history, the log and the caller
 //! are told of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
-use wheelmill_engine::{EngineError, Exit, GpuSight};
+use wheelmill_engine::{Cancel, EngineError, Exit, GpuSight};
 use wheelmill_model::{CellKey, Phase, RunId};
 use wheelmill_store::AttemptId;
 
 use super::context::AttemptContext;
+use super::failure::CellError;
 use super::folder::{FolderLock, WorkFolder};
 use super::job::Stop;
 use super::log::CellLog;
@@ -71,6 +72,20 @@ impl Course<'_> {
     pub(super) fn tell_of_gpus(&self, sight: &GpuSight, log: &mut CellLog<'_>) -> Result<(), Stop> {
         self.tell(log, &format!("GPUs: {sight}"));
         self.record("gpus", &json!(sight))
+    }
+
+    /// Runs the build's own command, which has the time that the settings give it.
+    pub(super) fn in_time(
+        &self,
+        run: impl FnOnce(&Cancel) -> Result<Exit, EngineError>,
+    ) -> Result<Exit, Stop> {
+        let AttemptContext { mill, cancel, .. } = *self.context;
+        let Some(limit) = mill.settings.timeout else { return Ok(run(cancel)?) };
+        let exit = run(&cancel.until(Instant::now() + limit.0))?;
+        match exit.cancelled && !cancel.is_cancelled() {
+            true => Err(CellError::TimedOut(limit).into()),
+            false => Ok(exit),
+        }
     }
 
     /// Takes a folder for this process, waiting for another one that works in it.

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use wheelmill_engine::{EngineError, EngineKind, Exit};
-use wheelmill_model::{PackageName, Phase};
+use wheelmill_model::{PackageName, Phase, TimeLimit};
 use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_wheel::{Severity, Verdict};
 
@@ -34,6 +34,8 @@ pub(super) enum CellError {
     Installer(#[from] InstallerError),
     #[error("the GPUs `{devices}` that the build asks for are not to be had: {why}")]
     NoGpu { devices: String, why: String, fix: String },
+    #[error("the build was not done after {0}, and was ended")]
+    TimedOut(TimeLimit),
     #[error("the build failed")]
     Build(Box<Exit>),
     #[error("there is no good wheel")]
@@ -108,6 +110,13 @@ impl CellError {
             Self::Engine(EngineError::Files { source, .. }) if is_full(source) => {
                 (Cause::DiskFull, disk())
             }
+            Self::TimedOut(_) => (
+                Cause::TimedOut,
+                vec![
+                    "see how far it came: `wheelmill runs logs`".to_owned(),
+                    "give it more time with `--timeout`, or the build more with `--memory` and `--cpus`".to_owned(),
+                ],
+            ),
             Self::NoGpu { fix, .. } => (
                 Cause::NoGpu,
                 vec![fix.clone(), "or build without one: `--gpus none`".to_owned()],

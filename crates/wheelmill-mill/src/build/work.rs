@@ -3,7 +3,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
-use wheelmill_engine::{Base, Container, Environment, Exit, Prepared};
+use wheelmill_engine::{Base, Container, Environment, Prepared};
 use wheelmill_model::{CellKey, DigestBuilder, Phase, Version};
 use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_store::{NewWheel, StoredWheel};
@@ -326,12 +326,12 @@ impl<'a> Work<'a> {
         self.folder.fresh("out")?;
         self.folder.fresh("home")?;
         let container = self.container(lock, prepared, log)?;
-        let AttemptContext { mill, cancel, .. } = *self.course.context;
+        let engine = &self.course.context.mill.engine;
         self.course.record(
             "command",
             &json!({ "command": container.command, "jobs": self.budget.jobs }),
         )?;
-        let exit: Exit = mill.engine.run(prepared, &container, log, cancel)?;
+        let exit = self.course.in_time(|cancel| engine.run(prepared, &container, log, cancel))?;
         self.measured = Measured {
             peak: exit.peak_memory,
             exit_code: Some(exit.code),

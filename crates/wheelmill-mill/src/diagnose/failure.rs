@@ -28,6 +28,8 @@ pub enum Cause {
     NoNetwork,
     /// The build tried to reach the network while that is off.
     NetworkWhileCompiling,
+    /// The build took longer than it may.
+    TimedOut,
     /// The build asks for a GPU, and containers get none.
     NoGpu,
     /// The engine, or the daemon behind it, went away or cannot start containers.
@@ -73,6 +75,7 @@ impl Cause {
             Self::DiskFull => "disk-full",
             Self::NoNetwork => "no-network",
             Self::NetworkWhileCompiling => "network-while-compiling",
+            Self::TimedOut => "timed-out",
             Self::NoGpu => "no-gpu",
             Self::EngineGone => "engine-gone",
             Self::BaseUnusable => "base-unusable",

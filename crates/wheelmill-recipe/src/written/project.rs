@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
-use wheelmill_model::{ByteSize, PackageName};
+use wheelmill_model::{ByteSize, PackageName, TimeLimit};
 
 use super::layout::LayoutTable;
 use super::matrix::{MatrixTable, TextPerCuda};
@@ -65,6 +65,9 @@ pub(crate) struct BuildSettingsTable {
     /// The processors that a build may take. Default: all.
     #[schemars(with = "u32")]
     pub(crate) cpus: Option<NonZeroU32>,
+    /// How long a build may compile, as `6h`. Default: as long as it likes.
+    #[schemars(with = "String")]
+    pub(crate) timeout: Option<TimeLimit>,
     /// The image or folder that builds start from: one for all, or a table with one for each CUDA
     /// release and a `default`. Default: this machine's own system.
     #[schemars(with = "TextPerCuda")]

@@ -7,7 +7,9 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use wheelmill_engine::{Base, DaemonEngine, DaemonSettings, EngineKind, Isolation};
 use wheelmill_mill::{Bases, Mill, MillError, MillSettings, Plan};
-use wheelmill_model::{ByteSize, CudaVersion, NetworkSettings, PythonVersion, TorchVersion};
+use wheelmill_model::{
+    ByteSize, CudaVersion, NetworkSettings, PythonVersion, TimeLimit, TorchVersion,
+};
 use wheelmill_recipe::{
     ArchWish, Axes, EngineWish, GpuWish, IsolationWish, Layout, PackageWish, PlannedLayout, Project,
 };
@@ -70,6 +72,11 @@ pub(crate) struct CellArgs {
     /// The processors that one build may use, as `8` [env: WHEELMILL_CPUS] [default: all]
     #[arg(long, value_name = "N", help_heading = "Machine")]
     pub cpus: Option<CpuCount>,
+
+    /// How long one build may compile, as `90m` or `6h` [env: WHEELMILL_TIMEOUT] [default: as long as
+    /// it likes]
+    #[arg(long, value_name = "TIME", help_heading = "Machine")]
+    pub timeout: Option<TimeLimit>,
 
     /// Ask the index for versions anew, instead of using what an earlier run found
     #[arg(long, help_heading = "Network", conflicts_with = "offline")]
@@ -255,6 +262,7 @@ fn mill_settings(
         bases,
         memory: session.setting(args.memory, environment::MEMORY, |build| build.memory)?,
         cpus: cpus.map(|CpuCount(cpus)| cpus),
+        timeout: session.setting(args.timeout, environment::TIMEOUT, |build| build.timeout)?,
         refresh: args.refresh,
     })
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use testkit::PackageIndex;
 
+use crate::interruptions::expect_gone;
 use crate::place::{Place, walk};
 
 /// Builds, expects a failed cell, and gives its failure.
@@ -59,6 +60,16 @@ fn a_build_that_takes_too_much_memory_is_named_with_its_limit() {
     let failure = failure(&place, "--memory 300MiB");
     assert_eq!(failure["cause"], "out-of-memory", "{failure}");
     assert!(failure["message"].as_str().unwrap().contains("300"), "{failure}");
+}
+
+#[test]
+fn a_build_that_forks_away_and_hangs_ends_when_its_time_is_over() {
+    let hangs = "setsid sleep 86397.5 & echo begun; sleep 86397.5";
+    let place = Place::with(&format!("command = [\"sh\", \"-c\", \"{hangs}\"]"));
+    let failure = failure(&place, "--timeout 1s");
+    assert_eq!(failure["cause"], "timed-out", "{failure}");
+    assert!(failure["message"].to_string().contains("not done after 1s"), "{failure}");
+    expect_gone("sleep 86397.5");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::pty::{OpenptyResult, Winsize, openpty};
@@ -76,6 +77,26 @@ fn a_shell_has_the_builds_container_a_real_terminal_and_its_exit_code() {
     shell.type_keys("exit 7\r");
     assert_eq!(shell.end().code(), Some(7));
     assert!(place.run("runs ls --quiet").expect(0).stdout.is_empty(), "a shell is no build");
+}
+
+/// `clean` must not empty the cache that a shell's environment is made from.
+#[test]
+fn a_shell_that_is_made_ready_keeps_the_cache_in_its_place() {
+    // An index that takes its time: the shell waits for it.
+    let index = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut place = Place::empty();
+    let cache = place.path().join("cache");
+    place.set_cache(&cache);
+    let mut command = place.command("shell torchsort==0.1.10 --cuda 13.0 --torch 2.11 --arch 9.0");
+    command.env("UV_DEFAULT_INDEX", format!("http://{}/simple", index.local_addr().unwrap()));
+    command.env("NO_PROXY", "127.0.0.1");
+    let mut shell = AtTerminal::start(command);
+    let _waits = index.accept().unwrap();
+    let lock = File::open(cache.join("builds.lock")).unwrap();
+    assert!(lock.try_lock().is_err(), "the cache could be emptied");
+    shell.child.kill().unwrap();
+    shell.end();
+    assert!(lock.try_lock().is_ok());
 }
 
 #[test]

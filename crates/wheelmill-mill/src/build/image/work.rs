@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
 use wheelmill_engine::{
-    BuiltImage, EngineError, Exit, Gpus, ImageBuild, ImageBuilder, ImageContainer, Stream,
+    BuiltImage, EngineError, Gpus, ImageBuild, ImageBuilder, ImageContainer, Stream,
 };
 use wheelmill_model::{CellKey, DigestBuilder, Phase};
 use wheelmill_store::{NewWheel, StoredWheel};
@@ -233,8 +233,8 @@ impl<'a> ImageWork<'a> {
             "command",
             &json!({ "installer": installer, "volume": cell.volume, "network": container.network }),
         )?;
-        let cancel = self.course.context.cancel;
-        let exit: Exit = self.builder()?.run_image(&container, log, cancel)?;
+        let builder = self.builder()?;
+        let exit = self.course.in_time(|cancel| builder.run_image(&container, log, cancel))?;
         self.measured = Measured {
             peak: exit.peak_memory,
             exit_code: Some(exit.code),
