@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("wheelmill-wheel", 1),
     ("wheelmill-engine", 2),
     ("wheelmill-store", 2),
+    ("wheelmill-host", 3),
     ("wheelmill-mill", 3),
     ("wheelmill", 4),
 ];
