@@ -1,5 +1,7 @@
 //! What a machine must be for containers with GPUs, and how it is made so without losing anything.
 //!
-//! [`requirement`] holds the conditions that images put on the driver.
+//! [`requirement`] holds the conditions that images put on the driver; [`json`] changes a daemon's
+//! settings where asked, and nowhere else.
 
+pub mod json;
 pub mod requirement;

@@ -1,0 +1,3 @@
+//! What a machine's files and daemons look like before and after.
+
+mod json;
