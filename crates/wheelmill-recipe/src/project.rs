@@ -17,8 +17,8 @@ use crate::resolve::{Draft, Files};
 use crate::suggest::closest;
 use crate::written::{Combination, PerCuda, ProjectTable};
 use crate::{
-    ArchWish, Catalogue, EngineWish, GpuWish, IsolationWish, Layout, LayoutCell, PackageWish,
-    RecipeError, wildcard,
+    ArchWish, Catalogue, EngineWish, GpuWish, HostSection, IsolationWish, Layout, LayoutCell,
+    PackageWish, RecipeError, wildcard,
 };
 
 /// The file's name.
@@ -37,8 +37,8 @@ pub struct Project {
     pub store: StoreSection,
     /// What may stay on the disk.
     pub clean: CleanSection,
-    /// The set-up of the machine, as written.
-    pub host: toml::Table,
+    /// The set-up of the machine.
+    pub host: HostSection,
     /// The images that it names.
     pub images: Vec<LayoutCell>,
     /// The recipes of the project, ready for use: those of its recipe files, and those that it
@@ -204,7 +204,7 @@ impl Project {
             },
             store: StoreSection { path: table.store.path.map(|path| document.folder().join(path)) },
             clean: CleanSection { budget: table.clean.budget },
-            host: table.host,
+            host: HostSection::resolve(document, &table.host)?,
             images,
             recipes,
             defaults,

@@ -3,6 +3,7 @@
 
 mod axis;
 mod daemon;
+mod host;
 mod layout;
 mod matrix;
 mod overlay;
@@ -11,6 +12,8 @@ mod recipe;
 mod values;
 
 pub(crate) use daemon::{ImageName, ImagePath, VolumeName};
+pub use host::AddressPool;
+pub(crate) use host::{HostTable, RuntimeWish};
 pub(crate) use layout::LayoutTable;
 pub use matrix::Combination;
 pub(crate) use matrix::MatrixTable;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use wheelmill_model::{ByteSize, PackageName, TimeLimit};
 
+use super::host::HostTable;
 use super::layout::LayoutTable;
 use super::matrix::{MatrixTable, TextPerCuda};
 use super::recipe::RecipeTable;
@@ -33,8 +34,7 @@ pub(crate) struct ProjectTable {
     /// What may stay on the disk.
     pub(crate) clean: CleanTable,
     /// The set-up of the machine.
-    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
-    pub(crate) host: toml::Table,
+    pub(crate) host: HostTable,
     /// Images of your own that build wheels, one table for each name, with the keys `dockerfile`,
     /// `context`, `image`, `volume`, `conda-env`, `script` and `network`.
     #[schemars(with = "BTreeMap<String, LayoutTable>")]

@@ -44,8 +44,14 @@ fn every_section_is_read() {
         base = { "12.8" = "quay.io/x:1", default = "quay.io/y:2" }
         [store]
         path = "wheels"
-        [host.data-root]
-        anything = ["goes", 1]
+        [host]
+        nvidia-runtime = true
+        cdi = false
+        data-root = "/mnt/disk/docker"
+        bridge = "bridge0"
+        bridge-address = "192.168.5.1/24"
+        address-pools = [{ base = "10.201.0.0/16", size = 24 }]
+        build-volume = "build-vol"
         "#,
     )]);
     let project = Project::load(&folder.path.join("wheelmill.toml")).unwrap();
@@ -58,7 +64,25 @@ fn every_section_is_read() {
     assert_eq!(base.get("12.8".parse().unwrap()).unwrap(), "quay.io/x:1");
     assert_eq!(base.get("13.0".parse().unwrap()).unwrap(), "quay.io/y:2");
     assert_eq!(project.store.path, Some(folder.path.join("wheels")));
-    assert_eq!(project.host["data-root"]["anything"][1].as_integer(), Some(1));
+    let host = project.host;
+    assert_eq!(host.nvidia_runtime.unwrap(), "/usr/bin/nvidia-container-runtime");
+    assert_eq!(host.cdi, Some(false));
+    assert_eq!(host.data_root.unwrap(), "/mnt/disk/docker");
+    assert_eq!(host.bridge.unwrap(), "bridge0");
+    assert_eq!(host.bridge_address.unwrap().to_string(), "192.168.5.1/24");
+    assert_eq!(host.address_pools.unwrap()[0].base.to_string(), "10.201.0.0/16");
+    assert_eq!(host.build_volume.unwrap(), "build-vol");
+}
+
+#[test]
+fn a_runtime_is_the_usual_program_or_one_that_is_named() {
+    let runtime = |value: &str| {
+        let text = format!("[host]\nnvidia-runtime = {value}\n");
+        Project::parse(&text, Utf8Path::new("wheelmill.toml")).unwrap().host.nvidia_runtime
+    };
+    assert_eq!(runtime("true").unwrap(), "/usr/bin/nvidia-container-runtime");
+    assert_eq!(runtime("\"/opt/nvidia/runtime\"").unwrap(), "/opt/nvidia/runtime");
+    assert_eq!(runtime("false"), None);
 }
 
 #[test]
