@@ -30,11 +30,34 @@ pub enum DaemonProgram {
 const RUNTIME: &str = include_str!("../fixtures/gpu/nvidia-runtime");
 const SPECIFICATION: &str = include_str!("../fixtures/gpu/nvidia.yaml");
 
+/// How a `dockerd` is started.
+#[derive(Clone, Debug)]
+pub struct DaemonSetup {
+    /// Options beside those that keep it apart from the machine's daemon.
+    pub options: Vec<String>,
+    /// Its file of settings.
+    pub settings: String,
+    /// It gives containers a device `/dev/nvidia0`.
+    pub gpus: bool,
+}
+
+impl Default for DaemonSetup {
+    /// Without a network of its own.
+    fn default() -> Self {
+        let options = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"];
+        Self {
+            options: options.map(str::to_owned).to_vec(),
+            settings: "{}".to_owned(),
+            gpus: false,
+        }
+    }
+}
+
 /// A daemon that is stopped when this is dropped.
 #[derive(Debug)]
 pub struct Daemon {
     program: DaemonProgram,
-    gpus: bool,
+    setup: DaemonSetup,
     folder: TempDir,
     child: Child,
 }
@@ -46,7 +69,7 @@ impl Daemon {
     /// It does not start, or where everything must be tested it cannot.
     #[must_use]
     pub fn start(program: DaemonProgram) -> Option<Self> {
-        Self::start_with(program, false)
+        Self::start_with(program, DaemonSetup::default())
     }
 
     /// Starts a daemon that gives containers a device `/dev/nvidia0`: Docker by a runtime `nvidia`,
@@ -56,10 +79,15 @@ impl Daemon {
     /// As `start`.
     #[must_use]
     pub fn start_with_gpus(program: DaemonProgram) -> Option<Self> {
-        Self::start_with(program, true)
+        Self::start_with(program, DaemonSetup { gpus: true, ..DaemonSetup::default() })
     }
 
-    fn start_with(program: DaemonProgram, gpus: bool) -> Option<Self> {
+    /// As `start`, with options and settings of the test's own for a `dockerd`.
+    ///
+    /// # Panics
+    /// As `start`.
+    #[must_use]
+    pub fn start_with(program: DaemonProgram, setup: DaemonSetup) -> Option<Self> {
         let name = if program == DaemonProgram::Docker { "dockerd" } else { "podman" };
         let there = ["/usr/bin", "/usr/sbin", "/usr/local/bin"]
             .iter()
@@ -75,8 +103,9 @@ impl Daemon {
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = Utf8Path::from_path(folder.path()).expect("its path is text");
-        let child = spawn(program, gpus, path);
-        let mut daemon = Self { program, gpus, folder, child };
+        fs_err::write(path.join("daemon.json"), &setup.settings).expect("a file of settings");
+        let child = spawn(program, &setup, path);
+        let mut daemon = Self { program, setup, folder, child };
         daemon.wait_until_it_answers();
         Some(daemon)
     }
@@ -105,13 +134,33 @@ impl Daemon {
         self.path().join("daemon.sock")
     }
 
+    /// The file of settings of a `dockerd`.
+    #[must_use]
+    pub fn settings(&self) -> Utf8PathBuf {
+        self.path().join("daemon.json")
+    }
+
+    /// What it printed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs_err::read_to_string(self.path().join("log")).unwrap_or_default()
+    }
+
+    /// Asks the daemon to read its settings anew.
+    ///
+    /// # Panics
+    /// It has ended.
+    pub fn hang_up(&self) {
+        kill(self.process(), Signal::SIGHUP).expect("it runs");
+    }
+
     /// Ends the daemon, as an administrator would.
     ///
     /// # Panics
     /// It has ended already.
     pub fn stop(&mut self) {
         kill(self.process(), Signal::SIGTERM).expect("it runs");
-        self.child.wait().expect("it is a child");
+        self.wait_until_it_ended();
     }
 
     /// Starts it again over the same folders.
@@ -120,7 +169,7 @@ impl Daemon {
     /// It does not start.
     pub fn start_again(&mut self) {
         drop(fs_err::remove_file(self.socket()));
-        self.child = spawn(self.program, self.gpus, self.path());
+        self.child = spawn(self.program, &self.setup, self.path());
         self.wait_until_it_answers();
     }
 
@@ -151,15 +200,31 @@ impl Daemon {
         let start = Instant::now();
         while !self.pings() {
             let ended = self.child.try_wait().expect("it is a child");
-            let log = || fs_err::read_to_string(self.path().join("log")).unwrap_or_default();
-            assert!(start.elapsed() < Duration::from_secs(60), "no answer:\n{}", log());
-            assert!(ended.is_none(), "it has ended:\n{}", log());
+            assert!(start.elapsed() < Duration::from_secs(60), "no answer:\n{}", self.log());
+            assert!(ended.is_none(), "it has ended:\n{}", self.log());
             thread::sleep(Duration::from_millis(20));
         }
     }
 
-    fn process(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.child.id()).expect("process numbers fit 32 bits"))
+    /// The child, unless what is tested started the daemon again.
+    #[must_use]
+    pub fn process(&self) -> Pid {
+        let written = fs_err::read_to_string(self.path().join("pid")).unwrap_or_default();
+        let child = i32::try_from(self.child.id()).expect("process numbers fit 32 bits");
+        Pid::from_raw(written.trim().parse().unwrap_or(child))
+    }
+
+    /// Waits for a daemon that was told to end. One that is not our child cannot be waited for.
+    fn wait_until_it_ended(&mut self) {
+        let process = self.process();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(60) {
+            drop(self.child.try_wait());
+            if kill(process, None).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn pings(&self) -> bool {
@@ -177,8 +242,9 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         // When a test fails, it may have been stopped already.
-        let _ = kill(self.process(), Signal::SIGTERM);
-        drop(self.child.wait());
+        if kill(self.process(), Signal::SIGTERM).is_ok() {
+            self.wait_until_it_ended();
+        }
         for line in fs_err::read_to_string("/proc/self/mountinfo").unwrap_or_default().lines().rev()
         {
             let place = line.split(' ').nth(4).unwrap_or_default();
@@ -189,7 +255,7 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(program: DaemonProgram, gpus: bool, folder: &Utf8Path) -> Child {
+fn spawn(program: DaemonProgram, setup: &DaemonSetup, folder: &Utf8Path) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
@@ -208,15 +274,13 @@ fn spawn(program: DaemonProgram, gpus: bool, folder: &Utf8Path) -> Child {
             ] {
                 command.arg(option).arg(folder.join(value));
             }
-            fs_err::write(folder.join("daemon.json"), "{}").expect("a file of settings");
-            if gpus {
+            if setup.gpus {
                 let runtime = folder.join("nvidia-runtime");
                 fs_err::write(&runtime, RUNTIME).expect("a program");
                 fs_err::set_permissions(&runtime, Permissions::from_mode(0o755)).expect("its mode");
                 command.arg(format!("--add-runtime=nvidia={runtime}"));
             }
-            command.args(["--host", &socket, "--bridge=none", "--iptables=false"]);
-            command.args(["--ip6tables=false", "--ip-masq=false"]);
+            command.args(["--host", &socket]).args(&setup.options);
             command
         }
         DaemonProgram::Podman => {
@@ -224,7 +288,7 @@ fn spawn(program: DaemonProgram, gpus: bool, folder: &Utf8Path) -> Child {
                 "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
             fs_err::write(folder.join("containers.conf"), limits).expect("a file of settings");
             let mut command = podman(folder);
-            if gpus {
+            if setup.gpus {
                 command = seeing_specification(&command, folder);
             }
             command.args(["system", "service", "--time", "0", &socket]);

@@ -4,8 +4,10 @@ mod daemon;
 mod index;
 mod layout;
 mod package;
+mod recorded;
 
-pub use daemon::{Daemon, DaemonProgram};
+pub use daemon::{Daemon, DaemonProgram, DaemonSetup};
 pub use index::PackageIndex;
 pub use layout::{write_context, write_dockerfile};
 pub use package::{source_archive, write_tiny_package};
+pub use recorded::RecordedDaemon;

@@ -30,7 +30,10 @@ pub use builder::{BuiltImage, ImageBuild, ImageBuilder, ImageContainer, Volume};
 pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
 pub use context::BuildContext;
-pub use daemon::{DaemonEngine, DaemonSettings, WrittenDockerfile};
+pub use daemon::{
+    DaemonAdministration, DaemonEngine, DaemonReport, DaemonRuntime, DaemonSettings,
+    RunningContainer, WrittenDockerfile,
+};
 pub use disk::{DiskMeter, DiskUse};
 pub use embedded::{EmbeddedEngine, EmbeddedSettings, helper_main};
 pub use engine::{Engine, EngineKind, Finding, PrepareListener, Prepared, Probe, Severity};

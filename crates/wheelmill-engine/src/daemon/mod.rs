@@ -5,6 +5,7 @@
 //! daemon speak Docker's API; in what they differ is asked once and kept in `traits`. Beside that, they build
 //! images of the user's own Dockerfiles ([`ImageBuilder`](crate::ImageBuilder)).
 
+mod administration;
 mod base;
 mod build;
 mod buildkit;
@@ -21,12 +22,15 @@ mod libpod;
 mod memory;
 mod owner;
 mod remains;
+mod report;
 mod settings;
 mod terminal;
 mod traits;
 mod volume;
 mod written;
 
+pub use administration::DaemonAdministration;
 pub use engine::DaemonEngine;
+pub use report::{DaemonReport, DaemonRuntime, RunningContainer};
 pub use settings::DaemonSettings;
 pub use written::WrittenDockerfile;

@@ -1,0 +1,93 @@
+//! A daemon as whoever sets it up sees it: what it says of itself, whether it lives, whether it has
+//! read its settings anew.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bollard::models::VolumeCreateRequest;
+use bollard::query_parameters::EventsOptionsBuilder;
+use camino::{Utf8Path, Utf8PathBuf};
+use futures_util::StreamExt as _;
+
+use super::connection::Connection;
+use super::report::DaemonReport;
+use crate::{EngineError, EngineKind};
+
+/// A daemon at a socket.
+#[derive(Clone, Debug)]
+pub struct DaemonAdministration {
+    connection: Connection,
+}
+
+impl DaemonAdministration {
+    /// The daemon at a socket; nothing is asked yet.
+    #[must_use]
+    pub fn at(socket: &Utf8Path) -> Self {
+        let connection = Connection { kind: EngineKind::Docker, socket: socket.to_owned() };
+        Self { connection }
+    }
+
+    /// The daemon at the first of some sockets where one answers.
+    ///
+    /// # Errors
+    /// None answers; the error is that of the first.
+    pub fn find(sockets: &[Utf8PathBuf]) -> Result<Self, EngineError> {
+        Ok(Self { connection: Connection::find(EngineKind::Docker, sockets)? })
+    }
+
+    /// Its socket.
+    #[must_use]
+    pub fn socket(&self) -> &Utf8Path {
+        &self.connection.socket
+    }
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn report(&self) -> Result<DaemonReport, EngineError> {
+        self.connection.ask(async |docker| DaemonReport::ask(docker).await)
+    }
+
+    /// Whether it answers within a time.
+    #[must_use]
+    pub fn answers(&self, limit: Duration) -> bool {
+        let asked = self.connection.with(async |docker| {
+            tokio::time::timeout(limit, docker.ping()).await.is_ok_and(|answer| answer.is_ok())
+        });
+        asked.unwrap_or(false)
+    }
+
+    /// Whether it has taken new settings since a moment, waiting so long for it. It tells by an
+    /// event; settings that it refuses make none.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn has_reloaded_since(
+        &self,
+        moment: SystemTime,
+        limit: Duration,
+    ) -> Result<bool, EngineError> {
+        let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = format!("{}.{:09}", since.as_secs(), since.subsec_nanos());
+        let filters = HashMap::from([("type", vec!["daemon"]), ("event", vec!["reload"])]);
+        let wanted = EventsOptionsBuilder::default().since(&since).filters(&filters).build();
+        self.connection.ask(async |docker| {
+            let mut events = docker.events(Some(wanted));
+            match tokio::time::timeout(limit, events.next()).await {
+                Err(_) | Ok(None) => Ok(false),
+                Ok(Some(event)) => event.map(|_| true),
+            }
+        })
+    }
+
+    /// Makes a volume.
+    ///
+    /// # Errors
+    /// It refuses, or does not answer.
+    pub fn make_volume(&self, name: &str) -> Result<(), EngineError> {
+        let wish =
+            VolumeCreateRequest { name: Some(name.to_owned()), ..VolumeCreateRequest::default() };
+        self.connection.ask(async |docker| docker.create_volume(wish).await).map(drop)
+    }
+}
