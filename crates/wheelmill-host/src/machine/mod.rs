@@ -1,0 +1,15 @@
+//! Reads what the machine is; changes nothing.
+
+mod filesystem;
+mod found;
+mod network;
+mod options;
+mod process;
+mod route;
+
+pub use filesystem::{FileSystem, Suitability};
+pub use found::{DaemonKind, Machine, MachineError};
+pub use network::BridgeKeeper;
+pub use options::DaemonOptions;
+pub use process::DaemonProcess;
+pub use route::Route;
