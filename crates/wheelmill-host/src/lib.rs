@@ -6,5 +6,6 @@
 
 pub mod json;
 pub mod machine;
+pub mod plan;
 pub mod requirement;
 pub mod service;

@@ -63,14 +63,21 @@ pub struct Machine {
     pub bridge_keeper: Option<BridgeKeeper>,
     /// The file system of the folder that images are wished to lie in.
     pub data_root: Option<FileSystem>,
+    /// What `/etc/os-release` says; empty where there is none.
+    pub release: String,
+    /// The folder that stands for `/` where system files are written.
+    pub root: Utf8PathBuf,
 }
 
 /// The machine cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
     /// No daemon answers.
-    #[error("no Docker daemon answers: {}", said(.0))]
-    Daemon(#[source] EngineError),
+    #[error("no Docker daemon answers: {why}")]
+    Daemon {
+        /// What the engine says of it, without what that says of containers.
+        why: String,
+    },
     /// A folder cannot be looked at.
     #[error("could not look at the file system of `{path}`")]
     FileSystem {
@@ -100,7 +107,8 @@ impl Machine {
         daemon: &DaemonAdministration,
         data_root: Option<&Utf8Path>,
     ) -> Result<Self, MachineError> {
-        let report = daemon.report().map_err(MachineError::Daemon)?;
+        let report = daemon.report();
+        let report = report.map_err(|error| MachineError::Daemon { why: said(&error) })?;
         let service = ServiceKind::of(daemon.socket(), report.is_rootless());
         let process = match &service {
             ServiceKind::Systemd { unit, user } => main_process(unit, *user),
@@ -117,6 +125,8 @@ impl Machine {
             routes: Route::all(process.as_ref().map(|process| process.id)),
             data_root: data_root.map(look).transpose()?,
             bridge_keeper: BridgeKeeper::running(),
+            release: fs_err::read_to_string("/etc/os-release").unwrap_or_default(),
+            root: "/".into(),
             report,
             process,
             options,

@@ -8,6 +8,7 @@ mod process;
 mod route;
 
 pub use filesystem::{FileSystem, Suitability};
+pub(crate) use found::said;
 pub use found::{DaemonKind, Machine, MachineError};
 pub use network::BridgeKeeper;
 pub use options::DaemonOptions;

@@ -1,0 +1,234 @@
+//! Makes a plan.
+
+use camino::Utf8PathBuf;
+use wheelmill_recipe::HostSection;
+
+use super::bridge::bridge;
+use super::change::{Action, HostPlan, KeyChange, Refusal, Remark};
+use super::file::{FileChange, FileError, FileState, LeafChange, real_path};
+use super::leaf::{Expectation, Leaf, leaves};
+use super::{check, danger, package, unit};
+use crate::json::{JsonError, JsonText};
+use crate::machine::{DaemonKind, Machine};
+use crate::service::ServiceKind;
+
+/// A plan cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The daemon's settings are not what a daemon reads.
+    #[error("`{path}` cannot be changed as it is")]
+    Settings {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: JsonError,
+    },
+}
+
+/// Says what a wish changes on a machine. Nothing is written, and the daemon is not asked.
+///
+/// # Errors
+/// A file cannot be read, or the daemon's settings are no JSON that `dockerd` takes.
+pub fn plan(machine: &Machine, wish: &HostSection) -> Result<HostPlan, PlanError> {
+    let mut plan = HostPlan {
+        refusals: danger::refusals(machine, wish),
+        remarks: danger::remarks(machine, wish),
+        files: Vec::new(),
+        keys: Vec::new(),
+        action: Action::Nothing,
+        units: false,
+        network: Vec::new(),
+        stops: Vec::new(),
+        hides_images: Vec::new(),
+        hides_volumes: Vec::new(),
+        volume: None,
+        packages: Vec::new(),
+        expectations: Vec::new(),
+    };
+    // What is changed elsewhere has no file here.
+    let here = matches!(DaemonKind::of(&machine.report), DaemonKind::Docker | DaemonKind::Rootless);
+    if here {
+        install_runtime(&mut plan, machine, wish);
+        change_settings(&mut plan, machine, wish)?;
+        keep_bridge(&mut plan, machine, wish)?;
+        wait_for_devices(&mut plan, machine, wish)?;
+        plan.action = plan.keys.iter().map(|key| key.action).max().unwrap_or(Action::Nothing);
+        tell_losses(&mut plan, machine);
+    }
+    let volume = wish.build_volume.clone();
+    let hidden = !plan.hides_volumes.is_empty();
+    plan.volume = volume.filter(|volume| hidden || !machine.report.volumes.contains(volume));
+    Ok(plan)
+}
+
+/// The runtime must be there before it is registered: `dockerd` does not look.
+fn install_runtime(plan: &mut HostPlan, machine: &Machine, wish: &HostSection) {
+    let (Some(program), Some(process)) = (&wish.nvidia_runtime, &machine.process) else { return };
+    if process.find_program(program.as_str()).is_some() {
+        return;
+    }
+    plan.packages = package::commands(&machine.release);
+    if plan.packages.is_empty() {
+        plan.refusals.push(Refusal::machine(
+            "runtime-missing",
+            format!("there is no `{program}`"),
+            "install NVIDIA's container toolkit: https://docs.nvidia.com/datacenter/cloud-native/\
+             container-toolkit/latest/install-guide.html",
+        ));
+    }
+}
+
+fn change_settings(
+    plan: &mut HostPlan,
+    machine: &Machine,
+    wish: &HostSection,
+) -> Result<(), PlanError> {
+    let path = &machine.settings;
+    let wrong = |source| PlanError::Settings { path: path.clone(), source };
+    let real = real_path(path);
+    let before = FileState::read(&real)?;
+    let bytes = before.as_ref().map_or(&[][..], |state| &state.bytes);
+    let mut text = JsonText::parse(bytes).map_err(wrong)?;
+    let mut changes = Vec::new();
+    for leaf in leaves(wish) {
+        if let Some(option) = option_of(machine, &leaf) {
+            if leaf.as_option().as_deref() != Some(&option) {
+                plan.refusals.push(option_twice(&leaf, &option));
+            }
+            continue;
+        }
+        let written = text.written(&leaf.path).map(str::to_owned);
+        let from = text.get(&leaf.path);
+        text.set(&leaf.path, &leaf.value).map_err(wrong)?;
+        let differs = from.as_ref() != Some(&leaf.value);
+        if differs {
+            changes.push(LeafChange {
+                path: leaf.path.iter().map(|key| (*key).to_owned()).collect(),
+                before: written,
+                after: leaf.value.clone(),
+            });
+        }
+        if differs || leaf.expectation.holds(&machine.report) == Some(false) {
+            let (key, action) = (leaf.key(), leaf.action);
+            plan.keys.push(KeyChange { key, from, to: leaf.value, action });
+        }
+        plan.expectations.push(leaf.expectation);
+    }
+    if !plan.keys.is_empty() {
+        // A program that is installed before is no problem.
+        let missing = |refusal: &Refusal| refusal.code == "runtime-missing";
+        let installs = !plan.packages.is_empty();
+        let problems = check::problems(&text.value(), machine).into_iter();
+        plan.refusals.extend(problems.filter(|problem| !(installs && missing(problem))));
+    }
+    if !changes.is_empty() {
+        let (path, after, mode) = (path.clone(), text.bytes(), 0o644);
+        plan.files.push(FileChange { path, real, before, after, mode, leaves: changes });
+    }
+    Ok(())
+}
+
+/// What the command line says about a key.
+fn option_of(machine: &Machine, leaf: &Leaf) -> Option<String> {
+    match &leaf.expectation {
+        Expectation::Runtime(_) => machine.options.runtime("nvidia").map(Utf8PathBuf::into_string),
+        _ => machine.options.value(leaf.path[0]).map(str::to_owned),
+    }
+}
+
+fn option_twice(leaf: &Leaf, option: &str) -> Refusal {
+    Refusal::machine(
+        "option-twice",
+        format!(
+            "`{}` is an option of the daemon's command line already (`{option}`), and it starts \
+             with only one of them",
+            leaf.path[0]
+        ),
+        "take the option out of the service's `ExecStart`, in a drop-in made with `systemctl edit \
+         docker`",
+    )
+}
+
+fn keep_bridge(
+    plan: &mut HostPlan,
+    machine: &Machine,
+    wish: &HostSection,
+) -> Result<(), PlanError> {
+    let (Some(name), Some(address)) = (&wish.bridge, wish.bridge_address) else { return Ok(()) };
+    let Some(keeper) = machine.bridge_keeper else { return Ok(()) };
+    let bridge = bridge(keeper, &machine.root, name, address);
+    for (path, text, mode) in bridge.files {
+        if let Some(change) = FileChange::new(&path, mode, |_| text.into_bytes())? {
+            plan.files.push(change);
+            plan.network.clone_from(&bridge.commands);
+        }
+    }
+    Ok(())
+}
+
+/// A drop-in, where systemd starts the daemon and its disk or bridge might come later.
+fn wait_for_devices(
+    plan: &mut HostPlan,
+    machine: &Machine,
+    wish: &HostSection,
+) -> Result<(), PlanError> {
+    let ServiceKind::Systemd { unit, user: false } = &machine.service else { return Ok(()) };
+    let mut lines = Vec::new();
+    if let Some(folder) = wish.data_root.as_ref().filter(|_| danger::lies_apart(machine)) {
+        lines.extend(unit::mounts_for(folder));
+    }
+    if let Some(bridge) = &wish.bridge {
+        lines.extend(unit::after_device(bridge));
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let path = unit::drop_in(&machine.root, unit);
+    if let Some(change) = FileChange::new(&path, 0o644, |before| unit::with_lines(before, &lines))?
+    {
+        plan.files.push(change);
+        plan.units = true;
+        plan.remarks.push(Remark {
+            message: "systemd reads its units anew, which takes the GPU away from containers that \
+                      run with NVIDIA's legacy hook"
+                .to_owned(),
+            hint: Some("make such containers anew when `nvidia-smi` fails in them".to_owned()),
+        });
+    }
+    Ok(())
+}
+
+/// What stops, and what would not be seen any more.
+fn tell_losses(plan: &mut HostPlan, machine: &Machine) {
+    let report = &machine.report;
+    let changes = |key: &str| plan.keys.iter().any(|change| change.key == key);
+    // Containers do not outlive a change of what they are connected to or made of.
+    let moves = ["bip", "bridge", "data-root", "storage-driver"].into_iter().any(changes);
+    let spared = report.live_restore && !moves;
+    let (root, driver) = (changes("data-root"), changes("storage-driver"));
+    if plan.action == Action::Restart && !spared {
+        plan.stops.clone_from(&report.running);
+    }
+    if root || driver {
+        plan.hides_images.clone_from(&report.images);
+    }
+    if root {
+        plan.hides_volumes.clone_from(&report.volumes);
+    }
+    let folder = plan.keys.iter().find(|change| change.key == "data-root");
+    if let Some(to) = folder.and_then(|change| change.to.as_str())
+        && !(plan.hides_images.is_empty() && plan.hides_volumes.is_empty())
+    {
+        plan.remarks.push(Remark {
+            message: format!("what is in `{}` stays there, and is not seen in `{to}`", report.root),
+            hint: Some(format!(
+                "to take it along, stop Docker first: `sudo rsync -aHAXS --numeric-ids {}/ {to}/`",
+                report.root
+            )),
+        });
+    }
+}
