@@ -4,6 +4,7 @@
 //! there, and [`service`] starts and stops it; [`json`] changes a daemon's settings where asked, and
 //! nowhere else.
 
+pub mod apply;
 pub mod json;
 pub mod machine;
 pub mod plan;

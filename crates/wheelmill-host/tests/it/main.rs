@@ -1,4 +1,6 @@
 //! What a machine's files and daemons look like before and after.
 
+mod apply;
+mod crash;
 mod json;
 mod plan;

@@ -1,0 +1,21 @@
+//! Does what a plan says, and takes it back.
+//!
+//! Beside the daemon's settings lies a folder `wheelmill` with a lock, the files as they were, and a
+//! journal that is complete before the first file changes. A file is replaced by a rename, so at
+//! every moment it is as before or as wanted; what was begun and not finished is taken back by the
+//! next change.
+
+mod back;
+mod change;
+mod error;
+mod journal;
+mod procedure;
+mod step;
+mod tell;
+mod verify;
+mod write;
+
+pub use change::{HostChange, HostSettings};
+pub use error::HostError;
+pub use procedure::{Consent, Outcome};
+pub use step::Step;

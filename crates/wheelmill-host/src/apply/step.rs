@@ -1,0 +1,35 @@
+//! What is being done to the machine.
+
+use camino::Utf8PathBuf;
+
+/// Something that has just been done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// What was missing is installed.
+    Installed,
+    /// The file is kept as it was.
+    Kept(Utf8PathBuf),
+    /// The daemon's own check calls the new settings good, where it has one.
+    Validated {
+        /// It has: from Docker 23 on.
+        by_daemon: bool,
+    },
+    /// What is needed to take everything back is on the disk.
+    Noted,
+    /// The file has its new content.
+    Replaced(Utf8PathBuf),
+    /// The bridge is there.
+    Bridged,
+    /// systemd has read its units anew.
+    UnitsRead,
+    /// The daemon has taken its new settings.
+    Reloaded,
+    /// The daemon was started again.
+    Restarted,
+    /// The daemon says that it is as wanted.
+    Verified,
+    /// The volume is there.
+    VolumeMade(String),
+    /// Something failed, and the files are as they were.
+    Restored,
+}

@@ -1,0 +1,284 @@
+//! Changes of a real daemon, and their return.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use testkit::{Daemon, DaemonProgram, DaemonSetup};
+use wheelmill_engine::DaemonAdministration;
+use wheelmill_host::apply::{Consent, HostError, HostSettings, Outcome, Step};
+use wheelmill_recipe::{HostSection, Project};
+
+/// Consent to everything but to install something.
+pub(crate) const ALL: Consent =
+    Consent { stop_containers: true, hide_images: true, install: false };
+
+/// The pools of the tests; the daemon must be started again for them.
+pub(crate) const POOLS: &str = "address-pools = [{ base = \"10.201.0.0/16\", size = 24 }]";
+
+/// A daemon of the test's own, with a runtime that writes down what it was given.
+pub(crate) struct Fixture {
+    pub(crate) daemon: Daemon,
+}
+
+impl Fixture {
+    pub(crate) fn start(settings: &str) -> Option<Self> {
+        let setup = DaemonSetup { settings: settings.to_owned(), ..DaemonSetup::default() };
+        let daemon = Daemon::start_with(DaemonProgram::Docker, setup)?;
+        let fixture = Self { daemon };
+        let runtime = format!(
+            "#!/bin/sh\necho \"$@\" >> {}\nexec runc \"$@\"\n",
+            fixture.daemon.path().join("runtime.log")
+        );
+        fs_err::write(fixture.runtime(), runtime).expect("a runtime");
+        fs_err::set_permissions(fixture.runtime(), std::fs::Permissions::from_mode(0o755))
+            .expect("it is ours");
+        Some(fixture)
+    }
+
+    fn runtime(&self) -> Utf8PathBuf {
+        self.daemon.path().join("nvidia-container-runtime")
+    }
+
+    pub(crate) fn host(&self) -> HostSettings {
+        let daemon = DaemonAdministration::at(&self.daemon.socket());
+        HostSettings { daemon, settings: Some(self.daemon.settings()) }
+    }
+
+    /// The keys of `[host]` that register the runtime.
+    fn register(&self) -> String {
+        format!("nvidia-runtime = \"{}\"", self.runtime())
+    }
+
+    pub(crate) fn apply(&self, keys: &str, consent: Consent) -> Result<Outcome, HostError> {
+        self.host().begin()?.apply(&wish(keys), consent, &mut |_| {})
+    }
+
+    pub(crate) fn undo(&self) -> Result<Outcome, HostError> {
+        self.host().begin()?.undo(ALL, &mut |_| {})
+    }
+
+    /// A daemon that was just started needs a moment.
+    pub(crate) fn wait_until_it_answers(&self) {
+        let start = Instant::now();
+        while !self.host().daemon.answers(Duration::from_secs(1)) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{}", self.daemon.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(crate) fn settings(&self) -> String {
+        fs_err::read_to_string(self.daemon.settings()).expect("there are settings")
+    }
+
+    fn write(&self, settings: &str) {
+        fs_err::write(self.daemon.settings(), settings).expect("it is ours");
+    }
+
+    pub(crate) fn has_runtime(&self) -> bool {
+        let report = self.host().daemon.report().expect("it answers");
+        report.runtimes.contains_key("nvidia")
+    }
+
+    pub(crate) fn has_pools(&self) -> bool {
+        let report = self.host().daemon.report().expect("it answers");
+        report.address_pools == [("10.201.0.0/16".to_owned(), 24)]
+    }
+
+    /// Makes an image of one program and what it is linked with.
+    fn image(&self) {
+        let linked = Command::new("ldd").arg("/bin/sleep").output().expect("ldd runs");
+        let linked = String::from_utf8(linked.stdout).expect("it is text");
+        let files = linked.split_whitespace().filter(|word| word.starts_with('/'));
+        let archive = self.daemon.path().join("image.tar");
+        let mut tar = Command::new("tar");
+        tar.args(["--dereference", "--absolute-names", "-cf", archive.as_str(), "/bin/sleep"]);
+        assert!(tar.args(files).status().expect("tar runs").success());
+        drop(self.daemon.says(&["import", archive.as_str(), "tiny:1"]));
+    }
+
+    fn run(&self, name: &str, runtime: &str) {
+        drop(self.daemon.says(&[
+            "run",
+            "--detach",
+            "--network=none",
+            "--name",
+            name,
+            "--runtime",
+            runtime,
+            "tiny:1",
+            "/bin/sleep",
+            "600",
+        ]));
+    }
+}
+
+pub(crate) fn wish(keys: &str) -> HostSection {
+    let text = format!("[host]\n{keys}\n");
+    Project::parse(&text, "wheelmill.toml".into()).expect("it is a project file").host
+}
+
+/// Settings in a hand of their own.
+pub(crate) const SETTINGS: &str =
+    "{\n\t\"labels\" : [ \"rack=7\" ],\r\n\t\"max-concurrent-uploads\":  5\n}";
+
+#[test]
+fn a_runtime_is_registered_without_a_restart_and_taken_back() {
+    let Some(fixture) = Fixture::start(SETTINGS) else { return };
+    fixture.image();
+    fixture.run("before", "runc");
+    // As careful people have it: in another place, and for root alone.
+    let real = fixture.daemon.path().join("kept.json");
+    fs_err::rename(fixture.daemon.settings(), &real).unwrap();
+    fs_err::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("kept.json", fixture.daemon.settings()).unwrap();
+    let process = fixture.daemon.process();
+
+    let keys = fixture.register();
+    assert_eq!(fixture.apply(&keys, Consent::default()).unwrap(), Outcome::Changed);
+    assert!(fixture.has_runtime());
+    assert_eq!(fixture.daemon.process(), process);
+    assert!(fixture.daemon.settings().is_symlink());
+    assert_eq!(real.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
+    let after = fixture.settings();
+    assert!(after.starts_with(SETTINGS.trim_end_matches("\n}")), "{after}");
+
+    // The runtime is given what asks for it.
+    fixture.run("with", "nvidia");
+    let log = fs_err::read_to_string(fixture.daemon.path().join("runtime.log")).unwrap();
+    assert!(log.contains(" create "), "{log}");
+    drop(fixture.daemon.says(&["rm", "--force", "with"]));
+
+    // A second time does nothing.
+    let inode = real.metadata().unwrap().ino();
+    assert_eq!(fixture.apply(&keys, Consent::default()).unwrap(), Outcome::Nothing);
+    assert_eq!(real.metadata().unwrap().ino(), inode);
+
+    assert_eq!(fixture.undo().unwrap(), Outcome::Changed);
+    assert_eq!(fixture.settings(), SETTINGS);
+    assert!(!fixture.has_runtime());
+    assert_eq!(fixture.daemon.process(), process);
+    assert_eq!(fixture.daemon.says(&["ps", "--format", "{{.Names}}"]), ["before"]);
+    assert!(matches!(fixture.undo(), Err(HostError::NothingToUndo)));
+    drop(fixture.daemon.says(&["rm", "--force", "before"]));
+}
+
+#[test]
+fn containers_stop_only_when_somebody_agrees() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    fixture.image();
+    fixture.run("web", "runc");
+    let process = fixture.daemon.process();
+    let keys = format!("{POOLS}\nbuild-volume = \"build-vol\"");
+    let error = fixture.apply(&keys, Consent::default()).unwrap_err();
+    assert_eq!(error.to_string(), "1 container would stop: web");
+    assert_eq!(fixture.settings(), "{}");
+
+    assert_eq!(fixture.apply(&keys, ALL).unwrap(), Outcome::Changed);
+    assert!(fixture.has_pools());
+    assert_ne!(fixture.daemon.process(), process);
+    assert_eq!(fixture.daemon.says(&["volume", "ls", "--quiet"]), ["build-vol"]);
+    assert_eq!(fixture.apply(&keys, Consent::default()).unwrap(), Outcome::Nothing);
+
+    assert_eq!(fixture.undo().unwrap(), Outcome::Changed);
+    assert_eq!(fixture.settings(), "{}");
+    assert!(!fixture.has_pools());
+    // What is in it is the user's.
+    assert_eq!(fixture.daemon.says(&["volume", "ls", "--quiet"]), ["build-vol"]);
+}
+
+#[test]
+fn images_vanish_from_sight_only_when_somebody_agrees() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    fixture.image();
+    let images = || fixture.daemon.says(&["images", "--format", "{{.Repository}}"]);
+    let vfs = "storage-driver = \"vfs\"";
+    let alone = Consent { stop_containers: true, ..Consent::default() };
+    let error = fixture.apply(vfs, alone).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the change would hide 1 of the daemon's images and 0 of its volumes"
+    );
+    assert_eq!(fixture.apply(vfs, ALL).unwrap(), Outcome::Changed);
+    assert_eq!(images(), [""; 0]);
+    // What was made since is not seen on the way back.
+    fixture.image();
+    let error = fixture.host().begin().unwrap().undo(alone, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, HostError::WouldHide { images: 1, volumes: 0 }), "{error:?}");
+    fixture.undo().unwrap();
+    assert_eq!(images(), ["tiny"]);
+    assert_eq!(fixture.settings(), "{}");
+}
+
+#[test]
+fn a_daemon_that_does_not_start_is_back_within_a_minute() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    let start = Instant::now();
+    // No file system of a test is one of zfs.
+    let error = fixture.apply("storage-driver = \"zfs\"", ALL).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(60));
+    assert!(matches!(error, HostError::TakenBack { .. }), "{error:?}");
+    let log = error.log().join("\n");
+    assert!(log.contains("failed to start daemon"), "{log}");
+    assert_eq!(fixture.settings(), "{}");
+    assert!(fixture.host().daemon.answers(Duration::from_secs(5)));
+    assert!(matches!(fixture.undo(), Err(HostError::NothingToUndo)));
+}
+
+#[test]
+fn settings_that_the_daemon_does_not_take_are_taken_back() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    // Somebody wrote it since the daemon started.
+    let broken = "{\"nvidia-x\": true}";
+    fixture.write(broken);
+    let error = fixture.apply(&fixture.register(), ALL).unwrap_err();
+    assert!(matches!(error, HostError::TakenBack { .. }), "{error:?}");
+    let log = error.log().join("\n");
+    assert!(log.contains("don't match any configuration option"), "{log}");
+    assert_eq!(fixture.settings(), broken);
+    assert!(!fixture.has_runtime());
+}
+
+#[test]
+fn a_change_of_somebody_else_is_not_written_over() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    let theirs = "{\"debug\": true}";
+    let host = fixture.host();
+    let change = host.begin().unwrap();
+    assert!(matches!(host.begin(), Err(HostError::Busy { .. })));
+    let error = change.apply(&wish(&fixture.register()), ALL, &mut |step| {
+        if step == Step::Noted {
+            fixture.write(theirs);
+        }
+    });
+    let Err(HostError::TakenBack { source, .. }) = error else { panic!("{error:?}") };
+    assert!(matches!(*source, HostError::Changed { .. }), "{source:?}");
+    drop(change);
+    assert_eq!(fixture.settings(), theirs);
+
+    // Ours are taken out of what they wrote since.
+    fixture.apply(&fixture.register(), ALL).unwrap();
+    let with_ours = fixture.settings();
+    fixture.write(&with_ours.replace("\"debug\": true", "\"debug\": false"));
+    fixture.undo().unwrap();
+    assert_eq!(fixture.settings(), "{\"debug\": false}");
+    assert!(!fixture.has_runtime());
+
+    // Where they left no JSON, theirs is not touched.
+    fixture.apply(&fixture.register(), ALL).unwrap();
+    fixture.write("{");
+    assert!(matches!(fixture.undo(), Err(HostError::Theirs { .. })));
+    assert_eq!(fixture.settings(), "{");
+}
+
+#[test]
+fn a_file_that_was_not_there_is_gone_again() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    fs_err::remove_file(fixture.daemon.settings()).unwrap();
+    fixture.apply(&fixture.register(), ALL).unwrap();
+    assert!(fixture.has_runtime());
+    fixture.undo().unwrap();
+    assert!(!fixture.daemon.settings().exists());
+    assert!(!fixture.has_runtime());
+}
