@@ -7,6 +7,8 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 use serde_json::Value;
+use wheelmill_host::apply::HostError;
+use wheelmill_host::plan::RefusalKind;
 use wheelmill_mill::MillError;
 use wheelmill_recipe::{LayoutError, RecipeError};
 use wheelmill_store::StoreError;
@@ -306,6 +308,25 @@ impl From<MillError> for CliError {
         };
         let hints = error.hints();
         Self::new(ending, error).hints(hints)
+    }
+}
+
+impl From<HostError> for CliError {
+    fn from(error: HostError) -> Self {
+        let ending = match &error {
+            HostError::Refused(refusals)
+                if refusals.iter().any(|refusal| refusal.kind == RefusalKind::Wish) =>
+            {
+                Ending::Usage
+            }
+            HostError::WouldStop { .. }
+            | HostError::WouldHide { .. }
+            | HostError::NothingToUndo => Ending::Usage,
+            _ => Ending::NotReady,
+        };
+        let (hints, log) = (error.hints(), error.log().to_vec());
+        let told = Self::new(ending, error).hints(hints);
+        if log.is_empty() { told } else { told.reasons(serde_json::json!({ "log": log })) }
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 mod confirm;
 mod findings;
 pub(crate) mod generate_docs;
+pub(crate) mod host;
 pub(crate) mod images;
 pub(crate) mod init;
 pub(crate) mod inspect;

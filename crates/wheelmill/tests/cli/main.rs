@@ -5,6 +5,7 @@
 mod clean;
 mod fixture;
 mod help;
+mod host;
 mod images;
 mod layout;
 mod mistakes;

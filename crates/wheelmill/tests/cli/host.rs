@@ -1,0 +1,212 @@
+//! `wheelmill host`, with daemons of the tests' own.
+
+use std::process::{Command, Output};
+
+use camino::Utf8Path;
+use insta::assert_snapshot;
+use serde_json::Value;
+use testkit::{Daemon, DaemonProgram, RecordedDaemon};
+
+use crate::fixture::Place;
+
+fn command(place: &Place, socket: &Utf8Path, arguments: &str) -> Command {
+    let mut command = place.command(arguments);
+    command.env("DOCKER_HOST", format!("unix://{socket}"));
+    command
+}
+
+fn run(place: &Place, socket: &Utf8Path, arguments: &str) -> String {
+    place.show(&command(place, socket, arguments).output().unwrap())
+}
+
+/// A newer daemon, somewhere else: its process is this test.
+fn recorded(info: &str) -> RecordedDaemon {
+    RecordedDaemon::start([
+        ("/_ping", "OK".to_owned()),
+        ("/version", r#"{"Version": "29.7.2", "ApiVersion": "1.53"}"#.to_owned()),
+        ("/info", info.to_owned()),
+        ("/containers/json", "[]".to_owned()),
+        ("/images/json", "[]".to_owned()),
+        ("/volumes", r#"{"Volumes": []}"#.to_owned()),
+    ])
+}
+
+#[test]
+fn without_a_wish_or_a_daemon_it_says_what_to_do() {
+    let place = Place::new();
+    let nowhere = Utf8Path::new("/nonexistent/docker.sock");
+    assert_snapshot!(run(&place, nowhere, "host plan"), @r"
+    exit: 2
+    ----- stderr
+    error: no `[host]` section says what this machine should be
+      hint: write one into wheelmill.toml: `[host]` and below it `nvidia-runtime = true`; all keys: docs/reference/recipe.md
+    ");
+    place.write("wheelmill.toml", "[host]\ncdi = true\n");
+    assert_snapshot!(run(&place, nowhere, "host plan"), @r"
+    exit: 3
+    ----- stderr
+    error: no Docker daemon answers: the daemon does not answer at `/nonexistent/docker.sock`: Socket not found: /nonexistent/docker.sock
+      hint: start Docker (`sudo systemctl start docker`), or see why it does not start: `journalctl --unit docker --lines 30`
+    ");
+    let daemon = recorded(r#"{"OperatingSystem": "Docker Desktop"}"#);
+    assert_snapshot!(run(&place, &daemon.socket(), "host plan"), @r"
+    exit: 3
+    ----- stdout
+    refused: what answers is Docker Desktop, whose daemon lives in a virtual machine (daemon-elsewhere)
+      instead: change its settings in its own window, under Docker Engine
+    ");
+}
+
+#[test]
+fn what_is_dangerous_is_refused_with_what_to_do_instead() {
+    let place = Place::new();
+    let wish = "[host]\nhosts = [\"tcp://127.0.0.1:2375\"]\nstorage-driver = \"overlay\"\n";
+    place.write("wheelmill.toml", wish);
+    let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
+    let output = command(&place, &daemon.socket(), "host plan --json").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let codes: Vec<&Value> = document["plan"]["refusals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|refusal| &refusal["code"])
+        .collect();
+    assert_eq!(codes, ["hosts-tcp", "storage-driver-gone"]);
+    let before = fs_err::read(daemon.settings()).unwrap();
+    assert_snapshot!(run(&place, &daemon.socket(), "host apply --yes"), @r"
+    exit: 2
+    ----- stderr
+    error: nothing was changed: `tcp://127.0.0.1:2375` without TLS makes every program on this machine root, and every web page that a browser on it shows; the storage driver `overlay` is deprecated, and from Docker 24 on the daemon does not start with it
+      hint: use the unix socket; from another machine, `docker context create NAME --docker host=ssh://USER@MACHINE`
+      hint: leave `storage-driver` out, or write `overlay2`; another disk needs neither
+    ");
+    assert_eq!(fs_err::read(daemon.settings()).unwrap(), before);
+}
+
+#[test]
+fn a_change_is_shown_done_once_and_taken_back() {
+    let place = Place::new();
+    let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
+    let settings = "{\n    \"labels\": [\"rack=7\"]\n}\n";
+    fs_err::write(daemon.settings(), settings).unwrap();
+    place.write(
+        "wheelmill.toml",
+        "[host]\nnvidia-runtime = \"/bin/true\"\nbuild-volume = \"build-vol\"\n",
+    );
+    let run = |arguments: &str| {
+        run(&place, &daemon.socket(), arguments).replace(daemon.path().as_str(), "[DAEMON]")
+    };
+    assert_snapshot!(run("host plan"), @r#"
+    exit: 0
+    ----- stdout
+    --- [DAEMON]/daemon.json
+    +++ [DAEMON]/daemon.json
+    @@ -1,3 +1,8 @@
+     {
+    -    "labels": ["rack=7"]
+    +    "labels": ["rack=7"],
+    +    "runtimes": {
+    +        "nvidia": {
+    +            "path": "/bin/true"
+    +        }
+    +    }
+     }
+
+    KEY                   FROM  TO           NEEDS
+    runtimes.nvidia.path        "/bin/true"  reload
+    makes the volume build-vol
+    "#);
+    assert_snapshot!(run("host apply"), @r#"
+    exit: 2
+    ----- stdout
+    --- [DAEMON]/daemon.json
+    +++ [DAEMON]/daemon.json
+    @@ -1,3 +1,8 @@
+     {
+    -    "labels": ["rack=7"]
+    +    "labels": ["rack=7"],
+    +    "runtimes": {
+    +        "nvidia": {
+    +            "path": "/bin/true"
+    +        }
+    +    }
+     }
+
+    KEY                   FROM  TO           NEEDS
+    runtimes.nvidia.path        "/bin/true"  reload
+    makes the volume build-vol
+    ----- stderr
+    error: nobody is there to be asked whether to change this machine
+      hint: say it beforehand: `--yes`
+    "#);
+    assert_snapshot!(run("host apply --yes"), @r#"
+    exit: 0
+    ----- stdout
+    --- [DAEMON]/daemon.json
+    +++ [DAEMON]/daemon.json
+    @@ -1,3 +1,8 @@
+     {
+    -    "labels": ["rack=7"]
+    +    "labels": ["rack=7"],
+    +    "runtimes": {
+    +        "nvidia": {
+    +            "path": "/bin/true"
+    +        }
+    +    }
+     }
+
+    KEY                   FROM  TO           NEEDS
+    runtimes.nvidia.path        "/bin/true"  reload
+    makes the volume build-vol
+    ----- stderr
+    kept `[DAEMON]/daemon.json` as it was
+    checked the settings, but not by the daemon, which could not be asked
+    noted how to take it back
+    wrote `[DAEMON]/daemon.json`
+    the daemon has read its settings
+    the daemon is as wanted
+    made the volume `build-vol`
+    done; `wheelmill host undo` takes it back
+    "#);
+    assert_snapshot!(run("host apply --yes"), @r"
+    exit: 0
+    ----- stderr
+    the machine is as `[host]` says; nothing was changed
+    ");
+    assert_snapshot!(run("host plan"), @r"
+    exit: 0
+    ----- stderr
+    the machine is as `[host]` says
+    ");
+    assert_snapshot!(run("host undo --yes"), @r"
+    exit: 0
+    ----- stderr
+    the files are as they were
+    the daemon has read its settings
+    done
+    ");
+    assert_eq!(fs_err::read_to_string(daemon.settings()).unwrap(), settings);
+    assert_snapshot!(run("host undo --yes"), @r"
+    exit: 2
+    ----- stderr
+    error: there is no change of wheelmill's to take back
+    ");
+}
+
+#[test]
+fn the_words_of_a_daemon_that_failed_are_shown() {
+    let place = Place::new();
+    let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
+    place.write("wheelmill.toml", "[host]\nstorage-driver = \"zfs\"\n");
+    let arguments = "host apply --yes --hide-images --json";
+    let output: Output = command(&place, &daemon.socket(), arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let log = document["error"]["reasons"]["log"].to_string();
+    assert!(log.contains("failed to start daemon"), "{document}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("failed to start daemon"), "{told}");
+    assert!(told.contains("the daemon runs as before"), "{told}");
+    assert_eq!(fs_err::read_to_string(daemon.settings()).unwrap(), "{}");
+}
