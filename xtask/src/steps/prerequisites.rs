@@ -51,6 +51,16 @@ const NEEDS: &[Need] = &[
         present: || on_path("dockerd") && on_path("docker"),
     },
     Need {
+        package: "iproute2",
+        reason: "the tests make routes in a network of their own",
+        present: || on_path("ip"),
+    },
+    Need {
+        package: "e2fsprogs",
+        reason: "the tests make file systems that cannot hold images",
+        present: || on_path("mkfs.ext4"),
+    },
+    Need {
         package: "podman",
         reason: "the tests drive a service of its own",
         present: || on_path("podman"),

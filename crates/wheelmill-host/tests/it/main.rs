@@ -3,4 +3,5 @@
 mod apply;
 mod crash;
 mod json;
+mod machine;
 mod plan;
