@@ -2,9 +2,11 @@
 //!
 //! [`requirement`] holds the conditions that images put on the driver; [`machine`] reads what is
 //! there, and [`service`] starts and stops it; [`json`] changes a daemon's settings where asked, and
-//! nowhere else.
+//! nowhere else. [`plan`] says what a wish changes, and [`apply`] does it and takes it back.
+//! [`dropin`] explains what others did before.
 
 pub mod apply;
+pub mod dropin;
 pub mod json;
 pub mod machine;
 pub mod plan;

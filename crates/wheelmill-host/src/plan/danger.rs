@@ -5,7 +5,9 @@ use wheelmill_model::Subnet;
 use wheelmill_recipe::HostSection;
 
 use super::change::{Refusal, Remark};
+use crate::dropin::explain;
 use crate::machine::{DaemonKind, DaemonOptions, Machine, Route, Suitability};
+use crate::service::ServiceKind;
 
 /// Storage drivers that are gone, and the release without them (`docs/deprecated.md` of Docker).
 const GONE: &[(&str, u64)] = &[("overlay", 24), ("aufs", 24), ("devicemapper", 25)];
@@ -59,6 +61,7 @@ pub(super) fn remarks(machine: &Machine, wish: &HostSection) -> Vec<Remark> {
         });
     }
     remarks.extend(open_sockets(&machine.options));
+    remarks.extend(old_drop_ins(machine));
     remarks
 }
 
@@ -222,6 +225,23 @@ fn open_sockets(options: &DaemonOptions) -> Option<Remark> {
         message: format!("the daemon listens at `{open}` without TLS: whoever reaches it is root"),
         hint: Some("take it out of the service's `ExecStart`".to_owned()),
     })
+}
+
+/// Drop-ins that replace the whole command of the service.
+fn old_drop_ins(machine: &Machine) -> Vec<Remark> {
+    let ServiceKind::Systemd { unit, .. } = &machine.service else { return Vec::new() };
+    let folder = machine.root.join("etc/systemd/system").join(format!("{unit}.d"));
+    let files = folder.read_dir_utf8().into_iter().flatten().flatten();
+    let files = files.map(|entry| entry.path().to_owned());
+    files
+        .filter(|file| fs_err::read_to_string(file).is_ok_and(|text| explain(&text).is_some()))
+        .map(|file| Remark {
+            message: format!("`{file}` replaces the whole command of the service"),
+            hint: Some(format!(
+                "see part by part what it does today: `wheelmill host explain {file}`"
+            )),
+        })
+        .collect()
 }
 
 /// Whether a folder lies on another file system than that of the system.

@@ -266,6 +266,20 @@ fn an_option_of_the_command_line_is_not_given_twice() {
 }
 
 #[test]
+fn an_old_drop_in_is_noticed() {
+    let fixture = Fixture::new("{}");
+    let folder = fixture.path("etc/systemd/system/docker.service.d");
+    fs_err::create_dir_all(&folder).unwrap();
+    fs_err::write(folder.join("proxy.conf"), "[Service]\nEnvironment=A=b\n").unwrap();
+    assert!(fixture.plan("cdi = true").remarks.is_empty());
+    let old = "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd -s overlay\n";
+    fs_err::write(folder.join("override.conf"), old).unwrap();
+    let remarks = fixture.plan("cdi = true").remarks;
+    assert_eq!(remarks.len(), 1);
+    assert!(remarks[0].hint.as_ref().unwrap().contains("wheelmill host explain"), "{remarks:?}");
+}
+
+#[test]
 fn what_is_not_installed_is_said_with_its_commands() {
     let mut fixture = Fixture::new("{}");
     let wish = "nvidia-runtime = \"/nonexistent/nvidia-container-runtime\"";

@@ -11,6 +11,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use wheelmill_engine::{DaemonAdministration, EngineKind};
 use wheelmill_host::apply::{Consent, HostError, HostSettings, Outcome, Step};
+use wheelmill_host::dropin::explain;
 use wheelmill_host::plan::{Action, HostPlan, RefusalKind};
 use wheelmill_recipe::HostSection;
 
@@ -32,6 +33,7 @@ enum HostCommand {
     Plan(PlanArgs),
     Apply(ApplyArgs),
     Undo(UndoArgs),
+    Explain(ExplainArgs),
 }
 
 /// Show what would change: files, what the daemon needs for it, what would stop or vanish
@@ -61,6 +63,16 @@ struct ApplyArgs {
 struct UndoArgs {
     #[command(flatten)]
     consent: ConsentArgs,
+}
+
+/// Say what an old drop-in of Docker's service does today, part by part
+///
+/// And the `[host]` section that says what is worth keeping of it.
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    /// The drop-in
+    #[arg(default_value = "/etc/systemd/system/docker.service.d/override.conf")]
+    file: Utf8PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +109,7 @@ pub(crate) fn host(args: &HostArgs, session: &Session) -> Result<Ending, CliErro
         HostCommand::Plan(PlanArgs {}) => plan(session),
         HostCommand::Apply(args) => apply(args, session),
         HostCommand::Undo(args) => undo(args, session),
+        HostCommand::Explain(args) => explain_drop_in(args, session),
     }
 }
 
@@ -162,6 +175,37 @@ fn undo(args: &UndoArgs, session: &Session) -> Result<Ending, CliError> {
         printer.document(json!({ "outcome": outcome }))?;
     }
     printer.say("done");
+    Ok(Ending::Done)
+}
+
+fn explain_drop_in(args: &ExplainArgs, session: &Session) -> Result<Ending, CliError> {
+    let text =
+        fs_err::read_to_string(&args.file).map_err(|error| CliError::new(Ending::Usage, error))?;
+    let explanation = explain(&text).ok_or_else(|| {
+        CliError::usage(format!("`{}` does not replace the command of Docker", args.file))
+            .hint("it can stay as it is")
+    })?;
+    let printer = session.printer;
+    if printer.json {
+        printer.document(&explanation)?;
+        return Ok(Ending::Done);
+    }
+    let mut page = Page::new();
+    for part in &explanation.parts {
+        page.line(format_args!(
+            "{} {}",
+            safe(&part.text).style(style::strong()),
+            safe(&part.meaning)
+        ));
+        page.remark("today:", style::active(), &part.today);
+    }
+    page.line("\nWhat is worth keeping, for wheelmill.toml:\n");
+    printer.page(&page.finish())?;
+    printer.data(&explanation.host)?;
+    printer.say(format_args!(
+        "then remove `{}`, run `systemctl daemon-reload`, and see `wheelmill host plan`",
+        args.file
+    ));
     Ok(Ending::Done)
 }
 

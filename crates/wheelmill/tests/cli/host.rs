@@ -195,6 +195,47 @@ fn a_change_is_shown_done_once_and_taken_back() {
 }
 
 #[test]
+fn an_old_drop_in_is_explained() {
+    let place = Place::new();
+    place.write(
+        "override.conf",
+        "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd -H unix:// -s overlay \\\n  \
+         --data-root=/mnt/disk --add-runtime=nvidia=/opt/runtime\n",
+    );
+    assert_snapshot!(place.run("host explain override.conf"), @r#"
+    exit: 0
+    ----- stdout
+    ExecStart= takes the package's own command away, as a new one needs
+      today: drop it, so that the package's command holds again
+    /usr/bin/dockerd replaces the whole command: what the package has in it is lost, now (`-H fd://`, `$DOCKER_OPTS`) and with every upgrade; in Debian's and Ubuntu's docker.io the program is /usr/sbin/dockerd, and with another path the service does not start
+      today: drop it; settings belong into /etc/docker/daemon.json
+    -H unix:// opens the unix socket, which the package's own command does with `-H fd://`
+      today: drop it
+    -s overlay was needed for no disk, and is gone: Docker does not start with it since 24 or 25
+      today: drop it; images that were made with it are not seen by another driver
+    --data-root=/mnt/disk is still right
+      today: write `data-root`
+    --add-runtime=nvidia=/opt/runtime is still right; the program comes with `nvidia-container-toolkit` today
+      today: write `nvidia-runtime`
+
+    What is worth keeping, for wheelmill.toml:
+
+    [host]
+    nvidia-runtime = "/opt/runtime"
+    data-root = "/mnt/disk"
+    ----- stderr
+    then remove `override.conf`, run `systemctl daemon-reload`, and see `wheelmill host plan`
+    "#);
+    place.write("other.conf", "[Unit]\nAfter=x.mount\n");
+    assert_snapshot!(place.run("host explain other.conf"), @r"
+    exit: 2
+    ----- stderr
+    error: `other.conf` does not replace the command of Docker
+      hint: it can stay as it is
+    ");
+}
+
+#[test]
 fn the_words_of_a_daemon_that_failed_are_shown() {
     let place = Place::new();
     let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
