@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use nix::mount::MsFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
@@ -39,6 +40,9 @@ pub struct DaemonSetup {
     pub settings: String,
     /// It gives containers a device `/dev/nvidia0`.
     pub gpus: bool,
+    /// The bytes of the disk on which its images and containers lie, in memory; the machine's own
+    /// when not given.
+    pub disk: Option<u64>,
 }
 
 impl Default for DaemonSetup {
@@ -49,6 +53,7 @@ impl Default for DaemonSetup {
             options: options.map(str::to_owned).to_vec(),
             settings: "{}".to_owned(),
             gpus: false,
+            disk: None,
         }
     }
 }
@@ -104,6 +109,14 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = Utf8Path::from_path(folder.path()).expect("its path is text");
         fs_err::write(path.join("daemon.json"), &setup.settings).expect("a file of settings");
+        if let Some(bytes) = setup.disk {
+            let data = path.join("data");
+            fs_err::create_dir(&data).expect("a folder for its data");
+            let size = format!("size={bytes}");
+            let tmpfs = Some("tmpfs");
+            nix::mount::mount(tmpfs, data.as_str(), tmpfs, MsFlags::empty(), Some(size.as_str()))
+                .expect("a small disk");
+        }
         let child = spawn(program, &setup, path);
         let mut daemon = Self { program, setup, folder, child };
         daemon.wait_until_it_answers();
@@ -179,21 +192,26 @@ impl Daemon {
     /// The client fails.
     #[must_use]
     pub fn says(&self, what: &[&str]) -> Vec<String> {
-        let mut client = match self.program {
-            DaemonProgram::Docker => {
-                let mut client = Command::new("docker");
-                client.args(["--host", &format!("unix://{}", self.socket())]);
-                client
-            }
-            DaemonProgram::Podman => podman(self.path()),
-        };
-        let output = client.args(what).output().expect("the client runs");
+        let output = self.client().args(what).output().expect("the client runs");
         assert!(output.status.success(), "{what:?}: {output:?}");
         String::from_utf8(output.stdout)
             .expect("it speaks UTF-8")
             .lines()
             .map(str::to_owned)
             .collect()
+    }
+
+    /// The daemon's own client.
+    #[must_use]
+    pub fn client(&self) -> Command {
+        match self.program {
+            DaemonProgram::Docker => {
+                let mut client = Command::new("docker");
+                client.args(["--host", &format!("unix://{}", self.socket())]);
+                client
+            }
+            DaemonProgram::Podman => podman(self.path()),
+        }
     }
 
     fn wait_until_it_answers(&mut self) {

@@ -1,5 +1,6 @@
 //! Daemons that go away, and programs that do.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use wheelmill_engine::{
 use wheelmill_model::NetworkSettings;
 
 use crate::support::{engine, prepare, run, shell, step, write_root};
-use testkit::{Daemon, DaemonProgram};
+use testkit::{Daemon, DaemonProgram, DaemonSetup};
 
 #[test]
 fn a_daemon_that_is_not_there_is_named_with_its_socket() {
@@ -76,6 +77,14 @@ fn a_container_that_somebody_kills_or_an_image_that_is_gone_ends_the_build_and_n
     let exit = engine.run(&prepared, &killed, &mut sink, &Cancel::new()).unwrap();
     assert_eq!((exit.code, exit.cancelled, exit.oom_kills), (137, false, 0), "{exit:?}");
 
+    let mut sink = |_: Stream, _: &[u8]| {
+        let running = daemon.says(&["ps", "--quiet"]);
+        drop(daemon.says(&["rm", "--force", &running[0]]));
+    };
+    let removed = shell("echo ready; sleep 600");
+    let error = engine.run(&prepared, &removed, &mut sink, &Cancel::new()).unwrap_err();
+    assert!(error.to_string().contains("somebody else removed it"), "{error}");
+
     drop(daemon.says(&["rmi", "--force", prepared.layers[0].as_str()]));
     let mut sink = |_: Stream, _: &[u8]| {};
     let error = engine.run(&prepared, &shell("true"), &mut sink, &Cancel::new()).unwrap_err();
@@ -84,6 +93,69 @@ fn a_container_that_somebody_kills_or_an_image_that_is_gone_ends_the_build_and_n
     drop(prepared);
     let again = prepare(&engine, &base, steps()).0.unwrap();
     assert_eq!(run(&engine, &again, &shell("cat /opt/x/file")).stdout, "made\n");
+}
+
+#[test]
+fn a_full_disk_of_the_daemons_is_told_and_gives_its_room_back() {
+    let setup = DaemonSetup { disk: Some(200 << 20), ..DaemonSetup::default() };
+    let Some(daemon) = Daemon::start_with(DaemonProgram::Docker, setup) else { return };
+    let root = daemon.path().join("root.tar");
+    write_root(&root);
+    let engine = engine(&daemon);
+    let base = engine.pin(&Base::Archive { path: root, digest: None }).unwrap();
+    prepare(&engine, &base, Vec::new()).0.unwrap();
+    // It fits once: as the container's files, and not as the image's beside them.
+    let large = step("large", "head -c 110000000 /dev/urandom > /large");
+    let error = prepare(&engine, &base, vec![large]).0.unwrap_err();
+    assert!(matches!(error, EngineError::DaemonDiskFull { .. }), "{error:?}");
+    assert_eq!(daemon.says(&["ps", "--all", "--quiet"]), [""; 0], "containers are left");
+    let nameless = daemon.says(&["images", "--quiet", "--filter", "dangling=true"]);
+    assert_eq!(nameless, [""; 0], "images without a name are left");
+    let small = step("small", "head -c 60000000 /dev/urandom > /small");
+    prepare(&engine, &base, vec![small]).0.unwrap();
+}
+
+/// What Podman's builder worked in is in none of Docker's lists, and outlives its service.
+#[test]
+fn what_a_killed_builder_of_podmans_left_is_removed_by_the_next() {
+    let Some(daemon) = Daemon::start(DaemonProgram::Podman) else { return };
+    let root = daemon.path().join("root.tar");
+    write_root(&root);
+    let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let image = prepare(&engine(&daemon), &base, Vec::new()).0.unwrap().layers[0].clone();
+    let file = daemon.path().join("Dockerfile");
+    let dockerfile = format!(
+        "FROM {image}\nLABEL dev.wheelmill.owner=\"{}\"\nLABEL dev.wheelmill.step=x\n\
+         RUN echo it-has''-begun; sleep 600\n",
+        dead_owner()
+    );
+    std::fs::write(&file, dockerfile).unwrap();
+    let mut builder = daemon.client();
+    builder.args(["build", "--layers", "--network", "none", "--file", file.as_str()]);
+    let mut builder = builder.arg(daemon.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(builder.stdout.take().unwrap());
+    let begun = said.lines().map_while(Result::ok).any(|line| line == "it-has-begun");
+    assert!(begun, "the builder ends before its command begins");
+    builder.kill().unwrap();
+    builder.wait().unwrap();
+    let external = || daemon.says(&["ps", "--all", "--external", "--quiet"]);
+    let before = external().len();
+    assert!(before > 0, "nothing is left to remove");
+    assert!(engine(&daemon).probe().isolation.is_some());
+    // One stands on the named image, of which nobody knows whether it is still built upon.
+    assert!(external().len() <= 1, "{before} were left: {:?}", external());
+    let nameless = daemon.says(&["images", "--quiet", "--filter", "dangling=true"]);
+    assert_eq!(nameless, [""; 0], "images without a name are left");
+}
+
+/// A process that has ended, as containers and images name their owners.
+fn dead_owner() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap();
+    let mut dead = Command::new("true").stdout(Stdio::null()).spawn().unwrap();
+    let owner = format!("{}/{} {} 1", boot.trim(), namespace.display(), dead.id());
+    dead.wait().unwrap();
+    owner
 }
 
 /// The owner of a container is a process; here one that has ended.
@@ -95,10 +167,7 @@ fn what_a_killed_program_left_is_removed_by_the_next() {
     let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
     let image = prepare(&engine(&daemon), &base, Vec::new()).0.unwrap().layers[0].clone();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let mut dead = Command::new("true").stdout(Stdio::null()).spawn().unwrap();
-    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap();
-    let owner = format!("{}/{} {} 1", boot.trim(), namespace.display(), dead.id());
-    dead.wait().unwrap();
+    let owner = dead_owner();
     let start = |owner: &str| {
         let label = format!("dev.wheelmill.owner={owner}");
         daemon

@@ -272,7 +272,7 @@ fn a_daemon_that_is_not_there_ends_with_3() {
     ----- stderr
     warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
     error: this machine is not ready: a container of podman cannot be had on this machine: the daemon does not answer at `[HERE]/none.sock`: Socket not found: [HERE]/none.sock
-      hint: start podman
+      hint: start podman and run the command again
     ");
 }
 
