@@ -6,18 +6,18 @@ use std::sync::OnceLock;
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::Digest;
 
-use super::base;
-use super::build::{StepBuild, image_name};
 use super::connection::Connection;
-use super::container::{Run, Runner};
-use super::gpu;
-use super::image;
-use super::image_build::UserBuild;
-use super::owner;
-use super::remains;
+use super::container::gpu_look;
+use super::container::of_image;
+use super::container::run::{Run, Runner};
+use super::container::volume;
+use super::image::base;
+use super::image::remains;
+use super::image::step::{StepBuild, image_name};
+use super::image::user::UserBuild;
 use super::settings::DaemonSettings;
+use super::sweep;
 use super::traits::Traits;
-use super::volume;
 use crate::image::{config, pin};
 use crate::{
     Base, BuiltImage, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit,
@@ -64,7 +64,7 @@ impl DaemonEngine {
         }
         let (connection, traits) = self.connect()?;
         // What is in the way of nobody is tried again by the next.
-        if let Err(error) = owner::sweep(&connection) {
+        if let Err(error) = sweep::sweep(&connection) {
             tracing::warn!(%error, "could not remove all that a program which is gone has left");
         }
         Ok(self.daemon.get_or_init(|| Daemon { connection, traits }))
@@ -272,7 +272,7 @@ impl Engine for DaemonEngine {
         cancel: &Cancel,
     ) -> Result<GpuSight, EngineError> {
         let Daemon { connection, traits } = self.daemon()?;
-        gpu::look(connection, traits, prepared.layers[0].as_str(), gpus, variables, cancel)
+        gpu_look::look(connection, traits, prepared.layers[0].as_str(), gpus, variables, cancel)
     }
 
     fn run(
@@ -317,7 +317,7 @@ impl ImageBuilder for DaemonEngine {
     ) -> Result<Exit, EngineError> {
         let Daemon { connection, traits } = self.daemon()?;
         volume::ensure(connection, &container.volume)?;
-        Runner(connection).run(image::container(traits, container), output, cancel)
+        Runner(connection).run(of_image::container(traits, container), output, cancel)
     }
 
     fn run_image_at(
@@ -328,7 +328,7 @@ impl ImageBuilder for DaemonEngine {
     ) -> Result<Exit, EngineError> {
         let Daemon { connection, traits } = self.daemon()?;
         volume::ensure(connection, &container.volume)?;
-        Runner(connection).run_at(image::container(traits, container), terminal, cancel)
+        Runner(connection).run_at(of_image::container(traits, container), terminal, cancel)
     }
 
     fn remains(&self, key: &Digest) -> Result<Option<String>, EngineError> {
@@ -347,7 +347,7 @@ impl ImageBuilder for DaemonEngine {
         cancel: &Cancel,
     ) -> Result<GpuSight, EngineError> {
         let Daemon { connection, traits } = self.daemon()?;
-        gpu::look(connection, traits, image, gpus, variables, cancel)
+        gpu_look::look(connection, traits, image, gpus, variables, cancel)
     }
 
     fn copy_from_volume(

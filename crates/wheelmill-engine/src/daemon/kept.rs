@@ -10,13 +10,14 @@ use bollard::query_parameters::{
 };
 use camino::Utf8PathBuf;
 
-use super::base::{self, BASES};
-use super::build::ENVIRONMENTS;
 use super::connection::Connection;
 use super::engine::{DaemonEngine, lock_name};
 use super::failure::gone;
-use super::owner::{self, OWNER, STEP, TITLE};
-use super::remains::REMAINS;
+use super::image::base::{self, BASES};
+use super::image::remains::REMAINS;
+use super::image::step::ENVIRONMENTS;
+use super::label::{self, OWNER, STEP, TITLE};
+use super::sweep;
 use crate::kept::{Keeper, Kept, KeptKind, Removal};
 use crate::{DiskUse, EngineError, EngineKind, lock};
 
@@ -44,7 +45,7 @@ impl Keeper for DaemonEngine {
             let locked = lock.as_ref().and_then(|lock| lock.metadata().ok()?.modified().ok());
             let in_use = lock.is_some_and(|lock| lock::is_held(&lock));
             let alive =
-                || image.summary.labels.get(OWNER).is_none_or(|owner| !owner::is_gone(owner));
+                || image.summary.labels.get(OWNER).is_none_or(|owner| !label::is_gone(owner));
             kept.push(Kept {
                 kind,
                 id,
@@ -66,7 +67,7 @@ impl Keeper for DaemonEngine {
 
     fn remove(&self, kept: &Kept) -> Result<Removal, EngineError> {
         let (connection, _) = self.connect()?;
-        owner::sweep(&connection)?;
+        sweep::sweep(&connection)?;
         let lock = match base::inspect(&connection, &kept.id)? {
             None => return Ok(Removal::Removed),
             Some(image) => {
@@ -171,7 +172,7 @@ fn used_images(connection: &Connection) -> Result<Vec<String>, EngineError> {
     let containers = connection.ask(async |docker| docker.list_containers(Some(options)).await)?;
     let is_left = |container: &ContainerSummary| {
         let owner = container.labels.as_ref().and_then(|labels| labels.get(OWNER));
-        owner.is_some_and(|owner| owner::is_gone(owner))
+        owner.is_some_and(|owner| label::is_gone(owner))
     };
     let used = containers.into_iter().filter(|container| !is_left(container));
     Ok(used.filter_map(|container| container.image_id).collect())

@@ -6,31 +6,21 @@
 //! images of the user's own Dockerfiles ([`ImageBuilder`](crate::ImageBuilder)).
 
 mod administration;
-mod base;
-mod build;
-mod buildkit;
 mod connection;
 mod container;
-mod dockerfile;
 mod engine;
 mod failure;
-mod gpu;
 mod image;
-mod image_build;
 mod kept;
+mod label;
 mod libpod;
-mod memory;
-mod owner;
-mod remains;
 mod report;
 mod settings;
-mod terminal;
+mod sweep;
 mod traits;
-mod volume;
-mod written;
 
 pub use administration::DaemonAdministration;
 pub use engine::DaemonEngine;
+pub use image::written::WrittenDockerfile;
 pub use report::{DaemonReport, DaemonRuntime, RunningContainer};
 pub use settings::DaemonSettings;
-pub use written::WrittenDockerfile;

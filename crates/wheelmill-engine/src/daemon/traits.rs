@@ -4,7 +4,7 @@ use bollard::models::SystemInfo;
 use camino::Utf8PathBuf;
 
 use super::connection::Connection;
-use super::gpu::GpuWay;
+use super::container::gpu::GpuWay;
 use crate::{EngineError, EngineKind};
 
 /// What a daemon is and can do.

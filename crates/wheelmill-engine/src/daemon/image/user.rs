@@ -11,27 +11,27 @@ use camino::Utf8Path;
 use futures_util::StreamExt as _;
 
 use super::base::{inspect, pieces};
-use super::build::exit_in;
 use super::buildkit::{self, Led};
-use super::connection::Connection;
-use super::failure::{gone, meant, still_there};
-use super::owner;
-use super::traits::Traits;
+use super::step::exit_in;
 use crate::context::DOCKERFILE;
+use crate::daemon::connection::Connection;
+use crate::daemon::failure::{gone, meant, still_there};
+use crate::daemon::sweep;
+use crate::daemon::traits::Traits;
 use crate::{BuiltImage, Cancel, EngineError, ImageBuild, OutputSink, Stream};
 
 /// An image that is to be built.
-pub(super) struct UserBuild<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) traits: &'a Traits,
-    pub(super) build: &'a ImageBuild,
+pub(in crate::daemon) struct UserBuild<'a> {
+    pub(in crate::daemon) connection: &'a Connection,
+    pub(in crate::daemon) traits: &'a Traits,
+    pub(in crate::daemon) build: &'a ImageBuild,
     /// A folder in which the archive of the context is put together: it may be larger than memory.
-    pub(super) scratch: &'a Utf8Path,
+    pub(in crate::daemon) scratch: &'a Utf8Path,
 }
 
 impl UserBuild<'_> {
     /// Builds it, and passes on what the builder says.
-    pub(super) fn run(
+    pub(in crate::daemon) fn run(
         &self,
         output: &mut dyn OutputSink,
         cancel: &Cancel,
@@ -48,7 +48,7 @@ impl UserBuild<'_> {
             inspect(self.connection, name)?.ok_or_else(|| self.refused("it is not there"))?;
         let image = described(built);
         if let Some(before) = before.filter(|before| *before != image.id) {
-            owner::remove_if_unnamed(self.connection, &before)?;
+            sweep::remove_if_unnamed(self.connection, &before)?;
         }
         Ok(image)
     }

@@ -5,23 +5,23 @@ use camino::{Utf8Path, Utf8PathBuf};
 /// The control group of a container. The daemon's own statistics have no peak under the unified
 /// hierarchy, and Podman's have none at all; the files can be read by everybody.
 #[derive(Debug)]
-pub(super) struct MemoryGroup {
+pub(in crate::daemon) struct MemoryGroup {
     peak: Utf8PathBuf,
     events: Utf8PathBuf,
 }
 
 /// What a control group has counted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Figures {
+pub(in crate::daemon) struct Figures {
     /// The most memory held so far, in bytes.
-    pub(super) peak: Option<u64>,
+    pub(in crate::daemon) peak: Option<u64>,
     /// How many processes the kernel has killed for memory.
-    pub(super) kills: u64,
+    pub(in crate::daemon) kills: u64,
 }
 
 impl MemoryGroup {
     /// The group of a process.
-    pub(super) fn of(pid: i64) -> Option<Self> {
+    pub(in crate::daemon) fn of(pid: i64) -> Option<Self> {
         let groups = fs_err::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let (old, unified) = paths(&groups);
         let root = Utf8Path::new("/sys/fs/cgroup");
@@ -38,7 +38,7 @@ impl MemoryGroup {
     }
 
     /// Adds what is counted now to what was seen before. A group that is gone adds nothing.
-    pub(super) fn read(&self, before: Figures) -> Figures {
+    pub(in crate::daemon) fn read(&self, before: Figures) -> Figures {
         let text = |path: &Utf8Path| fs_err::read_to_string(path).ok();
         let peak = text(&self.peak).and_then(|text| text.trim().parse().ok());
         let kills = text(&self.events).and_then(|text| {

@@ -17,14 +17,15 @@ use futures_util::StreamExt as _;
 use nix::unistd::{Gid, Uid};
 use wheelmill_model::{ByteSize, Digest};
 
-use super::connection::{Connection, cancelled};
-use super::failure::{gone, is_missing, removed};
 use super::gpu;
-use super::libpod;
 use super::memory::{Figures, MemoryGroup};
-use super::owner::{self, OWNER};
-use super::remains;
-use super::traits::Traits;
+use crate::daemon::connection::{Connection, cancelled};
+use crate::daemon::failure::{gone, is_missing, removed};
+use crate::daemon::image::remains;
+use crate::daemon::label::{self, OWNER};
+use crate::daemon::libpod;
+use crate::daemon::sweep;
+use crate::daemon::traits::Traits;
 use crate::{
     Cancel, Container, EngineError, EngineKind, Exit, Limits, MemoryWatch, Mount, OutputSink,
     Prepared, Stream, Terminal,
@@ -42,32 +43,32 @@ const SAMPLE: Duration = Duration::from_millis(100);
 const ROOT_KEEPS: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
 
 /// Capabilities that the root of a user's own image keeps: what package managers take in addition.
-pub(super) const INSTALLERS_KEEP: [&str; 8] =
+pub(in crate::daemon) const INSTALLERS_KEEP: [&str; 8] =
     ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETFCAP", "SETGID", "SETUID"];
 
 /// What a daemon is asked for.
-pub(super) struct Wish {
+pub(in crate::daemon) struct Wish {
     /// What it is for.
-    pub(super) name: String,
-    pub(super) body: ContainerCreateBody,
+    pub(in crate::daemon) name: String,
+    pub(in crate::daemon) body: ContainerCreateBody,
     /// Where its files are kept when it fails.
-    pub(super) remains: Option<Digest>,
+    pub(in crate::daemon) remains: Option<Digest>,
 }
 
 /// A container that is to run.
-pub(super) struct Run<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) traits: &'a Traits,
-    pub(super) prepared: &'a Prepared,
-    pub(super) container: &'a Container,
+pub(in crate::daemon) struct Run<'a> {
+    pub(in crate::daemon) connection: &'a Connection,
+    pub(in crate::daemon) traits: &'a Traits,
+    pub(in crate::daemon) prepared: &'a Prepared,
+    pub(in crate::daemon) container: &'a Container,
 }
 
 /// Who runs a container to its end, whatever it was made of.
-pub(super) struct Runner<'a>(pub(super) &'a Connection);
+pub(in crate::daemon) struct Runner<'a>(pub(in crate::daemon) &'a Connection);
 
 impl Runner<'_> {
     /// Runs it. Whatever happens, the container is gone afterwards.
-    pub(super) fn run(
+    pub(in crate::daemon) fn run(
         &self,
         wish: Wish,
         output: &mut dyn OutputSink,
@@ -79,7 +80,7 @@ impl Runner<'_> {
     }
 
     /// Runs it at a terminal.
-    pub(super) fn run_at(
+    pub(in crate::daemon) fn run_at(
         &self,
         mut wish: Wish,
         terminal: Terminal<'_>,
@@ -212,7 +213,7 @@ impl Runner<'_> {
 
 impl Run<'_> {
     /// Runs it. Whatever happens, the container is gone afterwards.
-    pub(super) fn run(
+    pub(in crate::daemon) fn run(
         &self,
         output: &mut dyn OutputSink,
         cancel: &Cancel,
@@ -221,7 +222,7 @@ impl Run<'_> {
     }
 
     /// Runs it at a terminal.
-    pub(super) fn run_at(
+    pub(in crate::daemon) fn run_at(
         &self,
         terminal: Terminal<'_>,
         cancel: &Cancel,
@@ -251,14 +252,14 @@ impl Run<'_> {
                 if directory.as_str().is_empty() { "/" } else { directory.as_str() }.to_owned(),
             ),
             user: Some(user),
-            labels: Some(HashMap::from([(OWNER.to_owned(), owner::this_process())])),
+            labels: Some(HashMap::from([(OWNER.to_owned(), label::this_process())])),
             host_config: Some(HostConfig {
                 mounts: Some(mounts.iter().map(bound).collect()),
                 ..bounds(self.traits, kept, *network, limits)
             }),
             ..ContainerCreateBody::default()
         };
-        gpu::ask(self.traits, gpus.as_ref(), &mut body);
+        gpu::ask(self.traits.gpus, gpus.as_ref(), &mut body);
         Wish { name: name.clone(), body, remains: None }
     }
 
@@ -272,7 +273,12 @@ impl Run<'_> {
 }
 
 /// What every container of ours is held to, with the capabilities that it keeps.
-pub(super) fn bounds(traits: &Traits, kept: &[&str], network: bool, limits: &Limits) -> HostConfig {
+pub(in crate::daemon) fn bounds(
+    traits: &Traits,
+    kept: &[&str],
+    network: bool,
+    limits: &Limits,
+) -> HostConfig {
     let memory = limits.memory.filter(|_| traits.memory_limit);
     let memory = memory.map(|size| i64::try_from(size.0).unwrap_or(i64::MAX));
     let mut security = vec!["no-new-privileges".to_owned()];
@@ -295,7 +301,7 @@ pub(super) fn bounds(traits: &Traits, kept: &[&str], network: bool, limits: &Lim
 }
 
 /// A file or folder of this machine, as daemons mount it.
-pub(super) fn bound(mount: &Mount) -> DaemonMount {
+pub(in crate::daemon) fn bound(mount: &Mount) -> DaemonMount {
     DaemonMount {
         source: Some(mount.source.to_string()),
         target: Some(mount.target.to_string()),
@@ -306,19 +312,19 @@ pub(super) fn bound(mount: &Mount) -> DaemonMount {
 }
 
 /// A container that is removed when this is dropped, running or not.
-pub(super) struct Made<'a> {
+pub(in crate::daemon) struct Made<'a> {
     connection: &'a Connection,
-    pub(super) id: String,
+    pub(in crate::daemon) id: String,
 }
 
 impl<'a> Made<'a> {
     /// Has it made, not started.
-    pub(super) fn new(
+    pub(in crate::daemon) fn new(
         connection: &'a Connection,
         name: &str,
         wish: ContainerCreateBody,
     ) -> Result<Self, EngineError> {
-        let name = owner::unique_name(name);
+        let name = label::unique_name(name);
         let asks_for_devices =
             wish.host_config.as_ref().is_some_and(|host| host.device_requests.is_some());
         let id = if connection.kind == EngineKind::Podman && asks_for_devices {
@@ -333,7 +339,7 @@ impl<'a> Made<'a> {
 
 impl Drop for Made<'_> {
     fn drop(&mut self) {
-        if let Err(error) = owner::remove(self.connection, &self.id) {
+        if let Err(error) = sweep::remove(self.connection, &self.id) {
             tracing::warn!(container = self.id, %error, "could not remove a container");
         }
     }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, HostConfig, Mount as DaemonMount, MountType};
 
-use super::container::{INSTALLERS_KEEP, Wish, bound, bounds};
 use super::gpu;
-use super::owner::{self, OWNER};
-use super::traits::Traits;
+use super::run::{INSTALLERS_KEEP, Wish, bound, bounds};
+use crate::daemon::label::{self, OWNER};
+use crate::daemon::traits::Traits;
 use crate::{ImageContainer, Volume};
 
 /// What the daemon is asked for, to run a command in an image.
-pub(super) fn container(traits: &Traits, container: &ImageContainer) -> Wish {
+pub(in crate::daemon) fn container(traits: &Traits, container: &ImageContainer) -> Wish {
     let ImageContainer {
         image, command, environment, volume, mounts, network, limits, gpus, ..
     } = container;
@@ -27,21 +27,21 @@ pub(super) fn container(traits: &Traits, container: &ImageContainer) -> Wish {
         }),
         ..owned(image)
     };
-    gpu::ask(traits, gpus.as_ref(), &mut body);
+    gpu::ask(traits.gpus, gpus.as_ref(), &mut body);
     Wish { name: container.name.clone(), body, remains: container.remains }
 }
 
 /// A container of an image that is known to be ours.
-pub(super) fn owned(image: &str) -> ContainerCreateBody {
+pub(in crate::daemon) fn owned(image: &str) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(image.to_owned()),
-        labels: Some(HashMap::from([(OWNER.to_owned(), owner::this_process())])),
+        labels: Some(HashMap::from([(OWNER.to_owned(), label::this_process())])),
         ..ContainerCreateBody::default()
     }
 }
 
 /// A volume, as daemons mount it.
-pub(super) fn mounted(volume: &Volume) -> DaemonMount {
+pub(in crate::daemon) fn mounted(volume: &Volume) -> DaemonMount {
     DaemonMount {
         source: Some(volume.name.clone()),
         target: Some(volume.target.to_string()),

@@ -27,21 +27,21 @@ const PREDEFINED: [&str; 8] = [
 
 /// A Dockerfile with its context.
 #[derive(Debug, Default)]
-pub(super) struct Dockerfile {
-    pub(super) text: String,
+pub(in crate::daemon) struct Dockerfile {
+    pub(in crate::daemon) text: String,
     /// Paths in the context, and what they hold.
-    pub(super) files: Vec<(String, Content)>,
+    pub(in crate::daemon) files: Vec<(String, Content)>,
     /// Values of build arguments.
-    pub(super) arguments: Vec<(String, String)>,
+    pub(in crate::daemon) arguments: Vec<(String, String)>,
     /// How many instructions there are; the last runs the step.
-    pub(super) instructions: usize,
+    pub(in crate::daemon) instructions: usize,
     /// Whether it is to be built without being told the values of arguments.
     written_out: bool,
 }
 
 /// What a file of the context holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(in crate::daemon) enum Content {
     Text(String),
     /// A file of this machine.
     File(Utf8PathBuf),
@@ -53,7 +53,7 @@ impl Dockerfile {
     ///
     /// # Errors
     /// The step needs a password, which would stay in the image's history.
-    pub(super) fn new(
+    pub(in crate::daemon) fn new(
         step: &Step,
         from: &str,
         labels: &[(&str, String)],
@@ -74,7 +74,11 @@ impl Dockerfile {
     ///
     /// # Errors
     /// As `new`.
-    pub(super) fn whole(steps: &[Step], from: &str, about: &str) -> Result<Self, EngineError> {
+    pub(in crate::daemon) fn whole(
+        steps: &[Step],
+        from: &str,
+        about: &str,
+    ) -> Result<Self, EngineError> {
         let mut file = Self { written_out: true, ..Self::default() };
         for line in about.lines() {
             let _ = writeln!(file.text, "# {line}");

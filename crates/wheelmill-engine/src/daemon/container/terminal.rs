@@ -15,15 +15,15 @@ use rustix::termios::tcgetwinsize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
-use super::connection::Connection;
-use super::failure::gone;
+use crate::daemon::connection::Connection;
+use crate::daemon::failure::gone;
 use crate::{EngineError, Terminal};
 
 /// How often the size of the terminal is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Starts a container that has a terminal and connects the person's with it, until it ends.
-pub(super) async fn follow(
+pub(in crate::daemon) async fn follow(
     connection: &Connection,
     docker: &Docker,
     id: &str,

@@ -11,8 +11,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::connection::Connection;
 use crate::context::DOCKERFILE;
+use crate::daemon::connection::Connection;
 use crate::{Cancel, EngineError, ImageBuild, OutputSink, Stream};
 
 /// How often the caller's wish to stop is looked at.
@@ -33,7 +33,7 @@ const OPTIONS: [&str; 9] = [
 
 /// Whether a Dockerfile says something that only BuildKit understands: it names a syntax, an
 /// instruction has one of its options, or a text stands in it (`<<EOF`).
-pub(super) fn is_needed(dockerfile: &str) -> bool {
+pub(in crate::daemon) fn is_needed(dockerfile: &str) -> bool {
     let mut directives = true;
     dockerfile.lines().any(|line| {
         let line = line.trim_start();
@@ -61,7 +61,7 @@ fn is_text(word: &str) -> bool {
 }
 
 /// What became of a build.
-pub(super) enum Led {
+pub(in crate::daemon) enum Led {
     /// The image is there.
     Built,
     /// The client's last words.
@@ -71,7 +71,7 @@ pub(super) enum Led {
 }
 
 /// Has Docker's client build an image from a packed context.
-pub(super) fn build(
+pub(in crate::daemon) fn build(
     connection: &Connection,
     build: &ImageBuild,
     packed: File,

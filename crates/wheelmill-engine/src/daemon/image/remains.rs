@@ -7,13 +7,13 @@ use bollard::query_parameters::{CommitContainerOptionsBuilder, RemoveImageOption
 use wheelmill_model::Digest;
 
 use super::base;
-use super::connection::Connection;
-use super::failure::gone;
-use super::owner::TITLE;
 use crate::EngineError;
+use crate::daemon::connection::Connection;
+use crate::daemon::failure::gone;
+use crate::daemon::label::TITLE;
 
 /// Where such images have their names.
-pub(super) const REMAINS: &str = "localhost/wheelmill/failed";
+pub(in crate::daemon) const REMAINS: &str = "localhost/wheelmill/failed";
 
 fn tag(key: &Digest) -> String {
     key.to_string()[..24].to_owned()
@@ -25,7 +25,7 @@ fn name(key: &Digest) -> String {
 
 /// Keeps the files of a container that has ended. The variables that it was started with are made
 /// empty in the image: some hold passwords of proxies.
-pub(super) async fn keep(
+pub(in crate::daemon) async fn keep(
     connection: &Connection,
     docker: &Docker,
     container: &str,
@@ -50,13 +50,16 @@ pub(super) async fn keep(
 }
 
 /// The image of what a container left, if there is one.
-pub(super) fn find(connection: &Connection, key: &Digest) -> Result<Option<String>, EngineError> {
+pub(in crate::daemon) fn find(
+    connection: &Connection,
+    key: &Digest,
+) -> Result<Option<String>, EngineError> {
     let name = name(key);
     Ok(base::inspect(connection, &name)?.map(|_| name))
 }
 
 /// Removes it, unless somebody looks around in it.
-pub(super) fn remove(connection: &Connection, key: &Digest) -> Result<(), EngineError> {
+pub(in crate::daemon) fn remove(connection: &Connection, key: &Digest) -> Result<(), EngineError> {
     connection.ask(async |docker| {
         match docker.remove_image(&name(key), None::<RemoveImageOptions>, None).await {
             Err(Error::DockerResponseServerError { status_code: 404 | 409, .. }) | Ok(_) => Ok(()),

@@ -13,41 +13,42 @@ use bollard::query_parameters::BuildImageOptionsBuilder;
 use futures_util::StreamExt as _;
 use wheelmill_model::Digest;
 
-use super::connection::Connection;
 use super::dockerfile::{Content, Dockerfile};
-use super::failure::{gone, refused, still_there};
-use super::owner::{self, OWNER, STEP, TITLE};
-use super::traits::Traits;
+use crate::daemon::connection::Connection;
+use crate::daemon::failure::{gone, refused, still_there};
+use crate::daemon::label::{self, OWNER, STEP, TITLE};
+use crate::daemon::sweep;
+use crate::daemon::traits::Traits;
 use crate::{Cancel, EngineError, Exit, MemoryWatch, OutputSink, Step, Stream};
 
 /// Where the images of steps have their names. No registry of others can ever serve them.
-pub(super) const ENVIRONMENTS: &str = "localhost/wheelmill/environment";
+pub(in crate::daemon) const ENVIRONMENTS: &str = "localhost/wheelmill/environment";
 
 /// The name of the image that ends with a step.
-pub(super) fn image_name(key: &Digest) -> String {
+pub(in crate::daemon) fn image_name(key: &Digest) -> String {
     format!("{ENVIRONMENTS}:{}", &key.to_string()[..24])
 }
 
 /// A step of which the image is to be built.
-pub(super) struct StepBuild<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) traits: &'a Traits,
-    pub(super) step: &'a Step,
-    pub(super) key: Digest,
+pub(in crate::daemon) struct StepBuild<'a> {
+    pub(in crate::daemon) connection: &'a Connection,
+    pub(in crate::daemon) traits: &'a Traits,
+    pub(in crate::daemon) step: &'a Step,
+    pub(in crate::daemon) key: Digest,
     /// The image below.
-    pub(super) from: &'a str,
+    pub(in crate::daemon) from: &'a str,
 }
 
 impl StepBuild<'_> {
     /// Builds it, and passes on what its command says. When it fails, nothing of it is left.
-    pub(super) fn run(
+    pub(in crate::daemon) fn run(
         &self,
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<(), EngineError> {
         let labels = [
             (STEP, self.key.to_string()),
-            (OWNER, owner::this_process()),
+            (OWNER, label::this_process()),
             (TITLE, self.step.title.replace(['"', '\\', '$', '\n'], " ")),
         ];
         let dockerfile = Dockerfile::new(self.step, self.from, &labels)?;
@@ -59,7 +60,7 @@ impl StepBuild<'_> {
             .connection
             .long(cancel, async |docker| self.follow(&docker, &dockerfile, context, output).await);
         if built.is_err()
-            && let Err(error) = owner::remove_unnamed(self.connection, &self.key)
+            && let Err(error) = sweep::remove_unnamed(self.connection, &self.key)
         {
             tracing::warn!(%error, "could not remove what a failed step has left");
         }
@@ -121,7 +122,7 @@ impl StepBuild<'_> {
 }
 
 /// How a command of a Dockerfile ended, when that is what a builder's message is about.
-pub(super) fn exit_in(message: &str) -> Option<Exit> {
+pub(in crate::daemon) fn exit_in(message: &str) -> Option<Exit> {
     let number = |text: &str| text.trim().trim_end_matches('.').parse::<i32>().ok();
     let code = ["non-zero code: ", "exit status ", "exit code: "]
         .iter()

@@ -7,14 +7,17 @@ use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use camino::Utf8Path;
 use futures_util::StreamExt as _;
 
-use super::connection::Connection;
-use super::container::Made;
-use super::failure::{gone, is_missing};
-use super::image::{mounted, owned};
+use super::of_image::{mounted, owned};
+use super::run::Made;
+use crate::daemon::connection::Connection;
+use crate::daemon::failure::{gone, is_missing};
 use crate::{Cancel, EngineError, Volume};
 
 /// Makes sure that there is a volume.
-pub(super) fn ensure(connection: &Connection, volume: &Volume) -> Result<(), EngineError> {
+pub(in crate::daemon) fn ensure(
+    connection: &Connection,
+    volume: &Volume,
+) -> Result<(), EngineError> {
     let exists =
         connection.ask(async |docker| match docker.inspect_volume(&volume.name).await {
             Err(error) if is_missing(&error) => Ok(false),
@@ -32,7 +35,7 @@ pub(super) fn ensure(connection: &Connection, volume: &Volume) -> Result<(), Eng
 
 /// Copies a file out of a volume, through a container that never starts: the daemon's own folders
 /// may belong to root, or lie on another machine.
-pub(super) fn copy(
+pub(in crate::daemon) fn copy(
     connection: &Connection,
     image: &str,
     volume: &Volume,

@@ -9,9 +9,9 @@ use camino::Utf8Path;
 use futures_util::{Stream, StreamExt as _};
 use wheelmill_model::Digest;
 
-use super::connection::Connection;
-use super::failure::{gone, is_missing, meant};
-use super::owner::{self, OWNER};
+use crate::daemon::connection::Connection;
+use crate::daemon::failure::{gone, is_missing, meant};
+use crate::daemon::label::{self, OWNER};
 use crate::image::{Form, form_of};
 use crate::{Base, Cancel, EngineError, PrepareListener};
 
@@ -19,7 +19,7 @@ use crate::{Base, Cancel, EngineError, PrepareListener};
 const PIECE: usize = 1 << 20;
 
 /// What the daemon knows of an image, if it has it.
-pub(super) fn inspect(
+pub(in crate::daemon) fn inspect(
     connection: &Connection,
     name: &str,
 ) -> Result<Option<ImageInspect>, EngineError> {
@@ -32,13 +32,13 @@ pub(super) fn inspect(
 
 /// The name that pins an image which the daemon has: that of its registry with the digest there, or
 /// its own identity where it came from no registry.
-pub(super) fn pinned_name(image: &ImageInspect) -> Option<String> {
+pub(in crate::daemon) fn pinned_name(image: &ImageInspect) -> Option<String> {
     let of_registry = image.repo_digests.iter().flatten().find(|name| name.contains("@sha256:"));
     of_registry.or(image.id.as_ref()).cloned()
 }
 
 /// Makes sure that the daemon has a pinned base; returns the name of its image.
-pub(super) fn bring(
+pub(in crate::daemon) fn bring(
     connection: &Connection,
     base: &Base,
     listener: &mut dyn PrepareListener,
@@ -69,10 +69,10 @@ pub(super) fn bring(
 }
 
 /// Where images of files have their names. No registry of others can ever serve them.
-pub(super) const BASES: &str = "localhost/wheelmill/base";
+pub(in crate::daemon) const BASES: &str = "localhost/wheelmill/base";
 
 /// The name under which the image of a file is kept.
-pub(super) fn archive_name(digest: &Digest) -> String {
+pub(in crate::daemon) fn archive_name(digest: &Digest) -> String {
     format!("{BASES}:{}", &digest.to_string()[..24])
 }
 
@@ -112,7 +112,7 @@ fn load(
         Form::Root => {
             // With the tag in the name, since Podman does not look at a tag beside it.
             // The label is for what is left when this is cut short.
-            let label = format!("LABEL {OWNER}=\"{}\"", owner::this_process());
+            let label = format!("LABEL {OWNER}=\"{}\"", label::this_process());
             let options = CreateImageOptionsBuilder::default()
                 .from_src("-")
                 .repo(name)
@@ -211,7 +211,7 @@ async fn loaded(
 }
 
 /// A file, piece by piece.
-pub(super) fn pieces(
+pub(in crate::daemon) fn pieces(
     file: std::fs::File,
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
     futures_util::stream::unfold(file, |mut file| async move {
