@@ -13,6 +13,8 @@ use crate::settings::MillSettings;
 pub(super) const MEMORY_PER_COMPILE: ByteSize = ByteSize(2 << 30);
 /// What is left to the rest of the machine when no limit is asked for.
 const RESERVE: u64 = 512 << 20;
+/// More processes and threads than any build needs, and fewer than bring a machine down.
+const MOST_PROCESSES: u64 = 16_384;
 /// 1980-01-01, the oldest moment that a zip entry can carry: wheels then differ by content alone.
 const SOURCE_DATE_EPOCH: &str = "315532800";
 
@@ -44,7 +46,7 @@ pub(super) fn budget_for(
     });
     // Zero would mean "as many as there are files" to ninja.
     let jobs = (cpus.ceil() as usize).min(by_memory).max(1);
-    Budget { limits: Limits { memory, cpus: settings.cpus, processes: None }, jobs }
+    Budget { limits: Limits { memory, cpus: settings.cpus, processes: Some(MOST_PROCESSES) }, jobs }
 }
 
 /// Folders of this machine that the build works in.
