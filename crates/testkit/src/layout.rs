@@ -2,8 +2,10 @@
 
 use camino::Utf8Path;
 
-const CONTEXT: [(&str, &str); 4] = [
+const CONTEXT: [(&str, &str); 6] = [
     ("conda/etc/profile.d/conda.sh", include_str!("../fixtures/oldlayout/conda.sh")),
+    ("scripts/cuda.sh", include_str!("../fixtures/oldlayout/cuda.sh")),
+    ("scripts/kernel.cu", include_str!("../fixtures/oldlayout/kernel.cu")),
     ("scripts/installer.sh", include_str!("../fixtures/oldlayout/installer.sh")),
     ("scripts/pack.py", include_str!("../fixtures/oldlayout/pack.py")),
     ("scripts/tiny.cpp", include_str!("../fixtures/oldlayout/tiny.cpp")),

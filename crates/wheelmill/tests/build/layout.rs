@@ -81,6 +81,9 @@ fn all(program: DaemonProgram) {
     let Some(daemon) = Daemon::start_with_gpus(program) else { return };
     let _id = daemon.says(&["import", debian().as_str(), BASE]);
     builds(&daemon);
+    if program == DaemonProgram::Docker {
+        builds_cuda(&daemon);
+    }
     fails(&daemon);
     looks_around(&daemon);
     changes(&daemon);
@@ -124,6 +127,17 @@ fn builds(daemon: &Daemon) {
     assert_eq!(folder.run("build --json").expect(0).cell()["outcome"], "built");
     folder.run("init").expect(0);
     assert_eq!(folder.run("build --json").expect(0).cell()["outcome"], "stored", "it is equal");
+}
+
+/// An installer that fetches its compiler leaves a wheel with code for a GPU.
+fn builds_cuda(daemon: &Daemon) {
+    let folder = Folder::new(daemon);
+    let more = "RUN apt-get update -qq && apt-get install -qq --yes python3-pip\n\
+                LABEL dev.wheelmill.installer=/opt/some/path/cuda.sh";
+    folder.dockerfile("130", more);
+    let cell = folder.run("build --json").expect(0).cell();
+    assert!(cell["verdict"].to_string().contains("sm_90"), "{cell}");
+    folder.nothing_runs();
 }
 
 fn fails(daemon: &Daemon) {
