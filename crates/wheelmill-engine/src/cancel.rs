@@ -32,6 +32,12 @@ impl Cancel {
         Self { flag: Arc::clone(&self.flag), deadline: Some(deadline) }
     }
 
+    /// The same flag, whatever time is over.
+    #[must_use]
+    pub fn without_deadline(&self) -> Self {
+        Self { flag: Arc::clone(&self.flag), deadline: None }
+    }
+
     /// Asks everything that shares this flag to stop.
     pub fn cancel(&self) {
         self.flag.store(true, Ordering::SeqCst);

@@ -22,14 +22,16 @@ impl FromStr for GpuWish {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let is_name = |name: &str| {
+            let is_number = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_digit());
+            let is_identity = name.starts_with("GPU-") || name.starts_with("MIG-");
             let allowed =
                 |letter: char| letter.is_ascii_alphanumeric() || "-_.:/=".contains(letter);
-            !name.is_empty() && name.chars().all(allowed)
+            is_number || (is_identity || name.contains('=')) && name.chars().all(allowed)
         };
         match text {
             "auto" => Ok(Self::Auto),
             "none" => Ok(Self::None),
-            _ if text.split(',').all(is_name) => Ok(Self::Only(text.to_owned())),
+            _ if text == "all" || text.split(',').all(is_name) => Ok(Self::Only(text.to_owned())),
             _ => Err(format!(
                 "`{text}` names no GPUs: write `auto`, `none`, `all`, or numbers or UUIDs as `0,1`"
             )),
@@ -68,7 +70,7 @@ mod tests {
         for text in ["auto", "none", "all", "0,1", "GPU-8f22cd9a-0c4b", "nvidia.com/gpu=0"] {
             assert_eq!(text.parse::<GpuWish>().unwrap().to_string(), text);
         }
-        for text in ["", "0,", "all 1", "$(id)"] {
+        for text in ["", "0,", "all 1", "foo", "$(id)", "GPU-$x"] {
             assert!(text.parse::<GpuWish>().unwrap_err().contains("names no GPUs"), "{text}");
         }
     }

@@ -70,6 +70,11 @@ impl DaemonEngine {
         Ok(self.daemon.get_or_init(|| Daemon { connection, traits }))
     }
 
+    /// The connection to the daemon, with what dead programs left removed.
+    pub(super) fn swept(&self) -> Result<&Connection, EngineError> {
+        Ok(&self.daemon()?.connection)
+    }
+
     /// Finds the daemon, and changes nothing.
     pub(super) fn connect(&self) -> Result<(Connection, Traits), EngineError> {
         let connection = Connection::find(self.settings.kind, &self.settings.sockets)?;

@@ -61,12 +61,17 @@ pub(super) async fn still_there(
 /// The daemon does not answer.
 pub(super) fn unanswered(connection: &Connection, reason: &str) -> EngineError {
     let Connection { kind, socket } = connection;
-    let fix = if reason.contains("ermission denied") {
-        format!(
-            "let this user in (`sudo usermod --append --groups {kind} $USER`, then log in again)"
-        )
-    } else {
-        format!("start {kind} and run the command again")
+    let fix = match (kind, reason.contains("ermission denied")) {
+        (EngineKind::Podman, true) => {
+            "use a service of your own: `systemctl --user start podman.socket`"
+        }
+        (EngineKind::Podman, false) => {
+            "start it and run the command again: `systemctl --user start podman.socket`"
+        }
+        (_, true) => {
+            "let this user in: `sudo usermod --append --groups docker $USER`, then log in again"
+        }
+        (_, false) => "start it and run the command again: `sudo systemctl start docker`",
     };
     EngineError::Unable {
         what: format!("a container of {kind}"),

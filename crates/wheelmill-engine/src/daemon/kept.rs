@@ -17,7 +17,6 @@ use super::image::base::{self, BASES};
 use super::image::remains::REMAINS;
 use super::image::step::ENVIRONMENTS;
 use super::label::{self, OWNER, STEP, TITLE};
-use super::sweep;
 use crate::kept::{Keeper, Kept, KeptKind, Removal};
 use crate::{DiskUse, EngineError, EngineKind, lock};
 
@@ -66,9 +65,8 @@ impl Keeper for DaemonEngine {
     }
 
     fn remove(&self, kept: &Kept) -> Result<Removal, EngineError> {
-        let (connection, _) = self.connect()?;
-        sweep::sweep(&connection)?;
-        let lock = match base::inspect(&connection, &kept.id)? {
+        let connection = self.swept()?;
+        let lock = match base::inspect(connection, &kept.id)? {
             None => return Ok(Removal::Removed),
             Some(image) => {
                 let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
@@ -92,7 +90,7 @@ impl Keeper for DaemonEngine {
                 Err(Error::DockerResponseServerError { status_code: 404, .. }) | Ok(_) => {
                     Ok(Removal::Removed)
                 }
-                Err(error) => Err(gone(&connection, error)),
+                Err(error) => Err(gone(connection, error)),
             }
         })?
     }

@@ -22,6 +22,8 @@ pub(super) struct Traits {
     pub(super) selinux: bool,
     /// Memory can be limited.
     pub(super) memory_limit: bool,
+    /// How many processors there are to give.
+    pub(super) cpus: f64,
     /// How containers are to ask for GPUs; none when they cannot have any.
     pub(super) gpus: Option<GpuWay>,
 }
@@ -48,6 +50,7 @@ impl Traits {
             network: if has_bridge { "bridge" } else { "host" },
             selinux: has_option(&info, "selinux"),
             memory_limit: info.memory_limit.unwrap_or(false),
+            cpus: info.ncpu.map_or(f64::INFINITY, |count| count as f64),
             gpus: GpuWay::find(podman, &info, specifications),
         })
     }

@@ -54,12 +54,11 @@ pub(super) fn builder(engine: &dyn Engine) -> Vec<Check> {
         return checks.map(fixed).collect();
     }
     let message = format!(
-        "the {} engine builds no images from Dockerfiles, and neither Docker nor Podman answers \
-         or was chosen",
+        "the {} engine builds no images from Dockerfiles, and no daemon that does answers this user",
         engine.kind()
     );
     let fix = "start a daemon (`sudo systemctl start docker`, or `systemctl --user start \
-               podman.socket`), or name the one to use: `--engine docker`";
+               podman.socket`), or see why one does not answer: `--engine docker`";
     vec![Check::new("engine", CheckState::Problem, message, Some(fix))]
 }
 

@@ -6,7 +6,7 @@ use wheelmill_model::{CudaVersion, PackageName};
 
 use super::{Layout, LayoutError, PlannedLayout};
 use crate::PackageWish;
-use crate::suggest::near;
+use crate::suggest::{closest, near};
 
 impl Layout {
     /// The cells of these names and CUDA releases; of all, where none is named. Every name and every
@@ -57,6 +57,13 @@ impl Layout {
     #[must_use]
     pub fn has(&self, name: &PackageName) -> bool {
         self.cells.iter().any(|found| found.cell.package == *name)
+    }
+
+    /// Whether a name is nearly that of an image, and so perhaps meant for it.
+    #[must_use]
+    pub fn resembles(&self, name: &PackageName) -> bool {
+        let known = self.cells.iter().map(|found| found.cell.package.as_str());
+        closest(name.as_str(), known).is_some()
     }
 
     fn unknown(&self, wish: &PackageWish) -> LayoutError {

@@ -163,7 +163,9 @@ fn wished(
         }
         (Some(layout), Some(project)) => {
             let is_package = |wish: &PackageWish| {
-                project.says_what_to_build() || project.recipes.contains_key(&wish.name)
+                let has_recipe = project.recipes.contains_key(&wish.name);
+                // A slip must not build a package of somebody's in the place of an image.
+                has_recipe || project.says_what_to_build() && !layout.resembles(&wish.name)
             };
             let (images, others): (Vec<_>, Vec<_>) =
                 named.into_iter().partition(|wish| layout.has(&wish.name) || !is_package(wish));
@@ -243,6 +245,13 @@ fn mill_settings(
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let bases = bases(args.base.as_ref(), session)?;
     fits(engine, isolation, &bases)?;
+    if let (EngineKind::Embedded, Some(GpuWish::Only(_))) = (engine, &gpus) {
+        let message = "the embedded engine gives builds no GPU, and `--gpus` asks for one";
+        return Err(CliError::usage(message).hint(
+            "let Docker or Podman build (`--engine docker`), or leave `--gpus` out: no GPU is needed \
+             to compile",
+        ));
+    }
     let offline = args.offline || session.switch(environment::OFFLINE)?;
     Ok(MillSettings {
         home: session.home()?,

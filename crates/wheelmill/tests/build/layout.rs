@@ -157,6 +157,14 @@ fn fails(daemon: &Daemon) {
     assert_eq!(broken["phase"], "environment", "{broken}");
     assert!(broken["fixes"][0].as_str().unwrap().contains("Dockerfile_cuda110_builder"));
 
+    folder.dockerfile("112", "LABEL dev.wheelmill.installer=/opt/nope.sh");
+    let nowhere = folder.failure("11.2");
+    assert_eq!(nowhere["cause"], "no-installer");
+    assert!(nowhere["message"].to_string().contains("no file /opt/nope.sh"), "{nowhere}");
+    folder.dockerfile("113", "COPPY a b");
+    let slip = folder.failure("11.3")["fixes"].to_string();
+    assert!(slip.contains("correct ") && !slip.contains("buildx"), "{slip}");
+
     let bad = "RUN printf '#!/bin/sh\\necho bad > /builds/bad-1.0-py3-none-any.whl\\n' \
                > /opt/bad.sh && chmod +x /opt/bad.sh\nLABEL dev.wheelmill.installer=/opt/bad.sh";
     folder.dockerfile("118", bad);
@@ -185,11 +193,16 @@ fn looks_around(daemon: &Daemon) {
     assert!(folder.volume().contains(&"by-hand".to_owned()));
     folder.nothing_runs();
     let images = || daemon.says(&["images", "--format", "{{.Repository}}"]);
-    let left = |image: &String| image.ends_with("wheelmill/failed");
-    assert!(images().iter().any(left));
-    // The next try begins anew, and leaves one again.
-    let _again = folder.failure("12.0");
-    assert_eq!(images().iter().filter(|image| left(image)).count(), 1);
+    let left = || images().iter().filter(|image| image.ends_with("wheelmill/failed")).count();
+    let before = left();
+    assert!(before > 0);
+    // The next try begins anew, and leaves one again: also of another installer, and out of time.
+    let hangs = "RUN printf '#!/bin/sh\\nsleep 86399\\n' > /opt/hangs.sh && chmod +x /opt/hangs.sh\n\
+                 LABEL dev.wheelmill.installer=/opt/hangs.sh";
+    folder.dockerfile("120", hangs);
+    let ended = folder.run("build tinytool --cuda 12.0 --timeout 2s --json").expect(1);
+    assert_eq!(ended.cell()["failure"]["cause"], "timed-out");
+    assert_eq!(left(), before);
     assert_eq!(daemon.says(&["images", "--quiet", "--filter", "dangling=true"]), [""; 0]);
     if daemon.program() == DaemonProgram::Podman {
         let ended = folder.run("build tinytool --cuda 12.0 --gpus all --json").expect(1);

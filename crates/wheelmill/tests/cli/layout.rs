@@ -264,15 +264,15 @@ fn a_daemon_that_is_not_there_ends_with_3() {
     exit: 3
     ----- stderr
     warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
-    error: this machine is not ready: the embedded engine builds no images from Dockerfiles, and neither Docker nor Podman answers or was chosen
-      hint: start a daemon (`sudo systemctl start docker`, or `systemctl --user start podman.socket`), or name the one to use: `--engine docker`
+    error: this machine is not ready: the embedded engine builds no images from Dockerfiles, and no daemon that does answers this user
+      hint: start a daemon (`sudo systemctl start docker`, or `systemctl --user start podman.socket`), or see why one does not answer: `--engine docker`
     ");
     assert_snapshot!(build("podman"), @r"
     exit: 3
     ----- stderr
     warning: `build_contexts/other` has no Dockerfile: none matches `configs/other/Dockerfile_cuda*_builder`
     error: this machine is not ready: a container of podman cannot be had on this machine: the daemon does not answer at `[HERE]/none.sock`: Socket not found: [HERE]/none.sock
-      hint: start podman and run the command again
+      hint: start it and run the command again: `systemctl --user start podman.socket`
     ");
 }
 

@@ -53,6 +53,10 @@ pub(in crate::daemon) fn look(
         Ok(_) => {}
         Err(EngineError::Daemon { kind, message }) => {
             return match advice(&message) {
+                Some(fix) if message.contains("could not select device driver") => {
+                    let why = format!("{kind} has neither a runtime for NVIDIA's nor CDI");
+                    Ok(GpuSight::Unseen { why, fix })
+                }
                 Some(fix) => Ok(GpuSight::Unseen { why: message, fix }),
                 None => Err(EngineError::Daemon { kind, message }),
             };

@@ -114,11 +114,13 @@ impl Runner<'_> {
         let is_cancelled = state.is_none();
         let state = state.unwrap_or_default();
         let code = state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or(137);
-        if let Some(key) = remains.filter(|_| code != 0 && !is_cancelled) {
+        // Nobody looks at what he has stopped himself.
+        let cancel = cancel.without_deadline();
+        if let Some(key) = remains.filter(|_| code != 0 && !cancel.is_cancelled()) {
             let keep =
                 async |docker| remains::keep(self.0, &docker, &made.id, &name, &body, &key).await;
             // The build has failed already, and is to be told by that.
-            if let Err(error) = self.0.long(cancel, keep) {
+            if let Err(error) = self.0.long(&cancel, keep) {
                 tracing::warn!(%error, "could not keep what the container left");
             }
         }
@@ -291,7 +293,7 @@ pub(in crate::daemon) fn bounds(
         memory,
         // As much as memory alone: a build that swaps does not end.
         memory_swap: memory,
-        nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
+        nano_cpus: limits.cpus.map(|cpus| (cpus.min(traits.cpus) * 1e9) as i64),
         pids_limit: limits.processes.and_then(|count| i64::try_from(count).ok()),
         security_opt: Some(security),
         cap_drop: Some(vec!["ALL".to_owned()]),
@@ -340,7 +342,7 @@ impl<'a> Made<'a> {
 impl Drop for Made<'_> {
     fn drop(&mut self) {
         if let Err(error) = sweep::remove(self.connection, &self.id) {
-            tracing::warn!(container = self.id, %error, "could not remove a container");
+            tracing::warn!(container = self.id, %error, "a container is left, which the next build removes");
         }
     }
 }

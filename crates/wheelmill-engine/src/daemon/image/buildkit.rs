@@ -66,7 +66,7 @@ pub(in crate::daemon) enum Led {
     Built,
     /// The client's last words.
     Failed(String),
-    /// There is no client.
+    /// There is no client, or one from which the part for it, buildx, is missing.
     NoClient,
 }
 
@@ -115,6 +115,7 @@ pub(in crate::daemon) fn build(
     match status.success() {
         _ if cancel.is_cancelled() => Err(EngineError::Cancelled),
         true => Ok(Led::Built),
+        false if tail.contains("buildx component is missing") => Ok(Led::NoClient),
         false => Ok(Led::Failed(reason(&tail))),
     }
 }

@@ -71,7 +71,8 @@ impl UserBuild<'_> {
                 Err(self.refused(&message))
             }
             Led::NoClient => Err(self.refused(
-                "its Dockerfile requires BuildKit, which Docker's client leads, and there is none",
+                "its Dockerfile requires BuildKit, which Docker's client leads with its part buildx, and \
+                 that is not installed",
             )),
         }
     }

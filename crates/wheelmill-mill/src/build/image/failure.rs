@@ -41,6 +41,18 @@ pub(super) fn failure(
         };
     }
     let tail = log.tail();
+    if let Some((message, fix)) = shell_says(error, &tail, cell) {
+        let log = Some(log.path().to_owned());
+        let fixes = vec![fix];
+        return Failure {
+            cause: Cause::NoInstaller,
+            phase,
+            message,
+            fixes,
+            lines: Vec::new(),
+            log,
+        };
+    }
     let found = diagnose(&Evidence {
         phase,
         exit: error.exit(),
@@ -66,6 +78,10 @@ pub(super) fn failure(
     let fixes = match found.cause {
         Cause::DiskFull => daemon_disk(engine),
         Cause::OutOfMemory | Cause::NoNetwork => found.fixes,
+        Cause::NetworkWhileCompiling => vec![format!(
+            "let it reach the network: `network = true` under `[layout.{}]` of wheelmill.toml",
+            cell.name
+        )],
         _ if is_killed => found.fixes,
         // An image whose instruction failed is not there.
         _ if phase == Phase::Environment => vec![change(cell)],
@@ -83,7 +99,8 @@ fn known(error: &CellError, cell: &LayoutCell, engine: EngineKind) -> Option<(Ca
         ),
         CellError::Engine(EngineError::Build { reason, .. }) if is_network_missing(reason) => {
             (Cause::NoNetwork, vec![
-                "see whether this machine reaches that address; proxies are taken from the variables `HTTPS_PROXY` and `HTTP_PROXY`".to_owned(),
+                format!("if it is an image behind `FROM` that this machine should have, correct its name: `{engine} images`"),
+                "else see whether this machine reaches that address; proxies are taken from the variables `HTTPS_PROXY` and `HTTP_PROXY`".to_owned(),
             ])
         }
         CellError::Engine(EngineError::Build { reason, .. }) if needs_buildkit(reason) => {
@@ -123,6 +140,13 @@ fn known(error: &CellError, cell: &LayoutCell, engine: EngineKind) -> Option<(Ca
                 cell.dockerfile
             )],
         ),
+        CellError::TimedOut(_) => (
+            Cause::TimedOut,
+            vec![
+                look_around(cell, engine),
+                "or give it more time with `--timeout`".to_owned(),
+            ],
+        ),
         CellError::Judge(JudgeError::Unreadable { .. }) => (
             Cause::VerdictFailed,
             vec![format!(
@@ -138,6 +162,38 @@ fn known(error: &CellError, cell: &LayoutCell, engine: EngineKind) -> Option<(Ca
         ),
         _ => return None,
     })
+}
+
+/// What the shell that should start the installer has against it, and what to do.
+fn shell_says(error: &CellError, tail: &[String], cell: &LayoutCell) -> Option<(String, String)> {
+    error.exit().filter(|exit| matches!(exit.code, 1 | 126 | 127))?;
+    let dockerfile = &cell.dockerfile;
+    let named_by = match &cell.script {
+        Some(_) => format!("`script` under `[layout.{}]` of wheelmill.toml", cell.name),
+        None => format!("the label `{INSTALLER_LABEL}` in `{dockerfile}`"),
+    };
+    let fixes = [
+        ("this image has no file ", format!("correct {named_by}, which names it")),
+        ("this image has no bash", format!("install bash in `{dockerfile}`")),
+        (
+            "the lines of ",
+            "write it anew with the line ends of Unix: `sed -i 's/\\r$//' FILE`".into(),
+        ),
+        (
+            "could not activate the conda environment",
+            format!(
+                "make the environment in `{dockerfile}`, or name another: `conda-env` under \
+                 `[layout.{}]` of wheelmill.toml",
+                cell.name
+            ),
+        ),
+    ];
+    let own = |line: &String| {
+        let said = line.strip_prefix("wheelmill: ")?;
+        let (_, fix) = fixes.iter().find(|(start, _)| said.starts_with(start))?;
+        Some((said.to_owned(), fix.clone()))
+    };
+    tail.iter().rev().find_map(own)
 }
 
 /// Whether a builder says that it cannot have the image that a Dockerfile begins with.
@@ -175,9 +231,7 @@ fn is_network_missing(reason: &str) -> bool {
 
 /// Whether Docker's classic builder says that a Dockerfile is written for its successor.
 fn needs_buildkit(reason: &str) -> bool {
-    ["requires BuildKit", "Unknown flag:", "unknown instruction:"]
-        .iter()
-        .any(|sign| reason.contains(sign))
+    reason.contains("requires BuildKit")
 }
 
 /// Whether a daemon cannot start a container for want of something in the image.

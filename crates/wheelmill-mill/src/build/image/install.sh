@@ -2,7 +2,8 @@
 # `conda activate ENVIRONMENT`: $1 is the environment, $2 what to run then.
 #
 # Run as `bash -i`, so that the image's own .bashrc is read; what bash complains about there, that
-# it has no terminal, went nowhere, and the true stderr is descriptor 3.
+# it has no terminal, went nowhere, and the true stderr is descriptor 3. Such a bash says `exit` when
+# it does.
 exec 2>&3 3>&-
 set +m
 environment=$1 script=$2
@@ -37,7 +38,7 @@ elif activate "$chosen" || [ "${CONDA_DEFAULT_ENV:-}" = "$environment" ]; then
 else
     echo "wheelmill: could not activate the conda environment \`$environment\` of $chosen, which has:" \
         $(ls "$chosen/envs" 2>/dev/null) >&2
-    exit 1
+    exit 1 2>/dev/null
 fi
 
 if [ "$script" = bash ]; then
@@ -45,13 +46,13 @@ if [ "$script" = bash ]; then
 fi
 if [ ! -f "$script" ]; then
     echo "wheelmill: this image has no file $script" >&2
-    exit 127
+    exit 127 2>/dev/null
 fi
 IFS= read -r first <"$script"
 case $first in
 *$'\r')
     echo "wheelmill: the lines of $script end as on Windows, which no shell can run" >&2
-    exit 126
+    exit 126 2>/dev/null
     ;;
 esac
 [ ! -x "$script" ] || exec "$script"

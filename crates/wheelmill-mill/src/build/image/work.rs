@@ -5,7 +5,7 @@ use serde_json::json;
 use wheelmill_engine::{
     BuiltImage, EngineError, Gpus, ImageBuild, ImageBuilder, ImageContainer, Stream,
 };
-use wheelmill_model::{CellKey, DigestBuilder, Phase};
+use wheelmill_model::{CellKey, Digest, DigestBuilder, Phase};
 use wheelmill_store::{NewWheel, StoredWheel};
 use wheelmill_wheel::{InspectOptions, NotChecked, Verdict, WheelError, Wishes};
 
@@ -89,7 +89,7 @@ impl Openable for ImageWork<'_> {
         self.course.begin(Phase::Environment, log)?;
         let image = self.image(log)?;
         let installer = self.look(&image)?.installer(&self.cell.cell, &image)?;
-        let left = self.builder()?.remains(&self.ground.request)?;
+        let left = self.builder()?.remains(&self.remains())?;
         let used = left.is_some();
         let opened = match left {
             Some(left) => BuiltImage { id: left, ..image },
@@ -144,7 +144,7 @@ impl<'a> ImageWork<'a> {
         }
 
         self.course.begin(Phase::Compile, log)?;
-        self.mill().builder()?.remove_remains(&self.ground.request)?;
+        self.builder()?.remove_remains(&self.remains())?;
         self.install(&image, &installer, log)?;
 
         self.course.begin(Phase::Verify, log)?;
@@ -154,6 +154,15 @@ impl<'a> ImageWork<'a> {
         self.course.begin(Phase::Store, log)?;
         let lock = ImageLock { image: image.id.clone(), installer, key, wheels: Vec::new() };
         self.store(new, lock, log)
+    }
+
+    /// By what is kept what a failed build left: one for each cell of a folder, however often it is
+    /// edited.
+    fn remains(&self) -> Digest {
+        DigestBuilder::new("remains")
+            .field("cell", self.course.cell)
+            .field("dockerfile", self.cell.cell.dockerfile.as_str())
+            .finish()
     }
 
     fn mill(&self) -> &'a Mill {
@@ -224,7 +233,7 @@ impl<'a> ImageWork<'a> {
     ) -> Result<(), Stop> {
         let cell = &self.cell.cell;
         let (network, limits) = (&self.mill().settings.network, self.budget.limits);
-        let remains = self.ground.request;
+        let remains = self.remains();
         let mut container = installing(cell, image, installer, network, limits, remains);
         container.gpus = self.gpus(&container, log)?;
         let on = if container.network { "on" } else { "off" };
