@@ -23,6 +23,7 @@ pub mod image;
 mod isolation;
 mod kept;
 pub mod lock;
+pub mod requirement;
 mod tail;
 mod terminal;
 

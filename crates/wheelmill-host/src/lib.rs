@@ -1,14 +1,12 @@
 //! What a machine must be for containers with GPUs, and how it is made so without losing anything.
 //!
-//! [`requirement`] holds the conditions that images put on the driver; [`machine`] reads what is
-//! there, and [`service`] starts and stops it; [`json`] changes a daemon's settings where asked, and
-//! nowhere else. [`plan`] says what a wish changes, and [`apply`] does it and takes it back.
-//! [`dropin`] explains what others did before.
+//! [`machine`] reads what is there, and [`service`] starts and stops it; [`json`] changes a daemon's
+//! settings where asked, and nowhere else. [`plan`] says what a wish changes, and [`apply`] does it
+//! and takes it back. [`dropin`] explains what others did before.
 
 pub mod apply;
 pub mod dropin;
 pub mod json;
 pub mod machine;
 pub mod plan;
-pub mod requirement;
 pub mod service;
