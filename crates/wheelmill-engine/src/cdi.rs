@@ -3,6 +3,8 @@
 //!
 //! Source: the specification, version 1.1.0, of cncf-tags/container-device-interface.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
@@ -20,13 +22,46 @@ pub struct CdiSpecification {
     /// The devices of this kind.
     #[serde(default)]
     pub devices: Vec<CdiDevice>,
+    /// What a container gets with any of them.
+    #[serde(default)]
+    pub container_edits: CdiEdits,
 }
 
 /// One device of a specification.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CdiDevice {
     /// `all`, `0`, a UUID.
     pub name: String,
+    /// What a container gets with it.
+    #[serde(default)]
+    pub container_edits: CdiEdits,
+}
+
+/// What of this machine containers get, and what is done for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct CdiEdits {
+    /// The files and folders.
+    #[serde(default)]
+    pub mounts: Vec<CdiMount>,
+    /// The programs that prepare a container.
+    #[serde(default)]
+    pub hooks: Vec<CdiHook>,
+}
+
+/// A file or folder that containers see.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CdiMount {
+    /// Where it lies on this machine.
+    pub host_path: Utf8PathBuf,
+}
+
+/// A program that prepares a container.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct CdiHook {
+    /// Its file.
+    pub path: Utf8PathBuf,
 }
 
 /// A specification that could not be read.
@@ -66,6 +101,29 @@ impl CdiSpecification {
         parsed.map_err(|reason| {
             let reason = reason.lines().next().unwrap_or_default().to_owned();
             CdiError::Parse { path: path.to_owned(), reason }
+        })
+    }
+
+    /// The files of this machine without which no container starts, each once.
+    #[must_use]
+    pub fn host_files(&self) -> BTreeSet<&Utf8Path> {
+        let edits = self.devices.iter().map(|device| &device.container_edits);
+        let edits = edits.chain([&self.container_edits]);
+        edits
+            .flat_map(|edits| {
+                let mounts = edits.mounts.iter().map(|mount| mount.host_path.as_path());
+                mounts.chain(edits.hooks.iter().map(|hook| hook.path.as_path()))
+            })
+            .collect()
+    }
+
+    /// The version of the driver that it was made for, as the name of the driver's library tells:
+    /// `580.65.06` of `/usr/lib/libcuda.so.580.65.06`.
+    #[must_use]
+    pub fn driver(&self) -> Option<&str> {
+        self.host_files().into_iter().find_map(|file| {
+            let version = file.file_name()?.strip_prefix("libcuda.so.")?;
+            version.contains('.').then_some(version)
         })
     }
 }
@@ -108,7 +166,10 @@ mod tests {
         // As `nvidia-ctk cdi generate` writes it, shortened.
         let yaml = "---\ncdiVersion: 0.5.0\nkind: nvidia.com/gpu\ndevices:\n- name: \"0\"\n  \
                     containerEdits:\n    deviceNodes:\n    - path: /dev/nvidia0\n- name: all\n  \
-                    containerEdits: {}\ncontainerEdits:\n  env:\n  - NVIDIA_VISIBLE_DEVICES=void\n";
+                    containerEdits: {}\ncontainerEdits:\n  env:\n  - NVIDIA_VISIBLE_DEVICES=void\n  \
+                    hooks:\n  - hookName: createContainer\n    path: /usr/bin/nvidia-cdi-hook\n    \
+                    args: [nvidia-cdi-hook]\n  mounts:\n  - hostPath: /usr/lib/libcuda.so.580.65.06\n    \
+                    containerPath: /usr/lib/libcuda.so.580.65.06\n    options: [ro]\n";
         let json = r#"{"cdiVersion": "0.3.0", "kind": "vendor.com/net", "devices": []}"#;
         for (name, text) in
             [("nvidia.yaml", yaml), ("net.json", json), ("notes.txt", "x"), ("bad.yaml", ": :")]
@@ -122,6 +183,9 @@ mod tests {
         assert_eq!(found[0].cdi_version, "0.5.0");
         let names: Vec<&str> = found[0].devices.iter().map(|device| &*device.name).collect();
         assert_eq!(names, ["0", "all"]);
+        let files: Vec<&Utf8Path> = found[0].host_files().into_iter().collect();
+        assert_eq!(files, ["/usr/bin/nvidia-cdi-hook", "/usr/lib/libcuda.so.580.65.06"]);
+        assert_eq!(found[0].driver(), Some("580.65.06"));
         let error = CdiSpecification::read(&path.join("bad.yaml")).unwrap_err();
         assert!(error.to_string().contains("bad.yaml"), "{error}");
     }

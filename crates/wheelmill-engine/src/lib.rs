@@ -34,7 +34,7 @@ pub use cancel::Cancel;
 pub use container::{Container, Exit, Limits, MemoryWatch, Mount, OutputSink, Stream};
 pub use context::BuildContext;
 pub use daemon::{
-    DaemonAdministration, DaemonEngine, DaemonReport, DaemonRuntime, DaemonSettings,
+    DaemonAdministration, DaemonEngine, DaemonReport, DaemonRuntime, DaemonSettings, GpuWay,
     RunningContainer, WrittenDockerfile,
 };
 pub use disk::{DiskMeter, DiskUse};

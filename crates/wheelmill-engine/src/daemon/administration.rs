@@ -10,8 +10,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::StreamExt as _;
 
 use super::connection::Connection;
+use super::failure::is_missing;
+use super::container::gpu::GpuWay;
+use super::container::gpu_look;
 use super::report::DaemonReport;
-use crate::{EngineError, EngineKind};
+use super::traits::Traits;
+use crate::{Cancel, EngineError, EngineKind, GpuSight, Gpus};
 
 /// A daemon at a socket.
 #[derive(Clone, Debug)]
@@ -89,5 +93,31 @@ impl DaemonAdministration {
         let wish =
             VolumeCreateRequest { name: Some(name.to_owned()), ..VolumeCreateRequest::default() };
         self.connection.ask(async |docker| docker.create_volume(wish).await).map(drop)
+    }
+
+    /// Where a volume lies, in the eyes of the daemon; none when there is no such volume.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn volume_place(&self, name: &str) -> Result<Option<Utf8PathBuf>, EngineError> {
+        self.connection.ask(async |docker| match docker.inspect_volume(name).await {
+            Err(error) if is_missing(&error) => Ok(None),
+            found => found.map(|volume| Some(volume.mountpoint.into())),
+        })
+    }
+
+    /// Has a container of an image that is there ask for all GPUs in one way, and looks which it
+    /// has. The image must have a shell; the container is gone afterwards.
+    ///
+    /// # Errors
+    /// The container could not be started, for a reason that need not be about GPUs.
+    pub fn try_gpus(&self, image: &str, way: GpuWay) -> Result<GpuSight, EngineError> {
+        let mut traits = Traits::ask(&self.connection, &[])?;
+        traits.gpus = Some(way);
+        let mut connection = self.connection.clone();
+        if traits.podman {
+            connection.kind = EngineKind::Podman;
+        }
+        gpu_look::look(&connection, &traits, image, &Gpus::of("all"), &[], &Cancel::new())
     }
 }

@@ -21,6 +21,7 @@ mod traits;
 
 pub use administration::DaemonAdministration;
 pub use engine::DaemonEngine;
+pub use container::gpu::GpuWay;
 pub use image::written::WrittenDockerfile;
 pub use report::{DaemonReport, DaemonRuntime, RunningContainer};
 pub use settings::DaemonSettings;

@@ -2,6 +2,7 @@
 
 use bollard::models::{ContainerCreateBody, DeviceRequest, HostConfig, SystemInfo};
 use camino::Utf8PathBuf;
+use serde::Serialize;
 
 use crate::Gpus;
 use crate::cdi::{self, NVIDIA_GPU};
@@ -10,8 +11,9 @@ use crate::cdi::{self, NVIDIA_GPU};
 const NVIDIA_RUNTIME: &str = "nvidia";
 
 /// How a daemon is asked for GPUs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::daemon) enum GpuWay {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GpuWay {
     /// By the names of a CDI specification. It is what NVIDIA advises, and what survives a reload of
     /// systemd.
     Cdi,
@@ -23,6 +25,9 @@ pub(in crate::daemon) enum GpuWay {
 }
 
 impl GpuWay {
+    /// All of them, the best first.
+    pub const ALL: [Self; 3] = [Self::Cdi, Self::Runtime, Self::Request];
+
     /// The best way of a daemon; Podman has but one.
     ///
     /// Podman 4 ignores requests and runtimes without a word, and a Docker older than 28.2 does not
@@ -50,7 +55,9 @@ impl GpuWay {
         Some(if registered { Self::Runtime } else { Self::Request })
     }
 
-    pub(in crate::daemon) const fn name(self) -> &'static str {
+    /// What it is called in a sentence.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Cdi => "CDI",
             Self::Runtime => "the runtime nvidia",
