@@ -96,6 +96,17 @@ pub fn newest_cuda() -> &'static CudaRelease {
     RELEASES.last().expect("the table of CUDA releases is not empty")
 }
 
+/// The newest release that came with a driver of this version or an older one, so that the driver
+/// supports all of it. Releases whose driver is not known are passed over.
+#[must_use]
+pub fn cuda_of_driver(driver: &str) -> Option<CudaVersion> {
+    let numbers = |text: &str| text.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>();
+    let driver = numbers(driver).ok()?;
+    let is_not_newer = |paired: &str| numbers(paired).is_ok_and(|paired| paired <= driver);
+    let of_driver = |release: &&CudaRelease| release.paired_driver.is_some_and(is_not_newer);
+    RELEASES.iter().rfind(of_driver).map(|release| release.version)
+}
+
 /// The first release that makes machine code for an architecture.
 #[must_use]
 pub fn release_that_added(arch: CudaArch) -> Option<&'static CudaRelease> {
@@ -288,6 +299,16 @@ mod tests {
     fn limits_never_step_back_from_one_release_to_the_next() {
         assert!(RELEASES.is_sorted_by_key(|release| release.max_gcc));
         assert!(RELEASES.is_sorted_by_key(|release| release.ptx));
+    }
+
+    #[test]
+    fn a_driver_supports_what_it_came_with_and_all_before() {
+        let of = |driver: &str| cuda_of_driver(driver).map(|release| release.to_string());
+        assert_eq!(of("535.129.03").as_deref(), Some("12.2"));
+        assert_eq!(of("570.26").as_deref(), Some("12.8"));
+        assert_eq!(of("570.25").as_deref(), Some("12.6"));
+        assert_eq!(of("384.80"), None);
+        assert_eq!(of("unknown"), None);
     }
 
     #[test]
