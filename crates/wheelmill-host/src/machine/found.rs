@@ -136,7 +136,8 @@ impl Machine {
     }
 }
 
-fn settings_file(
+/// The file of settings of a daemon.
+pub(crate) fn settings_file(
     options: &DaemonOptions,
     process: Option<&DaemonProcess>,
     rootless: bool,

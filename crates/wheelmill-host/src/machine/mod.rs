@@ -8,8 +8,8 @@ mod process;
 mod route;
 
 pub use filesystem::{FileSystem, Suitability};
-pub(crate) use found::said;
 pub use found::{DaemonKind, Machine, MachineError};
+pub(crate) use found::{said, settings_file};
 pub use network::BridgeKeeper;
 pub use options::DaemonOptions;
 pub use process::DaemonProcess;
