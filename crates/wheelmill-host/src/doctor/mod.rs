@@ -4,10 +4,14 @@
 //! checks are functions over them. Nothing of the machine is changed, but that a container is made
 //! and removed where the ways to ask for GPUs are tried.
 
+mod check;
 mod fact;
+mod result;
 mod settings;
 
+pub use check::diagnose;
 pub use fact::{
     CdiFile, DaemonFacts, DaemonState, Facts, GpuTrial, SettingsFile, Toolkit, User, WorkFolder,
 };
+pub use result::{Check, CheckState, Diagnosis};
 pub use settings::{DoctorSettings, Need, TrialWish};

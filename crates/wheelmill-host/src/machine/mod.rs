@@ -13,4 +13,5 @@ pub(crate) use found::{said, settings_file};
 pub use network::BridgeKeeper;
 pub use options::DaemonOptions;
 pub use process::DaemonProcess;
+pub(crate) use process::is_executable;
 pub use route::Route;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use wheelmill_model::InterfaceAddress;
 
 use super::change::Refusal;
-use crate::machine::{DaemonOptions, DaemonProcess, Machine};
+use crate::machine::{DaemonOptions, DaemonProcess};
 
 /// Drivers of logs that come with Docker; others are plug-ins with a `:` or `/` in their names.
 const LOG_DRIVERS: &[&str] = &[
@@ -32,18 +32,23 @@ const SHARED: &str = "runtimes";
 /// A code, what is wrong, and what to do instead.
 type Problem = (&'static str, String, String);
 
-/// What is wrong with the settings that would be written. All of it keeps the daemon from working.
-pub(super) fn problems(settings: &Value, machine: &Machine) -> Vec<Refusal> {
+/// What is wrong with settings, for a daemon with these options. All of it keeps it from working.
+/// Whether programs are there is looked at where its process is known.
+pub(crate) fn problems(
+    settings: &Value,
+    options: &DaemonOptions,
+    process: Option<&DaemonProcess>,
+) -> Vec<Refusal> {
     let text = |key: &str| settings[key].as_str();
     let mut found: Vec<Problem> = Vec::new();
-    found.extend(twice(settings, &machine.options));
+    found.extend(twice(settings, options));
     for (name, runtime) in settings["runtimes"].as_object().into_iter().flatten() {
-        found.extend(runtime_problem(name, runtime, machine.process.as_ref()));
+        found.extend(runtime_problem(name, runtime, process));
     }
     if let Some(name) = text("default-runtime")
         && name != RESERVED
         && settings["runtimes"][name].is_null()
-        && machine.options.runtime(name).is_none()
+        && options.runtime(name).is_none()
         && !name.starts_with("io.containerd.")
     {
         found.push((
@@ -52,7 +57,7 @@ pub(super) fn problems(settings: &Value, machine: &Machine) -> Vec<Refusal> {
             format!("register it under `runtimes.{name}`, or take `default-runtime` away"),
         ));
     }
-    let given = |key: &str| !settings[key].is_null() || machine.options.value(key).is_some();
+    let given = |key: &str| !settings[key].is_null() || options.value(key).is_some();
     if given("bip") && given("bridge") {
         found.push((
             "bridge-twice",

@@ -179,7 +179,7 @@ fn subnets(machine: &Machine, wish: &HostSection) -> Vec<Refusal> {
         Some(Refusal::wish(
             "subnet-taken",
             format!("`{key}` takes {subnet}, and {} {behind} is reached there", route.to),
-            match free(machine) {
+            match free(&machine.routes) {
                 Some(free) => format!("choose a network that nothing uses, as {free}"),
                 None => "choose a network that nothing uses: see `ip route show table all`".into(),
             },
@@ -191,10 +191,10 @@ fn subnets(machine: &Machine, wish: &HostSection) -> Vec<Refusal> {
 }
 
 /// A network of 2^16 addresses that no route leads to.
-fn free(machine: &Machine) -> Option<Subnet> {
+pub(crate) fn free(routes: &[Route]) -> Option<Subnet> {
     let candidates = (201..=255).map(|part| Subnet::of([10, part, 0, 0].into(), 16));
     let mut free =
-        candidates.filter(|subnet| machine.routes.iter().all(|route| !route.to.overlaps(*subnet)));
+        candidates.filter(|subnet| routes.iter().all(|route| !route.to.overlaps(*subnet)));
     free.next()
 }
 

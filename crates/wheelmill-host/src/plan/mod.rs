@@ -11,7 +11,10 @@ mod planner;
 mod unit;
 
 pub use change::{Action, HostPlan, KeyChange, Refusal, RefusalKind, Remark};
+pub(crate) use check::problems;
+pub(crate) use danger::free;
 pub use file::{FileChange, FileError, LeafChange, Owner};
 pub(crate) use file::{FileState, real_path};
 pub(crate) use leaf::Expectation;
+pub(crate) use package::commands as toolkit_commands;
 pub use planner::{PlanError, plan};

@@ -6,7 +6,7 @@ const REPOSITORY: &str = "https://nvidia.github.io/libnvidia-container";
 
 /// The commands for the distribution that `/etc/os-release` names; none for one without packages of
 /// NVIDIA's.
-pub(super) fn commands(release: &str) -> Vec<String> {
+pub(crate) fn commands(release: &str) -> Vec<String> {
     let value = |key: &str| {
         let line = release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         line.unwrap_or_default().trim_matches(['"', '\'']).to_owned()

@@ -122,7 +122,8 @@ fn change_settings(
         // A program that is installed before is no problem.
         let missing = |refusal: &Refusal| refusal.code == "runtime-missing";
         let installs = !plan.packages.is_empty();
-        let problems = check::problems(&text.value(), machine).into_iter();
+        let problems =
+            check::problems(&text.value(), &machine.options, machine.process.as_ref()).into_iter();
         plan.refusals.extend(problems.filter(|problem| !(installs && missing(problem))));
     }
     if !changes.is_empty() {

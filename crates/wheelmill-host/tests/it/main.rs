@@ -2,6 +2,7 @@
 
 mod apply;
 mod crash;
+mod doctor;
 mod json;
 mod machine;
 mod plan;

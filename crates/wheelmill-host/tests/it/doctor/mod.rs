@@ -1,0 +1,6 @@
+//! What doctors say of machines.
+
+mod checks;
+mod daemons;
+mod fixture;
+mod replies;
