@@ -10,8 +10,8 @@ use clap::builder::styling::AnsiColor;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, clean, completions, generate_docs, host, images, init, inspect, man, plan, recipes,
-    runs, shell, verify, wheels,
+    build, clean, completions, doctor, generate_docs, host, images, init, inspect, man, plan,
+    recipes, runs, shell, verify, wheels,
 };
 use crate::environment::{self, Environment};
 use crate::error::{CliError, Ending};
@@ -93,6 +93,7 @@ pub(crate) enum Command {
     Wheels(wheels::WheelsArgs),
     Images(images::ImagesArgs),
     Clean(clean::CleanArgs),
+    Doctor(doctor::DoctorArgs),
     Host(host::HostArgs),
     Recipes(recipes::RecipesArgs),
     Inspect(inspect::InspectArgs),
@@ -161,6 +162,7 @@ fn execute(cli: &Cli, printer: Printer) -> Result<Ending, CliError> {
         Command::Wheels(args) => wheels::wheels(args, &session),
         Command::Images(args) => images::images(args, &session),
         Command::Clean(args) => clean::clean(args, &session),
+        Command::Doctor(args) => doctor::doctor(args, &session),
         Command::Host(args) => host::host(args, &session),
         Command::Recipes(args) => recipes::recipes(args, &session),
         Command::Init(args) => init::init(args, &session),

@@ -108,6 +108,11 @@ impl CliError {
         self
     }
 
+    /// The message alone.
+    pub(crate) fn message(&self) -> String {
+        self.source.to_string()
+    }
+
     /// The message, its causes and the hints, for a terminal.
     pub(crate) fn render(&self) -> String {
         let mut page = Page::new();

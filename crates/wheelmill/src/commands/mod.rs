@@ -5,6 +5,7 @@ mod cells;
 pub(crate) mod clean;
 pub(crate) mod completions;
 mod confirm;
+pub(crate) mod doctor;
 mod findings;
 pub(crate) mod generate_docs;
 pub(crate) mod host;
