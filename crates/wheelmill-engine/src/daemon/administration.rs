@@ -10,9 +10,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::StreamExt as _;
 
 use super::connection::Connection;
-use super::failure::is_missing;
 use super::container::gpu::GpuWay;
 use super::container::gpu_look;
+use super::failure::is_missing;
 use super::report::DaemonReport;
 use super::traits::Traits;
 use crate::{Cancel, EngineError, EngineKind, GpuSight, Gpus};

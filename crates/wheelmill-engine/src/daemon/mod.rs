@@ -20,8 +20,8 @@ mod sweep;
 mod traits;
 
 pub use administration::DaemonAdministration;
-pub use engine::DaemonEngine;
 pub use container::gpu::GpuWay;
+pub use engine::DaemonEngine;
 pub use image::written::WrittenDockerfile;
 pub use report::{DaemonReport, DaemonRuntime, RunningContainer};
 pub use settings::DaemonSettings;
