@@ -23,7 +23,7 @@ use crate::plan::{CellKind, Plan, PlannedCell};
 
 /// A cell's container, ready for a person. While it is held, nobody builds the cell.
 pub struct Shell {
-    /// What the build runs in this container.
+    /// What the build runs in this container; nothing where an image has no installer.
     pub command: Vec<String>,
     /// What of it stays when the shell ends.
     pub place: ShellPlace,

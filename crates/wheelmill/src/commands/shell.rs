@@ -113,7 +113,7 @@ fn greet(cell: &PlannedCell, shell: &Shell, printer: Printer) {
         ShellPlace::Volume(volume) => format!("with the volume {volume} at /builds"),
     };
     printer.say(format_args!("\n{}, {place}{state}", cell.id));
-    if !printer.quiet {
+    if !printer.quiet && !command.is_empty() {
         // Whole, so that it can be copied.
         put(&format!("the build runs: {}\n", command.join(" ")));
     }

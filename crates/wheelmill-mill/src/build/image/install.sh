@@ -55,5 +55,9 @@ case $first in
     exit 126 2>/dev/null
     ;;
 esac
-[ ! -x "$script" ] || exec "$script"
+if [ -x "$script" ]; then
+    exec "$script"
+    # Its interpreter is not there, as bash has said.
+    exit 126 2>/dev/null
+fi
 exec "$BASH" "$script"

@@ -88,7 +88,8 @@ impl Openable for ImageWork<'_> {
         let held = self.course.hold(&self.folder, waiting, log)?;
         self.course.begin(Phase::Environment, log)?;
         let image = self.image(log)?;
-        let installer = self.look(&image)?.installer(&self.cell.cell, &image)?;
+        // Whoever looks for an installer that is missing must get in.
+        let installer = self.look(&image)?.installer(&self.cell.cell, &image).ok();
         let left = self.builder()?.remains(&self.remains())?;
         let used = left.is_some();
         let opened = match left {
@@ -99,7 +100,7 @@ impl Openable for ImageWork<'_> {
         let mut container = shell(&self.cell.cell, &opened, network, self.budget.limits);
         container.gpus = self.gpus(&container, log)?;
         Ok(Shell {
-            command: vec![installer.into_string()],
+            command: installer.map(Utf8PathBuf::into_string).into_iter().collect(),
             place: ShellPlace::Volume(self.cell.cell.volume.clone()),
             used,
             container: ShellContainer::Image(Box::new(container)),
