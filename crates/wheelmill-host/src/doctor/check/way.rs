@@ -38,23 +38,16 @@ fn works(facts: &Facts) -> Vec<GpuWay> {
 }
 
 fn overall(facts: &Facts) -> Check {
-    let lacking = |message: String, fix: &str| match facts.need.gpus {
-        true => Check::problem(CODE, message, fix),
-        false => Check::warning(CODE, message, fix),
+    let none = |message: &str, fix: &str| match facts.need.gpus {
+        true => Check::problem(CODE, format!("builds are to have GPUs, and {message}"), fix),
+        false => Check::not_applicable(CODE, format!("{message}; building needs none")),
     };
     if facts.engine() == EngineKind::Embedded {
-        let message = "the embedded engine gives containers no GPUs; building needs none";
-        return match facts.need.gpus {
-            true => lacking(message.to_owned(), "use Docker or Podman: `--engine docker`"),
-            false => Check::not_applicable(CODE, message),
-        };
+        let message = "the embedded engine gives none to containers";
+        return none(message, "use Docker or Podman: `--engine docker`");
     }
     if !facts.has_gpus_to_give() {
-        let message = "no GPU of NVIDIA is on this machine; building needs none";
-        return match facts.need.gpus {
-            true => lacking(message.to_owned(), "leave `--gpus` out"),
-            false => Check::not_applicable(CODE, message),
-        };
+        return none("no GPU of NVIDIA is on this machine", "leave `--gpus` out");
     }
     let works = works(facts);
     if let [first, rest @ ..] = &works[..] {
@@ -66,12 +59,16 @@ fn overall(facts: &Facts) -> Check {
         Some((_, GpuTrial::NotTried { why, fix })) => {
             Check::not_checked(CODE, format!("whether containers get GPUs: {why}"), fix)
         }
-        _ => lacking(
-            "containers get no GPUs here; building needs none, but programs in containers see none"
-                .to_owned(),
-            "do what the checks `gpu-cdi`, `gpu-runtime` and `gpu-request` say; one of the three \
-             is enough",
-        ),
+        _ => {
+            let fix = "do what the checks `gpu-cdi`, `gpu-runtime` and `gpu-request` say; one of \
+                       the three is enough";
+            match facts.need.gpus {
+                true => Check::problem(CODE, "builds are to have GPUs, and get none here", fix),
+                false => {
+                    Check::warning(CODE, "containers get no GPUs here; building needs none", fix)
+                }
+            }
+        }
     }
 }
 

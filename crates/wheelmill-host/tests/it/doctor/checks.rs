@@ -233,8 +233,10 @@ fn one_way_to_gpus_is_enough() {
     let untried = || GpuTrial::NotTried { why: "no image".to_owned(), fix: "name one".to_owned() };
     let untried = with_trials([untried(), untried(), untried()]);
     is(&untried, "gpu-containers", NotChecked, &["no image", "name one"]);
-    let embedded = with(|facts| facts.need.engine = Some(EngineKind::Embedded));
+    let mut embedded = with(|facts| facts.need.engine = Some(EngineKind::Embedded));
     is(&embedded, "gpu-containers", NotApplicable, &["embedded"]);
+    embedded.need.gpus = true;
+    is(&embedded, "gpu-containers", Problem, &["builds are to have GPUs", "--engine docker"]);
 }
 
 #[test]
