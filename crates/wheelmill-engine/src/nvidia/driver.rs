@@ -39,16 +39,15 @@ impl NvidiaDriver {
         self.version.is_some() || !self.gpus.is_empty() || self.on_bus > 0
     }
 
-    /// What conditions of images are compared with. `cuda` stands in for what the driver does not
-    /// say of itself.
+    /// What conditions of images are compared with.
     #[must_use]
-    pub fn for_requirements(&self, cuda: Option<String>) -> Driver {
+    pub fn for_requirements(&self) -> Driver {
         let version = |text: Option<&String>| text.and_then(|text| text.parse().ok());
         let gpu =
             |gpu: &NvidiaGpu| Gpu { arch: version(gpu.compute_capability.as_ref()), brand: None };
         Driver {
             version: version(self.version.as_ref()),
-            cuda: version(self.cuda.as_ref().or(cuda.as_ref())),
+            cuda: version(self.cuda.as_ref()),
             gpus: self.gpus.iter().map(gpu).collect(),
         }
     }

@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(driver.cuda.as_deref(), Some("12.2"));
         let capability = |at: usize| driver.gpus[at].compute_capability.as_deref();
         assert_eq!((capability(0), capability(1)), (Some("8.0"), Some("7.5")));
-        let known = driver.for_requirements(Some("13.0".to_owned()));
+        let known = driver.for_requirements();
         assert_eq!(known.cuda.unwrap().to_string(), "12.2");
         assert_eq!(known.gpus.len(), 2);
     }
