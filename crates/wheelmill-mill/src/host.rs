@@ -3,8 +3,11 @@
 //! Measured from files and two quick programs, so that it costs a few milliseconds.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use wheelmill_engine::NvidiaDriver;
+use wheelmill_engine::program::Programs;
 use wheelmill_model::{ByteSize, CudaArch, CudaVersion, PythonVersion};
 use wheelmill_recipe::Machine;
 
@@ -182,6 +185,15 @@ fn gpus() -> Vec<CudaArch> {
     found.sort();
     found.dedup();
     found
+}
+
+/// Where the driver's own tool lies: in the folders of the system, or in that of Windows' Linux.
+const DRIVER_TOOLS: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/lib/wsl/lib"];
+
+/// NVIDIA's driver. One that does not answer in this time is broken.
+pub(crate) fn driver() -> NvidiaDriver {
+    let folders = DRIVER_TOOLS.map(Utf8PathBuf::from).to_vec();
+    NvidiaDriver::read("/".into(), &Programs { folders, limit: Duration::from_secs(30) })
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The mill: one invocation's settings, recipes, engine and store, and the planning of wishes.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use wheelmill_engine::{
     Base, DaemonEngine, DaemonSettings, EmbeddedEngine, EmbeddedSettings, Engine, EngineError,
-    EngineKind, ImageBuilder,
+    EngineKind, ImageBuilder, NvidiaDriver,
 };
 use wheelmill_model::{CudaVersion, Digest, DigestBuilder, PackageName, PythonVersion, Version};
 use wheelmill_recipe::{
@@ -18,7 +18,7 @@ use crate::defaults::Open;
 use crate::environment::Composer;
 use crate::error::MillError;
 use crate::fetch::{Client, Index, PinError, newest};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::plan::{Ground, Plan};
 use crate::planner::Planner;
 use crate::settings::MillSettings;
@@ -53,6 +53,8 @@ pub struct Mill {
     matrix: Option<MatrixSection>,
     /// Newest versions that the index named, until a build opens the store.
     found_newest: Mutex<Vec<(Digest, Version)>>,
+    /// Asked when the first build is to have GPUs.
+    driver: OnceLock<NvidiaDriver>,
 }
 
 impl Mill {
@@ -74,7 +76,13 @@ impl Mill {
             recipes,
             matrix,
             found_newest: Mutex::default(),
+            driver: OnceLock::new(),
         })
+    }
+
+    /// The driver of this machine's GPUs. The first look takes a second or two.
+    pub(crate) fn driver(&self) -> &NvidiaDriver {
+        self.driver.get_or_init(host::driver)
     }
 
     /// The engine as one that builds images.

@@ -1,5 +1,6 @@
 //! Which GPUs a build sees.
 
+use wheelmill_engine::requirement::{Driver, Fit, ImageRequirements};
 use wheelmill_engine::{GpuSight, Gpus};
 use wheelmill_model::CudaVersion;
 use wheelmill_recipe::GpuWish;
@@ -69,6 +70,28 @@ pub(super) fn require_driver(variables: &mut Vec<(String, String)>, cuda: CudaVe
     }
 }
 
+/// What keeps a container with these variables from GPUs that the daemon would give it: a need that
+/// the driver does not meet. NVIDIA's runtime looks at that in its legacy mode alone, in which this
+/// is its refusal. What is not known of the driver, or cannot be read, keeps nobody.
+pub(super) fn unmet<'a>(
+    driver: &Driver,
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Option<GpuSight> {
+    let needs = ImageRequirements::read(variables)
+        .inspect_err(|error| tracing::warn!(%error, cause = %error.source, "a need is passed over"))
+        .ok()?;
+    let unmet = needs.misfits(driver).into_iter().find(|misfit| misfit.fit == Fit::Unmet)?;
+    Some(GpuSight::Unseen {
+        why: unmet.message,
+        fix: "install a newer NVIDIA driver, or build for an older `--cuda`".to_owned(),
+    })
+}
+
+/// Variables as they are looked at.
+pub(super) fn pairs(variables: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +129,34 @@ mod tests {
         assert_eq!(by_image("auto").settle(unseen()).unwrap(), None);
         let error = by_image("all").settle(unseen()).unwrap_err();
         assert!(matches!(error, CellError::NoGpu { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_driver_that_is_too_old_for_an_image_gives_no_gpus() {
+        let driver = Driver {
+            version: "535.129.03".parse().ok(),
+            cuda: "12.2".parse().ok(),
+            gpus: Vec::new(),
+        };
+        let needs = |text: &str| unmet(&driver, [("NVIDIA_REQUIRE_CUDA", text)]);
+        let Some(sight) = needs("cuda>=13.0") else { panic!("the driver is too old") };
+        let GpuSight::Unseen { why, fix } = &sight else { panic!("{sight:?}") };
+        assert_eq!(
+            why,
+            "`NVIDIA_REQUIRE_CUDA` asks for `cuda>=13.0`, and this machine's driver 535.129.03 \
+             supports CUDA 12.2"
+        );
+        assert!(fix.contains("newer NVIDIA driver"), "{fix}");
+        // Who cannot do without is stopped, who can goes on without.
+        let by_image = |wish: &str| Wanted::by_image(&wish.parse().unwrap()).unwrap();
+        assert_eq!(by_image("auto").settle(sight.clone()).unwrap(), None);
+        assert!(by_image("all").settle(sight).is_err());
+
+        assert_eq!(needs("cuda>=12.2"), None);
+        assert_eq!(needs("arch>=9.0"), None, "it is not known");
+        assert_eq!(needs("cuda > 13"), None, "it cannot be read");
+        assert_eq!(unmet(&Driver::default(), [("NVIDIA_REQUIRE_CUDA", "cuda>=13.0")]), None);
+        let disabled = [("NVIDIA_REQUIRE_CUDA", "cuda>=13.0"), ("NVIDIA_DISABLE_REQUIRE", "1")];
+        assert_eq!(unmet(&driver, disabled), None);
     }
 }

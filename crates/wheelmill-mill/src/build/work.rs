@@ -14,7 +14,7 @@ use super::context::AttemptContext;
 use super::course::{Course, ended};
 use super::failure::{CellError, WorkEvidence, failure};
 use super::folder::{FolderLock, WorkFolder};
-use super::gpus::{Wanted, require_driver};
+use super::gpus::{Wanted, pairs, require_driver, unmet};
 use super::job::{Done, Job, Measured, Stop};
 use super::judge::{self, ImportTest, Imported};
 use super::listener::Listener;
@@ -367,7 +367,12 @@ impl<'a> Work<'a> {
         if let Some(wanted) = Wanted::by_recipe(wish, &container.environment) {
             require_driver(&mut container.environment, self.cell.cell.cuda);
             let variables = &container.environment;
-            let sight = mill.engine.look_for_gpus(prepared, &wanted.gpus, variables, cancel)?;
+            // What the container sets counts more than what its base does.
+            let all = pairs(&prepared.environment).chain(pairs(variables));
+            let sight = match unmet(&mill.driver().for_requirements(), all) {
+                Some(unmet) => unmet,
+                None => mill.engine.look_for_gpus(prepared, &wanted.gpus, variables, cancel)?,
+            };
             self.course.tell_of_gpus(&sight, log)?;
             container.gpus = wanted.settle(sight)?;
         }

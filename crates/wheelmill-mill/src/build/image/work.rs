@@ -16,7 +16,7 @@ use crate::build::compile::{self, Budget};
 use crate::build::course::Course;
 use crate::build::failure::CellError;
 use crate::build::folder::WorkFolder;
-use crate::build::gpus::Wanted;
+use crate::build::gpus::{Wanted, pairs, unmet};
 use crate::build::job::{Done, Job, Judged, Kept, Measured, Stop};
 use crate::build::judge::{self, JudgeError};
 use crate::build::log::CellLog;
@@ -98,7 +98,7 @@ impl Openable for ImageWork<'_> {
         };
         let network = &self.mill().settings.network;
         let mut container = shell(&self.cell.cell, &opened, network, self.budget.limits);
-        container.gpus = self.gpus(&container, log)?;
+        container.gpus = self.gpus(&opened, &container, log)?;
         Ok(Shell {
             command: installer.map(Utf8PathBuf::into_string).into_iter().collect(),
             place: ShellPlace::Volume(self.cell.cell.volume.clone()),
@@ -177,13 +177,20 @@ impl<'a> ImageWork<'a> {
     /// The GPUs that the installer can have.
     fn gpus(
         &self,
+        image: &BuiltImage,
         container: &ImageContainer,
         log: &mut CellLog<'_>,
     ) -> Result<Option<Gpus>, Stop> {
         let Some(wanted) = Wanted::by_image(&self.mill().settings.gpus) else { return Ok(None) };
-        let ImageContainer { image, environment, .. } = container;
+        let environment = &container.environment;
         let cancel = self.course.context.cancel;
-        let sight = self.builder()?.look_for_gpus(image, &wanted.gpus, environment, cancel)?;
+        // What the container sets counts more than what the image does.
+        let of_image = image.environment.iter().map(|(name, value)| (&**name, &**value));
+        let all = of_image.chain(pairs(environment));
+        let sight = match unmet(&self.mill().driver().for_requirements(), all) {
+            Some(unmet) => unmet,
+            None => self.builder()?.look_for_gpus(&image.id, &wanted.gpus, environment, cancel)?,
+        };
         self.course.tell_of_gpus(&sight, log)?;
         Ok(wanted.settle(sight)?)
     }
@@ -236,7 +243,7 @@ impl<'a> ImageWork<'a> {
         let (network, limits) = (&self.mill().settings.network, self.budget.limits);
         let remains = self.remains();
         let mut container = installing(cell, image, installer, network, limits, remains);
-        container.gpus = self.gpus(&container, log)?;
+        container.gpus = self.gpus(image, &container, log)?;
         let on = if container.network { "on" } else { "off" };
         self.course.tell(log, &format!("running {installer}, network {on}"));
         self.course.record(
