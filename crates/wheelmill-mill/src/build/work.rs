@@ -186,6 +186,7 @@ impl<'a> Work<'a> {
         let (version, source) = self.pinned.take().expect("an attempt goes its way once");
         self.course.begin(Phase::Preflight, log)?;
         self.course.record("checks", &json!(self.course.context.checks))?;
+        self.require(log)?;
 
         self.course.begin(Phase::Fetch, log)?;
         let base = self.base(log)?;
@@ -343,6 +344,21 @@ impl<'a> Work<'a> {
             return Err(error.into());
         }
         if exit.success() { Ok(()) } else { Err(CellError::Build(Box::new(exit)).into()) }
+    }
+
+    /// Ends here, before anything is fetched for it, what is to have GPUs and needs another driver.
+    fn require(&self, log: &mut CellLog<'_>) -> Result<(), Stop> {
+        let mill = self.course.context.mill;
+        let mut variables = self.recipe().environment(&self.cell.cell, self.budget.jobs);
+        let Some(wanted) = Wanted::by_recipe(&mill.settings.gpus, &variables) else {
+            return Ok(());
+        };
+        require_driver(&mut variables, self.cell.cell.cuda);
+        if let Some(sight) = unmet(&mill.driver().for_requirements(), pairs(&variables)) {
+            self.course.tell_of_gpus(&sight, log)?;
+            wanted.settle(sight)?;
+        }
+        Ok(())
     }
 
     /// The container that builds the cell, with the GPUs that it can have.

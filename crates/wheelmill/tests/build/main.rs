@@ -6,6 +6,7 @@
 
 mod daemons;
 mod failures;
+mod gpus;
 mod interruptions;
 mod isolation;
 mod layout;
