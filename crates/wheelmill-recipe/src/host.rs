@@ -10,7 +10,7 @@ use crate::document::Document;
 use crate::written::{AddressPool, HostTable, RuntimeWish};
 
 /// Where packages put NVIDIA's runtime.
-const NVIDIA_RUNTIME: &str = "/usr/bin/nvidia-container-runtime";
+pub const NVIDIA_RUNTIME: &str = "/usr/bin/nvidia-container-runtime";
 
 /// The longest name of a network interface (`IFNAMSIZ` without the final zero).
 const INTERFACE_NAME: usize = 15;

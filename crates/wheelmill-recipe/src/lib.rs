@@ -33,7 +33,7 @@ pub use catalogue::Catalogue;
 pub use cell::{Cell, Impossible, Planned};
 pub use error::{MatrixError, Mistake, MistakeKind, RecipeError};
 pub use gpu_wish::GpuWish;
-pub use host::HostSection;
+pub use host::{HostSection, NVIDIA_RUNTIME};
 pub use layout::{Layout, LayoutCell, LayoutError, PlannedLayout};
 pub use matrix::{Axes, Machine, expand, possible_cuda};
 pub use project::{BuildSection, CleanSection, MatrixSection, Project, StoreSection};

@@ -56,6 +56,11 @@ const NEEDS: &[Need] = &[
         present: || on_path("ip"),
     },
     Need {
+        package: "systemd",
+        reason: "its networkd makes a bridge in a network of the tests' own",
+        present: || Utf8Path::new("/lib/systemd/systemd-networkd").exists(),
+    },
+    Need {
         package: "e2fsprogs",
         reason: "the tests make file systems that cannot hold images",
         present: || on_path("mkfs.ext4"),

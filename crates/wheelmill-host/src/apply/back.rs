@@ -14,7 +14,7 @@ use super::tell::remove_bridge;
 use super::{verify, write};
 use crate::json::JsonText;
 use crate::machine::Machine;
-use crate::plan::{Expectation, FileState, Owner};
+use crate::plan::{Expectation, FileState, Owner, problems};
 use crate::service::ServiceManager;
 
 /// What becomes of a file on the way back.
@@ -34,15 +34,55 @@ impl HostChange<'_> {
     /// There is none, a file was changed by somebody else so that ours cannot be told from theirs,
     /// somebody must agree first, or the daemon does not follow.
     pub fn undo(&self, consent: Consent, told: &mut dyn FnMut(Step)) -> Result<Outcome, HostError> {
-        let journal = Journal::read(&self.folder)?.ok_or(HostError::NothingToUndo)?;
+        let journal = Journal::read(&self.folder)?
+            .ok_or_else(|| HostError::NothingToUndo { folder: self.folder.clone() })?;
         // A daemon that is down has no containers to lose.
         if let Ok(report) = self.daemon().report() {
             check_consent(&journal, &report, consent)?;
         }
+        self.check_way(&journal)?;
         let service = self.service(&journal.service, journal.process.as_ref())?;
-        self.go_back(&journal, &*service, told)?;
+        let read = |file: &JournalFile| FileState::read(&file.real);
+        let now = journal.files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        if let Err(source) = self.go_back(&journal, &*service, told) {
+            let log = service.log();
+            for (file, state) in journal.files.iter().zip(now) {
+                match state {
+                    Some(state) => write::replace(&file.real, &state.bytes, state.owner)?,
+                    None => write::remove(&file.real)?,
+                }
+            }
+            told(Step::Restored);
+            if service.is_down() {
+                service.restart()?;
+            }
+            return Err(HostError::NotUndone { source: Box::new(source), log });
+        }
         Journal::remove(&self.folder)?;
         Ok(Outcome::Changed)
+    }
+
+    /// Refuses a way back that leads to settings with which the daemon would not start again:
+    /// somebody may have built upon what is to be taken away.
+    fn check_way(&self, journal: &Journal) -> Result<(), HostError> {
+        // A daemon that is down is helped by any settings of before.
+        let Ok(machine) = Machine::look(self.daemon(), None) else { return Ok(()) };
+        let settings = |bytes: &[u8]| JsonText::parse(bytes).ok()?.get(&[]);
+        for file in journal.files.iter().filter(|file| !file.leaves.is_empty()) {
+            let Way::Write(bytes, _) = way_back(file)? else { continue };
+            let now = FileState::read(&file.real)?.map(|state| state.bytes).unwrap_or_default();
+            let (Some(after), Some(now)) = (settings(&bytes), settings(&now)) else { continue };
+            let process = machine.process.as_ref();
+            let known: Vec<_> = problems(&now, &machine.options, process);
+            let new: Vec<_> = problems(&after, &machine.options, process)
+                .into_iter()
+                .filter(|problem| known.iter().all(|known| known.message != problem.message))
+                .collect();
+            if !new.is_empty() {
+                return Err(HostError::Refused(new));
+            }
+        }
+        Ok(())
     }
 
     /// Makes the files as they were.
@@ -81,7 +121,15 @@ impl HostChange<'_> {
             Journal::remove(&self.folder)
         });
         match went {
-            Ok(()) => HostError::TakenBack { source, log },
+            Ok(()) => {
+                let running = |name: &String| {
+                    let now = self.daemon().report().map(|now| now.running).unwrap_or_default();
+                    now.iter().any(|container| container.name == *name)
+                };
+                let before = machine.report.running.iter().map(|container| container.name.clone());
+                let stopped = before.filter(|name| !running(name)).collect();
+                HostError::TakenBack { source, stopped, log }
+            }
             Err(failure) => {
                 HostError::Stranded { source, failure: Box::new(failure), log: service.log() }
             }

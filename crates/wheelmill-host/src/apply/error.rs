@@ -120,6 +120,17 @@ pub enum HostError {
         /// What failed.
         #[source]
         source: Box<Self>,
+        /// Containers that ran before and do not now.
+        stopped: Vec<String>,
+        /// The daemon's last lines from the attempt.
+        log: Vec<String>,
+    },
+    /// The daemon did not follow a way back, and the files are as they were before it.
+    #[error("nothing was taken back: the daemon did not follow")]
+    NotUndone {
+        /// What failed.
+        #[source]
+        source: Box<Self>,
         /// The daemon's last lines from the attempt.
         log: Vec<String>,
     },
@@ -144,8 +155,11 @@ pub enum HostError {
         source: serde_json::Error,
     },
     /// There is nothing to take back.
-    #[error("there is no change of wheelmill's to take back")]
-    NothingToUndo,
+    #[error("there is no change of wheelmill's to take back, as `{folder}` would tell")]
+    NothingToUndo {
+        /// Where a change would be noted.
+        folder: Utf8PathBuf,
+    },
     /// A file of ours was changed since, and ours cannot be told from theirs.
     #[error("`{path}` was changed since by somebody else, and cannot be taken back alone")]
     Theirs {
@@ -175,7 +189,9 @@ impl HostError {
     #[must_use]
     pub fn log(&self) -> &[String] {
         match self {
-            Self::TakenBack { log, .. } | Self::Stranded { log, .. } => log,
+            Self::TakenBack { log, .. }
+            | Self::NotUndone { log, .. }
+            | Self::Stranded { log, .. } => log,
             _ => &[],
         }
     }
@@ -207,6 +223,12 @@ impl HostError {
             }
             Self::Plan(PlanError::Settings { path, .. }) => {
                 vec![format!("mend `{path}` by hand; nothing was changed")]
+            }
+            Self::TakenBack { stopped, .. } if !stopped.is_empty() => {
+                vec![format!("containers stopped by it: `docker start {}`", stopped.join(" "))]
+            }
+            Self::NothingToUndo { .. } => {
+                vec!["for a daemon with its settings elsewhere: `--daemon-json FILE`".to_owned()]
             }
             Self::Stranded { .. } => vec!["try again: `wheelmill host undo`".to_owned()],
             Self::Theirs { backup: Some(backup), .. } => {

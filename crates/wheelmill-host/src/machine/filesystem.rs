@@ -24,6 +24,8 @@ pub struct FileSystem {
     pub free: ByteSize,
     /// It says of what kind the entries of a folder are, which overlays need.
     pub tells_types: bool,
+    /// The folder that was asked for, or the nearest one above that exists.
+    pub nearest: Utf8PathBuf,
     /// It is mounted at every start, by a line of `/etc/fstab`, or it holds the system.
     pub at_start: bool,
 }
@@ -67,10 +69,13 @@ impl FileSystem {
     /// The file system of a folder, or of the nearest folder above that exists.
     ///
     /// # Errors
-    /// The folder cannot be looked at.
+    /// The folder cannot be looked at, or is none.
     pub fn of(path: &Utf8Path) -> std::io::Result<Self> {
-        let existing = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
-        let existing = existing.canonicalize_utf8()?;
+        if path.exists() && !path.is_dir() {
+            return Err(std::io::ErrorKind::NotADirectory.into());
+        }
+        let nearest = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
+        let existing = nearest.canonicalize_utf8()?;
         let mut folder =
             Dir::open(existing.as_std_path(), OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?;
         let size = fstatvfs(folder.as_fd())?;
@@ -87,7 +92,8 @@ impl FileSystem {
                 &mount.mounted_at,
             );
         let free = size.blocks_available().saturating_mul(size.fragment_size());
-        Ok(Self { free: ByteSize(free), tells_types, at_start, ..mount })
+        let nearest = nearest.to_owned();
+        Ok(Self { free: ByteSize(free), tells_types, nearest, at_start, ..mount })
     }
 
     /// Whether images and containers can lie on it.
@@ -149,6 +155,7 @@ fn mount_of(mounts: &str, folder: &Utf8Path) -> Option<FileSystem> {
                 options,
                 free: ByteSize(0),
                 tells_types: false,
+                nearest: folder.to_owned(),
                 at_start: false,
             });
         }
@@ -213,6 +220,7 @@ mod tests {
             options: vec!["rw".to_owned()],
             free: ByteSize(100_000_000_000),
             tells_types: true,
+            nearest: "/mnt/disk".into(),
             at_start: true,
         };
         let with = |change: fn(&mut FileSystem)| {

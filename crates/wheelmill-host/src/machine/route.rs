@@ -55,8 +55,10 @@ impl Route {
                 }
                 ["|--", leaf] => address = leaf.parse::<Ipv4Addr>().ok(),
                 [prefix, _, kind, ..] if prefix.starts_with('/') => {
-                    // The machine's own addresses are in its networks.
-                    let far = !matches!(kind, "LOCAL" | "BROADCAST" | "ANYCAST" | "MULTICAST");
+                    // The machine's own addresses are in its networks. Where nobody has made rules, the
+                    // kernel keeps both tables as one, and shows all of it under both names.
+                    let far = name != "local"
+                        && !matches!(kind, "LOCAL" | "BROADCAST" | "ANYCAST" | "MULTICAST");
                     let prefix = prefix[1..].parse::<u8>().ok().filter(|prefix| *prefix > 1);
                     if let (true, Some(address), Some(prefix)) = (far, address, prefix) {
                         let to = Subnet::of(address, prefix);
@@ -110,6 +112,8 @@ Local:
   +-- 0.0.0.0/0 3 0 5
      |-- 127.0.0.0
         /8 host LOCAL
+     |-- 172.17.0.0
+        /16 link UNICAST
 Id 51820:
      |-- 192.168.5.0
         /24 universe UNICAST

@@ -23,6 +23,7 @@ pub(super) fn refusals(machine: &Machine, wish: &HostSection) -> Vec<Refusal> {
     refusals.extend(storage_driver(wish));
     refusals.extend(cdi(machine, wish));
     refusals.extend(data_root(machine));
+    refusals.extend(data_root_place(machine, wish));
     refusals.extend(subnets(machine, wish));
     refusals.extend(bridge(machine, wish));
     refusals
@@ -159,6 +160,44 @@ fn data_root(machine: &Machine) -> Option<Refusal> {
         "data-root-unfit",
         message,
         "choose a folder on ext4, on xfs with `ftype=1` or on btrfs, mounted without `noexec`",
+    ))
+}
+
+/// Folders of the system. What lies below the second ones is nobody's but the system's, too.
+const SYSTEM: (&[&str], &[&str]) = (
+    &["/", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/tmp", "/var", "/var/lib"],
+    &["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr"],
+);
+
+/// A place in which nothing of Docker's may lie, or which is not there.
+fn data_root_place(machine: &Machine, wish: &HostSection) -> Option<Refusal> {
+    let folder = wish.data_root.as_deref()?;
+    let (exact, trees) = SYSTEM;
+    let is_system = exact.iter().any(|own| folder == Utf8Path::new(own))
+        || trees.iter().any(|tree| folder.starts_with(tree));
+    if is_system {
+        return Some(Refusal::wish(
+            "data-root-system",
+            format!("`{folder}` belongs to the system, and Docker makes its root its own"),
+            "name a folder for Docker alone, as `/mnt/disk/docker`",
+        ));
+    }
+    let present = &machine.report.root;
+    if folder != present && (folder.starts_with(present) || present.starts_with(folder)) {
+        return Some(Refusal::wish(
+            "data-root-inside",
+            format!("`{folder}` and the present root `{present}` lie one in the other"),
+            "name a folder beside it",
+        ));
+    }
+    let nearest = &machine.data_root.as_ref()?.nearest;
+    let parent = folder.parent().filter(|parent| nearest != folder && nearest != parent)?;
+    Some(Refusal::machine(
+        "data-root-missing",
+        format!("there is no `{parent}`: Docker would make it, on the disk of `{nearest}`"),
+        format!(
+            "mount the disk that is meant, or make the folder: `sudo mkdir --parents {parent}`"
+        ),
     ))
 }
 

@@ -1,7 +1,7 @@
 //! Makes a plan.
 
-use camino::Utf8PathBuf;
-use wheelmill_recipe::HostSection;
+use camino::{Utf8Path, Utf8PathBuf};
+use wheelmill_recipe::{HostSection, NVIDIA_RUNTIME};
 
 use super::bridge::bridge;
 use super::change::{Action, HostPlan, KeyChange, Refusal, Remark};
@@ -69,6 +69,10 @@ pub fn plan(machine: &Machine, wish: &HostSection) -> Result<HostPlan, PlanError
 fn install_runtime(plan: &mut HostPlan, machine: &Machine, wish: &HostSection) {
     let (Some(program), Some(process)) = (&wish.nvidia_runtime, &machine.process) else { return };
     if process.find_program(program.as_str()).is_some() {
+        return;
+    }
+    // Packages bring NVIDIA's own, and no other: of that the check of the settings tells.
+    if program.file_name() != Utf8Path::new(NVIDIA_RUNTIME).file_name() {
         return;
     }
     plan.packages = package::commands(&machine.release);

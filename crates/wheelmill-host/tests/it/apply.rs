@@ -160,7 +160,7 @@ fn a_runtime_is_registered_without_a_restart_and_taken_back() {
     assert!(!fixture.has_runtime());
     assert_eq!(fixture.daemon.process(), process);
     assert_eq!(fixture.daemon.says(&["ps", "--format", "{{.Names}}"]), ["before"]);
-    assert!(matches!(fixture.undo(), Err(HostError::NothingToUndo)));
+    assert!(matches!(fixture.undo(), Err(HostError::NothingToUndo { .. })));
     drop(fixture.daemon.says(&["rm", "--force", "before"]));
 }
 
@@ -214,16 +214,20 @@ fn images_vanish_from_sight_only_when_somebody_agrees() {
 #[test]
 fn a_daemon_that_does_not_start_is_back_within_a_minute() {
     let Some(fixture) = Fixture::start("{}") else { return };
+    fixture.image();
+    fixture.run("held", "runc");
     let start = Instant::now();
     // No file system of a test is one of zfs.
     let error = fixture.apply("storage-driver = \"zfs\"", ALL).unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(60));
     assert!(matches!(error, HostError::TakenBack { .. }), "{error:?}");
+    assert!(error.hints()[0].contains("docker start held"), "{:?}", error.hints());
     let log = error.log().join("\n");
     assert!(log.contains("failed to start daemon"), "{log}");
     assert_eq!(fixture.settings(), "{}");
+    drop(fixture.daemon.says(&["rm", "--force", "held"]));
     assert!(fixture.host().daemon.answers(Duration::from_secs(5)));
-    assert!(matches!(fixture.undo(), Err(HostError::NothingToUndo)));
+    assert!(matches!(fixture.undo(), Err(HostError::NothingToUndo { .. })));
 }
 
 #[test]
@@ -237,6 +241,23 @@ fn settings_that_the_daemon_does_not_take_are_taken_back() {
     let log = error.log().join("\n");
     assert!(log.contains("don't match any configuration option"), "{log}");
     assert_eq!(fixture.settings(), broken);
+    assert!(!fixture.has_runtime());
+}
+
+#[test]
+fn what_others_have_built_upon_is_not_taken_away() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    fixture.apply(&fixture.register(), ALL).unwrap();
+    // As many a guide goes on.
+    let theirs = fixture.settings().replacen('{', "{\"default-runtime\": \"nvidia\",", 1);
+    fixture.write(&theirs);
+    let error = fixture.undo().unwrap_err();
+    let HostError::Refused(refusals) = &error else { panic!("{error:?}") };
+    assert_eq!(refusals[0].code, "default-runtime");
+    assert_eq!(fixture.settings(), theirs);
+    assert!(fixture.has_runtime());
+    fixture.write(&theirs.replacen("\"default-runtime\": \"nvidia\",", "", 1));
+    assert_eq!(fixture.undo().unwrap(), Outcome::Changed);
     assert!(!fixture.has_runtime());
 }
 

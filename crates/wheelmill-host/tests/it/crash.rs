@@ -68,7 +68,7 @@ fn kill_everywhere(keys: &str, is_there: fn(&Fixture) -> bool) {
         match fixture.undo() {
             Ok(_) => {}
             // Killed before anything was changed.
-            Err(HostError::NothingToUndo) => assert_eq!(now, SETTINGS, "at step {step}"),
+            Err(HostError::NothingToUndo { .. }) => assert_eq!(now, SETTINGS, "at step {step}"),
             Err(error) => panic!("at step {step}: {error:?}"),
         }
         assert_eq!(fixture.settings(), SETTINGS, "at step {step}");

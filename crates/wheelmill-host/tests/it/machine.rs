@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_host::machine::{FileSystem, Route, Suitability};
 
 /// Says that something cannot be tested here; where everything must be, that is a failure.
-fn not_tested(what: &str) {
+pub(crate) fn not_tested(what: &str) {
     assert!(std::env::var_os("WHEELMILL_CI").is_none(), "{what}");
     eprintln!("NOT TESTED: {what}");
 }
@@ -22,7 +22,7 @@ fn run(line: &str) -> bool {
 }
 
 /// A process that is ended with the test.
-struct Ended(Child);
+pub(crate) struct Ended(pub(crate) Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {

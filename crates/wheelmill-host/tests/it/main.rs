@@ -1,6 +1,7 @@
 //! What a machine's files and daemons look like before and after.
 
 mod apply;
+mod bridge;
 mod crash;
 mod doctor;
 mod json;

@@ -15,13 +15,13 @@ use wheelmill_model::ByteSize;
 use wheelmill_recipe::{HostSection, Project};
 
 /// A machine with systemd and Docker 29, in a folder.
-struct Fixture {
-    machine: Machine,
+pub(crate) struct Fixture {
+    pub(crate) machine: Machine,
     folder: TempDir,
 }
 
 impl Fixture {
-    fn new(settings: &str) -> Self {
+    pub(crate) fn new(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = Utf8Path::from_path(folder.path()).expect("its path is text").to_owned();
         fs_err::write(root.join("daemon.json"), settings).expect("a file of settings");
@@ -68,7 +68,7 @@ impl Fixture {
     }
 
     /// The plan for the keys of `[host]`; `{root}` is the folder.
-    fn plan(&self, keys: &str) -> HostPlan {
+    pub(crate) fn plan(&self, keys: &str) -> HostPlan {
         plan(&self.machine, &self.wish(keys)).expect("a plan can be made")
     }
 
@@ -103,6 +103,7 @@ impl Fixture {
             options: vec!["rw".to_owned()],
             free: ByteSize(100_000_000_000),
             tells_types: true,
+            nearest: "/mnt/disk".into(),
             at_start: true,
         })
     }
@@ -189,6 +190,19 @@ fn sockets_are_refused_each_with_its_reason() {
 }
 
 #[test]
+fn dockers_root_goes_where_nothing_else_lies_and_a_disk_is() {
+    let mut fixture = Fixture::new("{}");
+    fixture.disk("ext4");
+    let refused = |folder: &str| fixture.refusals(&format!("data-root = \"{folder}\""));
+    for folder in ["/", "/etc", "/etc/docker", "/proc/x", "/usr/share/docker", "/var"] {
+        assert_eq!(refused(folder), ["data-root-system"], "{folder}");
+    }
+    assert_eq!(refused("/var/lib/docker/sub"), ["data-root-inside"]);
+    assert_eq!(refused("/mnt/disk/docker"), [""; 0]);
+    assert_eq!(refused("/mnt/disk/deep/docker"), ["data-root-missing"], "it is not mounted");
+}
+
+#[test]
 fn storage_that_cannot_be_is_refused() {
     let mut fixture = Fixture::new("{}");
     assert_eq!(fixture.refusals("storage-driver = \"overlay\""), ["storage-driver-gone"]);
@@ -261,7 +275,7 @@ fn an_option_of_the_command_line_is_not_given_twice() {
     fixture.options("--data-root=/mnt/disk/docker --bridge=none");
     fixture.machine.report.root = "/mnt/disk/docker".into();
     assert!(fixture.plan("data-root = \"/mnt/disk/docker\"").files.len() < 2);
-    assert_eq!(fixture.refusals("data-root = \"/mnt/other\""), ["option-twice"]);
+    assert_eq!(fixture.refusals("data-root = \"/mnt/disk/other\""), ["option-twice"]);
     assert_eq!(fixture.refusals("bridge-address = \"192.168.5.1/24\""), ["bridge-twice"]);
 }
 

@@ -154,6 +154,8 @@ fn apply(args: &ApplyArgs, session: &Session) -> Result<Ending, CliError> {
     }
     printer.say(match outcome {
         Outcome::Nothing => "the machine is as `[host]` says; nothing was changed",
+        // A volume that was made stays.
+        Outcome::Changed if plan.files.is_empty() => "done",
         Outcome::Changed => "done; `wheelmill host undo` takes it back",
     });
     Ok(Ending::Done)

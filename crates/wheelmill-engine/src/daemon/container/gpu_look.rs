@@ -54,7 +54,7 @@ pub(in crate::daemon) fn look(
         Err(EngineError::Daemon { kind, message }) => {
             return match advice(&message) {
                 Some(fix) if message.contains("could not select device driver") => {
-                    let why = format!("{kind} has neither a runtime for NVIDIA's nor CDI");
+                    let why = format!("{kind} found no NVIDIA toolkit when it started");
                     Ok(GpuSight::Unseen { why, fix })
                 }
                 Some(fix) => Ok(GpuSight::Unseen { why: message, fix }),

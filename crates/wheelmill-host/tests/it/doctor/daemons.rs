@@ -69,7 +69,7 @@ fn a_daemon_of_its_own_is_good_and_gives_gpus_by_its_runtime() {
     is(&facts, "bridge", NotApplicable, "no bridge");
     is(&facts, "runtime", Good, "nvidia-runtime");
     is(&facts, "gpu-runtime", Good, "/dev/nvidia0");
-    is(&facts, "gpu-request", Warning, "could not select device driver");
+    is(&facts, "gpu-request", Warning, "no NVIDIA toolkit");
     is(&facts, "gpu-containers", Good, "--runtime=nvidia");
     is(&facts, "volume", NotApplicable, "not there yet");
     assert!(daemon.says(&["ps", "--all", "--quiet"]).is_empty(), "containers are left");

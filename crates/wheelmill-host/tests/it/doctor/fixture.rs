@@ -21,6 +21,7 @@ pub(super) fn disk() -> FileSystem {
         options: vec!["rw".to_owned()],
         free: ByteSize(100_000_000_000),
         tells_types: true,
+        nearest: "/var/lib/docker".into(),
         at_start: true,
     }
 }
