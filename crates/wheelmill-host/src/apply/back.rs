@@ -23,8 +23,10 @@ enum Way {
     Stay,
     /// There was none.
     Remove,
-    /// This becomes its content.
+    /// This becomes its content, as it was.
     Write(Vec<u8>, Owner),
+    /// This does: what somebody else wrote since stays.
+    TakeOut(Vec<u8>, Owner),
 }
 
 impl HostChange<'_> {
@@ -69,7 +71,7 @@ impl HostChange<'_> {
         let Ok(machine) = Machine::look(self.daemon(), None) else { return Ok(()) };
         let settings = |bytes: &[u8]| JsonText::parse(bytes).ok()?.get(&[]);
         for file in journal.files.iter().filter(|file| !file.leaves.is_empty()) {
-            let Way::Write(bytes, _) = way_back(file)? else { continue };
+            let (Way::Write(bytes, _) | Way::TakeOut(bytes, _)) = way_back(file)? else { continue };
             let now = FileState::read(&file.real)?.map(|state| state.bytes).unwrap_or_default();
             let (Some(after), Some(now)) = (settings(&bytes), settings(&now)) else { continue };
             let process = machine.process.as_ref();
@@ -85,19 +87,25 @@ impl HostChange<'_> {
         Ok(())
     }
 
-    /// Makes the files as they were.
-    pub(super) fn restore(&self, journal: &Journal) -> Result<(), HostError> {
+    /// Makes the files as they were, or takes ours out of what somebody else wrote since; which of
+    /// the two.
+    pub(super) fn restore(&self, journal: &Journal) -> Result<Step, HostError> {
         // All or none: what cannot be taken back is known before anything is.
         let ways = journal.files.iter().map(way_back).collect::<Result<Vec<_>, _>>()?;
+        let mut step = Step::Restored;
         for (file, way) in journal.files.iter().zip(ways) {
             write::discard(&file.real)?;
             match way {
                 Way::Stay => {}
                 Way::Remove => write::remove(&file.real)?,
                 Way::Write(bytes, owner) => write::replace(&file.real, &bytes, owner)?,
+                Way::TakeOut(bytes, owner) => {
+                    write::replace(&file.real, &bytes, owner)?;
+                    step = Step::TakenOut(file.path.clone());
+                }
             }
         }
-        Ok(())
+        Ok(step)
     }
 
     /// After a failure: restores everything, and says how that went.
@@ -143,8 +151,8 @@ impl HostChange<'_> {
         service: &dyn ServiceManager,
         told: &mut dyn FnMut(Step),
     ) -> Result<(), HostError> {
-        self.restore(journal)?;
-        told(Step::Restored);
+        let step = self.restore(journal)?;
+        told(step);
         if journal.units {
             service.reload_units()?;
             told(Step::UnitsRead);
@@ -273,5 +281,5 @@ fn ours_alone(file: &JournalFile, state: &FileState) -> Result<Way, HostError> {
             text.remove(&path);
         }
     }
-    Ok(Way::Write(text.bytes(), state.owner))
+    Ok(Way::TakeOut(text.bytes(), state.owner))
 }

@@ -111,7 +111,7 @@ impl HostChange<'_> {
             return Ok(());
         };
         tracing::warn!(began = %journal.began, "taking back the files of a change that was not finished");
-        self.restore(&journal)?;
+        let _step = self.restore(&journal)?;
         if !self.daemon().answers(super::verify::PATIENCE) {
             let service = self.service(&journal.service, journal.process.as_ref())?;
             if service.is_down() {

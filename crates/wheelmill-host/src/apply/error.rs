@@ -203,6 +203,9 @@ impl HostError {
             Self::Refused(refusals) => {
                 refusals.iter().map(|refusal| refusal.instead.clone()).collect()
             }
+            Self::Machine(MachineError::Daemon { why }) if why.contains("ermission denied") => {
+                vec!["run it as root: `sudo wheelmill host …`".to_owned()]
+            }
             Self::Machine(MachineError::Daemon { .. }) => vec![
                 "start Docker (`sudo systemctl start docker`), or see why it does not start: \
                  `journalctl --unit docker --lines 30`"

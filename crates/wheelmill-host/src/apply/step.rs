@@ -30,6 +30,8 @@ pub enum Step {
     Verified,
     /// The volume is there.
     VolumeMade(String),
-    /// Something failed, and the files are as they were.
+    /// The files are as they were.
     Restored,
+    /// Ours are taken out of a file; what somebody else wrote since stays.
+    TakenOut(Utf8PathBuf),
 }

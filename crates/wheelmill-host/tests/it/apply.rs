@@ -282,7 +282,9 @@ fn a_change_of_somebody_else_is_not_written_over() {
     fixture.apply(&fixture.register(), ALL).unwrap();
     let with_ours = fixture.settings();
     fixture.write(&with_ours.replace("\"debug\": true", "\"debug\": false"));
-    fixture.undo().unwrap();
+    let mut steps = Vec::new();
+    fixture.host().begin().unwrap().undo(ALL, &mut |step| steps.push(step)).unwrap();
+    assert_eq!(steps[0], Step::TakenOut(fixture.daemon.settings()));
     assert_eq!(fixture.settings(), "{\"debug\": false}");
     assert!(!fixture.has_runtime());
 

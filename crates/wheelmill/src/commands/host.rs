@@ -285,6 +285,9 @@ fn said(step: &Step) -> String {
         Step::Verified => "the daemon is as wanted".to_owned(),
         Step::VolumeMade(name) => format!("made the volume `{name}`"),
         Step::Restored => "the files are as they were".to_owned(),
+        Step::TakenOut(file) => {
+            format!("took out of `{file}` what is still ours; what was changed since stays")
+        }
     }
 }
 
