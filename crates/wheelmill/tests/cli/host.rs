@@ -190,7 +190,8 @@ fn a_change_is_shown_done_once_and_taken_back() {
     assert_snapshot!(run("host undo --yes"), @r"
     exit: 2
     ----- stderr
-    error: there is no change of wheelmill's to take back
+    error: there is no change of wheelmill's to take back, as `[DAEMON]/wheelmill` would tell
+      hint: for a daemon with its settings elsewhere: `--daemon-json FILE`
     ");
 }
 
