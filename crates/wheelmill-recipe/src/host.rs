@@ -7,7 +7,7 @@ use wheelmill_model::InterfaceAddress;
 
 use crate::RecipeError;
 use crate::document::Document;
-use crate::written::{AddressPool, HostTable, RuntimeWish};
+use crate::written::{AddressPool, HostTable, RuntimeWish, is_volume_name};
 
 /// Where packages put NVIDIA's runtime.
 pub const NVIDIA_RUNTIME: &str = "/usr/bin/nvidia-container-runtime";
@@ -147,9 +147,7 @@ fn check_bridge(
 
 fn check_volume(document: &Document, volume: &Spanned<String>) -> Result<(), RecipeError> {
     let name = volume.get_ref();
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let starts = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if starts && name.len() >= 2 && name.bytes().all(good) {
+    if is_volume_name(name) {
         return Ok(());
     }
     Err(document.wrong_value(

@@ -2,8 +2,8 @@
 //!
 //! An [`Environment`](crate::Environment) becomes a Dockerfile and an image; a
 //! [`Container`](crate::Container) a container that is removed when it has ended. Both kinds of
-//! daemon speak Docker's API; in what they differ is asked once and kept in `traits`. Beside that, they build
-//! images of the user's own Dockerfiles ([`ImageBuilder`](crate::ImageBuilder)).
+//! daemon speak Docker's API; in what they differ is asked once and kept in `traits`. Beside that,
+//! they build images of the user's own Dockerfiles ([`ImageBuilder`](crate::ImageBuilder)).
 
 mod administration;
 mod connection;

@@ -4,13 +4,14 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use wheelmill_engine::{Cancel, EngineError, Exit, GpuSight};
+use wheelmill_engine::{Cancel, EngineError, Exit, GpuSight, Gpus};
 use wheelmill_model::{CellKey, Phase, RunId};
 use wheelmill_store::AttemptId;
 
 use super::context::AttemptContext;
 use super::failure::CellError;
 use super::folder::{FolderLock, WorkFolder};
+use super::gpus::{Wanted, unmet};
 use super::job::Stop;
 use super::log::CellLog;
 use crate::event::Event;
@@ -66,6 +67,24 @@ impl Course<'_> {
         self.context
             .reporter
             .report(&Event::Activity { cell: self.cell.to_owned(), message: message.to_owned() });
+    }
+
+    /// The GPUs that a container with these variables gets: none where the driver does not meet what
+    /// they require, else what a container of its kind is found to see.
+    pub(super) fn grant<'v>(
+        &self,
+        wanted: Wanted,
+        variables: impl IntoIterator<Item = (&'v str, &'v str)>,
+        look: impl FnOnce(&Gpus) -> Result<GpuSight, EngineError>,
+        log: &mut CellLog<'_>,
+    ) -> Result<Option<Gpus>, Stop> {
+        let driver = self.context.mill.driver().for_requirements();
+        let sight = match unmet(&driver, variables) {
+            Some(unmet) => unmet,
+            None => look(&wanted.gpus)?,
+        };
+        self.tell_of_gpus(&sight, log)?;
+        Ok(wanted.settle(sight)?)
     }
 
     /// Says and writes down which GPUs the build sees.

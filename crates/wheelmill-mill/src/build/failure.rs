@@ -161,7 +161,24 @@ impl CellError {
         })
     }
 
-    pub(super) fn message(&self) -> String {
+    /// The failure of a cause that the error itself tells.
+    pub(super) fn told(
+        &self,
+        (cause, fixes): (Cause, Vec<String>),
+        phase: Phase,
+        log: &CellLog<'_>,
+    ) -> Failure {
+        Failure {
+            cause,
+            phase,
+            message: self.message(),
+            fixes,
+            lines: self.evidence(),
+            log: Some(log.path().to_owned()),
+        }
+    }
+
+    fn message(&self) -> String {
         if let Self::Verdict(verdict) = self {
             let messages: Vec<&str> =
                 errors(verdict).map(|finding| finding.message.as_str()).collect();
@@ -179,7 +196,7 @@ impl CellError {
         if message.is_empty() { self.to_string() } else { message }
     }
 
-    pub(super) fn evidence(&self) -> Vec<String> {
+    fn evidence(&self) -> Vec<String> {
         match self {
             Self::Verdict(verdict) => errors(verdict)
                 .flat_map(|finding| finding.evidence.iter().cloned())
@@ -247,15 +264,8 @@ pub(super) struct WorkEvidence<'a> {
 /// The failure of a cell. What the failed command printed is the end of the log.
 pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellLog<'_>) -> Failure {
     let WorkEvidence { phase, cell, budget, network, recipe, options, engine } = work;
-    if let Some((cause, fixes)) = error.named(&cell.package, Some(recipe)) {
-        return Failure {
-            cause,
-            phase,
-            message: error.message(),
-            fixes,
-            lines: error.evidence(),
-            log: Some(log.path().to_owned()),
-        };
+    if let Some(named) = error.named(&cell.package, Some(recipe)) {
+        return error.told(named, phase, log);
     }
     let tail = log.tail();
     let found = diagnose(&Evidence {

@@ -3,7 +3,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
-use wheelmill_engine::{Base, Container, Environment, Prepared};
+use wheelmill_engine::{Base, Container, Environment, Gpus, Prepared};
 use wheelmill_model::{CellKey, DigestBuilder, Phase, Version};
 use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_store::{NewWheel, StoredWheel};
@@ -385,12 +385,8 @@ impl<'a> Work<'a> {
             let variables = &container.environment;
             // What the container sets counts more than what its base does.
             let all = pairs(&prepared.environment).chain(pairs(variables));
-            let sight = match unmet(&mill.driver().for_requirements(), all) {
-                Some(unmet) => unmet,
-                None => mill.engine.look_for_gpus(prepared, &wanted.gpus, variables, cancel)?,
-            };
-            self.course.tell_of_gpus(&sight, log)?;
-            container.gpus = wanted.settle(sight)?;
+            let look = |gpus: &Gpus| mill.engine.look_for_gpus(prepared, gpus, variables, cancel);
+            container.gpus = self.course.grant(wanted, all, look, log)?;
         }
         Ok(container)
     }

@@ -9,9 +9,7 @@ checked_text!(
     /// The name of a volume: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, as daemons check it.
     VolumeName,
     |text| {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        let begins_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
-        if begins_well && text.len() >= 2 && text.bytes().all(legal) {
+        if is_volume_name(text) {
             return Ok(());
         }
         Err(wrong(
@@ -50,6 +48,13 @@ checked_text!(
         ))
     }
 );
+
+/// Whether daemons take this as the name of a volume.
+pub(crate) fn is_volume_name(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let begins_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+    begins_well && text.len() >= 2 && text.bytes().all(legal)
+}
 
 /// Whether this is a name with, maybe, a registry and a tag, as Docker's reference grammar has it.
 fn is_image_name(text: &str) -> bool {

@@ -11,7 +11,7 @@ mod project;
 mod recipe;
 mod values;
 
-pub(crate) use daemon::{ImageName, ImagePath, VolumeName};
+pub(crate) use daemon::{ImageName, ImagePath, VolumeName, is_volume_name};
 pub use host::AddressPool;
 pub(crate) use host::{HostTable, RuntimeWish};
 pub(crate) use layout::LayoutTable;

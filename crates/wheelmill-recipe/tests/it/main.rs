@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod cells;
+mod machine_mistakes;
 mod mistakes;
 mod project;
 mod reading;

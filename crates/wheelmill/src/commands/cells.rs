@@ -244,14 +244,7 @@ fn mill_settings(
     let command_line: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let bases = bases(args.base.as_ref(), session)?;
-    fits(engine, isolation, &bases)?;
-    if let (EngineKind::Embedded, Some(GpuWish::Only(_))) = (engine, &gpus) {
-        let message = "the embedded engine gives builds no GPU, and `--gpus` asks for one";
-        return Err(CliError::usage(message).hint(
-            "let Docker or Podman build (`--engine docker`), or leave `--gpus` out: no GPU is needed \
-             to compile",
-        ));
-    }
+    fits(engine, isolation, gpus.as_ref(), &bases)?;
     let offline = args.offline || session.switch(environment::OFFLINE)?;
     Ok(MillSettings {
         home: session.home()?,
@@ -296,7 +289,19 @@ fn kept_options(command_line: &[String]) -> Vec<(String, String)> {
 }
 
 /// Whether what was chosen can be had together.
-fn fits(engine: EngineKind, isolation: Option<Isolation>, bases: &Bases) -> Result<(), CliError> {
+fn fits(
+    engine: EngineKind,
+    isolation: Option<Isolation>,
+    gpus: Option<&GpuWish>,
+    bases: &Bases,
+) -> Result<(), CliError> {
+    if let (EngineKind::Embedded, Some(GpuWish::Only(_))) = (engine, gpus) {
+        let message = "the embedded engine gives builds no GPU, and `--gpus` asks for one";
+        return Err(CliError::usage(message).hint(
+            "let Docker or Podman build (`--engine docker`), or leave `--gpus` out: no GPU is needed \
+             to compile",
+        ));
+    }
     let Some(isolation) = isolation else { return Ok(()) };
     if engine != EngineKind::Embedded {
         let message = format!("`--isolation` is for the embedded engine, and {engine} is chosen");

@@ -30,15 +30,8 @@ pub(super) fn failure(
 ) -> Failure {
     let ImageEvidence { cell, phase, limits, jobs, options, engine } = *evidence;
     let known = known(error, cell, engine).or_else(|| error.named(&cell.package, None));
-    if let Some((cause, fixes)) = known {
-        return Failure {
-            cause,
-            phase,
-            message: error.message(),
-            fixes,
-            lines: error.evidence(),
-            log: Some(log.path().to_owned()),
-        };
+    if let Some(known) = known {
+        return error.told(known, phase, log);
     }
     let tail = log.tail();
     if let Some((message, fix)) = shell_says(error, &tail, cell) {

@@ -16,7 +16,7 @@ use crate::build::compile::{self, Budget};
 use crate::build::course::Course;
 use crate::build::failure::CellError;
 use crate::build::folder::WorkFolder;
-use crate::build::gpus::{Wanted, pairs, unmet};
+use crate::build::gpus::{Wanted, pairs};
 use crate::build::job::{Done, Job, Judged, Kept, Measured, Stop};
 use crate::build::judge::{self, JudgeError};
 use crate::build::log::CellLog;
@@ -182,17 +182,13 @@ impl<'a> ImageWork<'a> {
         log: &mut CellLog<'_>,
     ) -> Result<Option<Gpus>, Stop> {
         let Some(wanted) = Wanted::by_image(&self.mill().settings.gpus) else { return Ok(None) };
-        let environment = &container.environment;
+        let (builder, environment) = (self.builder()?, &container.environment);
         let cancel = self.course.context.cancel;
         // What the container sets counts more than what the image does.
         let of_image = image.environment.iter().map(|(name, value)| (&**name, &**value));
         let all = of_image.chain(pairs(environment));
-        let sight = match unmet(&self.mill().driver().for_requirements(), all) {
-            Some(unmet) => unmet,
-            None => self.builder()?.look_for_gpus(&image.id, &wanted.gpus, environment, cancel)?,
-        };
-        self.course.tell_of_gpus(&sight, log)?;
-        Ok(wanted.settle(sight)?)
+        let look = |gpus: &Gpus| builder.look_for_gpus(&image.id, gpus, environment, cancel);
+        self.course.grant(wanted, all, look, log)
     }
 
     fn image(&self, log: &mut CellLog<'_>) -> Result<BuiltImage, Stop> {
