@@ -132,7 +132,8 @@ fn builds(daemon: &Daemon) {
 /// An installer that fetches its compiler leaves a wheel with code for a GPU.
 fn builds_cuda(daemon: &Daemon) {
     let folder = Folder::new(daemon);
-    let more = "RUN apt-get update -qq && apt-get install -qq --yes python3-pip\n\
+    let more = "RUN echo Acquire::Retries 5\\; > /etc/apt/apt.conf.d/retries && \
+                apt-get update -qq && apt-get install -qq --yes python3-pip\n\
                 LABEL dev.wheelmill.installer=/opt/some/path/cuda.sh";
     folder.dockerfile("130", more);
     let cell = folder.run("build --json").expect(0).cell();
