@@ -6,6 +6,7 @@
 mod arch;
 mod cell;
 mod digest;
+mod driver;
 mod name;
 mod network;
 mod phase;
@@ -18,6 +19,7 @@ mod version;
 pub use arch::{ArchError, ArchList, ArchTarget, CudaArch, Feature};
 pub use cell::{CellKey, RunId};
 pub use digest::{Digest, DigestBuilder, DigestError};
+pub use driver::{DriverNeed, DriverVersion};
 pub use name::{NameError, PackageName};
 pub use network::{NetworkSettings, Secret};
 pub use pep440_rs::{Version, VersionSpecifiers};

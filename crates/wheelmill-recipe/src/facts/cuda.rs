@@ -1,10 +1,9 @@
-//! CUDA releases: drivers, targets, host compilers, PTX, and the PyTorch builds made with them.
+//! CUDA releases: targets, host compilers, and the PyTorch builds made with them. What they ask of
+//! the driver is in `wheelmill_model::DriverNeed`.
 //!
 //! The sources named in the table:
 //! - "Spack": Spack's `CudaPackage`, which follows the tables that NVIDIA's headers carry.
 //! - "compiler": read out of that release's own `ptxas --help` and `crt/host_config.h`.
-//! - Drivers: the CUDA Toolkit release notes, "CUDA Toolkit and Corresponding Driver Versions", and
-//!   NVIDIA's "CUDA Compatibility" guide for the driver that a whole family runs with.
 //! - PyTorch: the release matrix in PyTorch's RELEASE.md from 1.12 on, its page of previous
 //!   versions before that.
 
@@ -15,20 +14,12 @@ use wheelmill_model::{CudaArch, CudaVersion, Feature, TorchVersion};
 pub struct CudaRelease {
     /// The release.
     pub version: CudaVersion,
-    /// The oldest Linux driver that runs machine code of this release. From 11.0 on it is one per
-    /// major release.
-    pub minimum_driver: &'static str,
-    /// The driver that came with the release: what PTX of it needs to be compiled on the user's
-    /// machine. `None` where it is not known.
-    pub paired_driver: Option<&'static str>,
     /// Every architecture that the release makes machine code for, ascending.
     pub architectures: &'static [CudaArch],
     /// The newest major version of gcc that its compiler accepts.
     pub max_gcc: u16,
     /// The newest major version of clang that its compiler accepts, where it is known.
     pub max_clang: Option<u16>,
-    /// The version of the PTX language that it writes.
-    pub ptx: (u16, u16),
     /// The PyTorch releases with an official build for it.
     pub torch: &'static [SeriesRange],
     /// Where targets and compiler limits were read.
@@ -94,17 +85,6 @@ pub const fn cuda_releases() -> &'static [CudaRelease] {
 #[must_use]
 pub fn newest_cuda() -> &'static CudaRelease {
     RELEASES.last().expect("the table of CUDA releases is not empty")
-}
-
-/// The newest release that came with a driver of this version or an older one, so that the driver
-/// supports all of it. Releases whose driver is not known are passed over.
-#[must_use]
-pub fn cuda_of_driver(driver: &str) -> Option<CudaVersion> {
-    let numbers = |text: &str| text.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>();
-    let driver = numbers(driver).ok()?;
-    let is_not_newer = |paired: &str| numbers(paired).is_ok_and(|paired| paired <= driver);
-    let of_driver = |release: &&CudaRelease| release.paired_driver.is_some_and(is_not_newer);
-    RELEASES.iter().rfind(of_driver).map(|release| release.version)
 }
 
 /// The first release that makes machine code for an architecture.
@@ -216,25 +196,20 @@ const TURING_TO_RUBIN: &[CudaArch] = &[
 
 const SPACK: &str = "Spack CudaPackage";
 
-/// The shortest way to write a row: version, (minimum, paired driver), targets, (gcc, clang), PTX,
-/// PyTorch, source. An empty paired driver and a clang of 0 stand for "not known".
+/// The shortest way to write a row: version, targets, (gcc, clang), PyTorch, source. A clang of 0
+/// stands for "not known".
 const fn row(
     version: (u16, u16),
-    drivers: (&'static str, &'static str),
     architectures: &'static [CudaArch],
     compilers: (u16, u16),
-    ptx: (u16, u16),
     torch: &'static [SeriesRange],
     source: &'static str,
 ) -> CudaRelease {
     CudaRelease {
         version: CudaVersion::new(version.0, version.1),
-        minimum_driver: drivers.0,
-        paired_driver: if drivers.1.is_empty() { None } else { Some(drivers.1) },
         architectures,
         max_gcc: compilers.0,
         max_clang: if compilers.1 == 0 { None } else { Some(compilers.1) },
-        ptx,
         torch,
         source,
     }
@@ -242,37 +217,37 @@ const fn row(
 
 #[rustfmt::skip]
 const RELEASES: &[CudaRelease] = &[
-    row((9, 0), ("384.81", "384.81"), TO_VOLTA, (6, 0), (6, 0), &[series((0, 3), (1, 1))], SPACK),
-    row((9, 1), ("390.46", "390.46"), TO_VOLTA, (6, 0), (6, 1), &[exactly(0, 3, 1), exactly(0, 4, 0)], SPACK),
-    row((9, 2), ("396.26", "396.26"), TO_VOLTA, (7, 0), (6, 2), &[exactly(0, 4, 1), series((1, 2), (1, 7))], SPACK),
-    row((10, 0), ("410.48", "410.48"), TO_TURING, (7, 0), (6, 3), &[series((1, 0), (1, 4))], SPACK),
-    row((10, 1), ("418.39", "418.39"), TO_TURING, (8, 0), (6, 4), &[series((1, 3), (1, 8))], SPACK),
-    row((10, 2), ("440.33", "440.33"), TO_TURING, (8, 0), (6, 5), &[series((1, 5), (1, 12))], SPACK),
-    row((11, 0), ("450.80.02", "450.51.05"), TO_AMPERE, (9, 0), (7, 0), &[series((1, 7), (1, 7))], SPACK),
-    row((11, 1), ("450.80.02", "455.23"), TO_AMPERE_86, (10, 0), (7, 1), &[series((1, 8), (1, 10))], SPACK),
-    row((11, 2), ("450.80.02", "460.27.03"), TO_AMPERE_86, (10, 0), (7, 2), &[], SPACK),
-    row((11, 3), ("450.80.02", "465.19.01"), TO_AMPERE_86, (10, 0), (7, 3), &[series((1, 10), (1, 12))], SPACK),
+    row((9, 0), TO_VOLTA, (6, 0), &[series((0, 3), (1, 1))], SPACK),
+    row((9, 1), TO_VOLTA, (6, 0), &[exactly(0, 3, 1), exactly(0, 4, 0)], SPACK),
+    row((9, 2), TO_VOLTA, (7, 0), &[exactly(0, 4, 1), series((1, 2), (1, 7))], SPACK),
+    row((10, 0), TO_TURING, (7, 0), &[series((1, 0), (1, 4))], SPACK),
+    row((10, 1), TO_TURING, (8, 0), &[series((1, 3), (1, 8))], SPACK),
+    row((10, 2), TO_TURING, (8, 0), &[series((1, 5), (1, 12))], SPACK),
+    row((11, 0), TO_AMPERE, (9, 0), &[series((1, 7), (1, 7))], SPACK),
+    row((11, 1), TO_AMPERE_86, (10, 0), &[series((1, 8), (1, 10))], SPACK),
+    row((11, 2), TO_AMPERE_86, (10, 0), &[], SPACK),
+    row((11, 3), TO_AMPERE_86, (10, 0), &[series((1, 10), (1, 12))], SPACK),
     // gcc 11 from 11.4.1 on; 11.4.0 stopped at 10.
-    row((11, 4), ("450.80.02", "470.42.01"), TO_ORIN, (11, 0), (7, 4), &[], SPACK),
-    row((11, 5), ("450.80.02", "495.29.05"), TO_ORIN, (11, 0), (7, 5), &[series((1, 11), (1, 11))], SPACK),
-    row((11, 6), ("450.80.02", "510.39.01"), TO_ORIN, (11, 0), (7, 6), &[series((1, 12), (1, 13))], SPACK),
-    row((11, 7), ("450.80.02", "515.43.04"), TO_ORIN, (11, 13), (7, 7), &[series((1, 13), (2, 0))], "compiler 11.7.99"),
-    row((11, 8), ("450.80.02", "520.61.05"), KEPLER_TO_HOPPER, (11, 14), (7, 8), &[series((2, 0), (2, 7))], "compiler 11.8.89"),
-    row((12, 0), ("525.60.13", "525.60.13"), MAXWELL_TO_HOPPER, (12, 14), (8, 0), &[], "compiler 12.0.140"),
-    row((12, 1), ("525.60.13", "530.30.02"), MAXWELL_TO_HOPPER, (12, 15), (8, 1), &[series((2, 1), (2, 5))], "compiler 12.1.105"),
-    row((12, 2), ("525.60.13", "535.54.03"), MAXWELL_TO_HOPPER, (12, 16), (8, 2), &[], "compiler 12.2.140"),
-    row((12, 3), ("525.60.13", "545.23.06"), MAXWELL_TO_HOPPER, (12, 16), (8, 3), &[], "compiler 12.3.107"),
-    row((12, 4), ("525.60.13", "550.54.14"), MAXWELL_TO_HOPPER, (13, 17), (8, 4), &[series((2, 4), (2, 6))], "compiler 12.4.131"),
-    row((12, 5), ("525.60.13", "555.42.02"), MAXWELL_TO_HOPPER, (13, 17), (8, 5), &[], "compiler 12.5.82"),
-    row((12, 6), ("525.60.13", "560.28.03"), MAXWELL_TO_HOPPER, (13, 18), (8, 5), &[series((2, 6), (2, 14))], "compiler 12.6.85"),
-    row((12, 8), ("525.60.13", "570.26"), MAXWELL_TO_BLACKWELL, (14, 19), (8, 7), &[series((2, 7), (2, 11))], "compiler 12.8.93"),
-    row((12, 9), ("525.60.13", "575.51.03"), MAXWELL_TO_BLACKWELL_FAMILIES, (14, 19), (8, 8), &[series((2, 8), (2, 8))], "compiler 12.9.86"),
-    row((13, 0), ("580.65.06", "580.65.06"), TURING_TO_BLACKWELL, (15, 20), (9, 0), &[series((2, 9), (2, 14))], "compiler 13.0.88"),
-    row((13, 1), ("580.65.06", "590.44.01"), TURING_TO_BLACKWELL, (15, 21), (9, 1), &[], "compiler 13.1.115"),
-    row((13, 2), ("580.65.06", "595.45.04"), TURING_TO_BLACKWELL, (15, 21), (9, 2), &[series((2, 12), (2, 15))], "compiler 13.2.86"),
-    row((13, 3), ("580.65.06", "610.43.02"), TURING_TO_BLACKWELL, (15, 21), (9, 3), &[], "compiler 13.3.73"),
-    row((13, 4), ("580.65.06", "615"), TURING_TO_RUBIN, (16, 22), (9, 4), &[], "compiler 13.4.92"),
-    row((13, 5), ("580.65.06", ""), TURING_TO_RUBIN, (16, 22), (9, 5), &[], "compiler 13.5.37"),
+    row((11, 4), TO_ORIN, (11, 0), &[], SPACK),
+    row((11, 5), TO_ORIN, (11, 0), &[series((1, 11), (1, 11))], SPACK),
+    row((11, 6), TO_ORIN, (11, 0), &[series((1, 12), (1, 13))], SPACK),
+    row((11, 7), TO_ORIN, (11, 13), &[series((1, 13), (2, 0))], "compiler 11.7.99"),
+    row((11, 8), KEPLER_TO_HOPPER, (11, 14), &[series((2, 0), (2, 7))], "compiler 11.8.89"),
+    row((12, 0), MAXWELL_TO_HOPPER, (12, 14), &[], "compiler 12.0.140"),
+    row((12, 1), MAXWELL_TO_HOPPER, (12, 15), &[series((2, 1), (2, 5))], "compiler 12.1.105"),
+    row((12, 2), MAXWELL_TO_HOPPER, (12, 16), &[], "compiler 12.2.140"),
+    row((12, 3), MAXWELL_TO_HOPPER, (12, 16), &[], "compiler 12.3.107"),
+    row((12, 4), MAXWELL_TO_HOPPER, (13, 17), &[series((2, 4), (2, 6))], "compiler 12.4.131"),
+    row((12, 5), MAXWELL_TO_HOPPER, (13, 17), &[], "compiler 12.5.82"),
+    row((12, 6), MAXWELL_TO_HOPPER, (13, 18), &[series((2, 6), (2, 14))], "compiler 12.6.85"),
+    row((12, 8), MAXWELL_TO_BLACKWELL, (14, 19), &[series((2, 7), (2, 11))], "compiler 12.8.93"),
+    row((12, 9), MAXWELL_TO_BLACKWELL_FAMILIES, (14, 19), &[series((2, 8), (2, 8))], "compiler 12.9.86"),
+    row((13, 0), TURING_TO_BLACKWELL, (15, 20), &[series((2, 9), (2, 14))], "compiler 13.0.88"),
+    row((13, 1), TURING_TO_BLACKWELL, (15, 21), &[], "compiler 13.1.115"),
+    row((13, 2), TURING_TO_BLACKWELL, (15, 21), &[series((2, 12), (2, 15))], "compiler 13.2.86"),
+    row((13, 3), TURING_TO_BLACKWELL, (15, 21), &[], "compiler 13.3.73"),
+    row((13, 4), TURING_TO_RUBIN, (16, 22), &[], "compiler 13.4.92"),
+    row((13, 5), TURING_TO_RUBIN, (16, 22), &[], "compiler 13.5.37"),
 ];
 
 #[cfg(test)]
@@ -298,17 +273,6 @@ mod tests {
     #[test]
     fn limits_never_step_back_from_one_release_to_the_next() {
         assert!(RELEASES.is_sorted_by_key(|release| release.max_gcc));
-        assert!(RELEASES.is_sorted_by_key(|release| release.ptx));
-    }
-
-    #[test]
-    fn a_driver_supports_what_it_came_with_and_all_before() {
-        let of = |driver: &str| cuda_of_driver(driver).map(|release| release.to_string());
-        assert_eq!(of("535.129.03").as_deref(), Some("12.2"));
-        assert_eq!(of("570.26").as_deref(), Some("12.8"));
-        assert_eq!(of("570.25").as_deref(), Some("12.6"));
-        assert_eq!(of("384.80"), None);
-        assert_eq!(of("unknown"), None);
     }
 
     #[test]

@@ -10,8 +10,7 @@ mod torch;
 
 pub use compiler::gcc_fits;
 pub use cuda::{
-    CudaRelease, SeriesRange, cuda_of_driver, cuda_release, cuda_releases, newest_cuda,
-    release_that_added,
+    CudaRelease, SeriesRange, cuda_release, cuda_releases, newest_cuda, release_that_added,
 };
 pub use image::default_image;
 pub use system::GENERAL_PACKAGES;

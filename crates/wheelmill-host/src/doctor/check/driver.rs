@@ -1,7 +1,7 @@
 //! NVIDIA's driver, its GPUs, and the CUDA release that it supports.
 
 use wheelmill_engine::{NvidiaDriver, NvidiaGpu};
-use wheelmill_recipe::facts::cuda_of_driver;
+use wheelmill_model::{DriverNeed, DriverVersion};
 
 use crate::doctor::fact::Facts;
 use crate::doctor::result::Check;
@@ -74,10 +74,11 @@ fn cuda(driver: &NvidiaDriver) -> Check {
     if let Some(cuda) = &driver.cuda {
         return Check::ok(CUDA, format!("driver {version} runs programs up to CUDA {cuda}"));
     }
-    match cuda_of_driver(version) {
-        Some(cuda) => Check::ok(
+    let known = version.parse::<DriverVersion>().ok();
+    match known.as_ref().and_then(DriverNeed::newest_of) {
+        Some(need) => Check::ok(
             CUDA,
-            format!("driver {version} runs programs up to CUDA {cuda}, by NVIDIA's table"),
+            format!("driver {version} runs programs up to CUDA {}, by NVIDIA's table", need.cuda),
         ),
         None => Check::not_checked(
             CUDA,
