@@ -7,15 +7,14 @@ use sha2::{Digest as _, Sha256};
 use wheelmill_model::{Digest, TagError, WheelFilename};
 
 use crate::contents::Contents;
-use crate::elf::Machine;
 use crate::error::WheelError;
 use crate::finding::Findings;
-use crate::inspection::{Inspection, NativeModule};
+use crate::inspection::Inspection;
 use crate::limits::Limits;
 use crate::metadata::{WheelFile, read_metadata};
 use crate::record::Record;
 use crate::zip::{Archive, FileSource, Refusal, Source};
-use crate::{layout, names, rules, zip};
+use crate::{layout, names, native, rules, zip};
 
 /// How a wheel is inspected.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +106,7 @@ fn inspect_source(
         rayon::join(|| digest(source), || contents.read_all(record.as_ref(), &mut findings));
     let digest = digest.map_err(|source| WheelError::Read { file: file.to_owned(), source })?;
     let (modules, device_files) = read?;
-    check_native(&file_name, &wheel, &modules, &mut findings);
+    native::check(&file_name, &wheel, &modules, &mut findings);
     Ok(Inspection {
         size: source.size(),
         digest,
@@ -147,72 +146,4 @@ fn digest(source: &dyn Source) -> io::Result<Digest> {
         offset += length;
     }
     Ok(Digest::from_bytes(hasher.finalize().into()))
-}
-
-/// Holds the native modules against the tags of the file name and the words of WHEEL.
-fn check_native(
-    file_name: &WheelFilename,
-    wheel: &WheelFile,
-    modules: &[NativeModule],
-    findings: &mut Findings,
-) {
-    let platforms = || file_name.tags.iter().map(|tag| tag.platform.as_str());
-    if platforms().all(|platform| platform == "any") {
-        for module in modules {
-            findings.add(rules::TAG_ANY, module.path.clone());
-        }
-    }
-    if wheel.root_is_purelib {
-        for module in modules.iter().filter(|module| !module.path.contains(".data/platlib/")) {
-            findings.add(rules::TAG_PURE, module.path.clone());
-        }
-    }
-    let promised: Vec<Machine> = platforms().filter_map(Machine::of_platform).collect();
-    for module in modules {
-        if !promised.is_empty() && !promised.contains(&module.machine) {
-            findings.add(rules::ELF_MACHINE, format!("{}: {}", module.path, module.machine));
-        }
-        let relocatable = module.device_code.iter().all(|container| container.relocatable);
-        if relocatable && !module.device_code.is_empty() {
-            findings.add(rules::DEVICE_UNLINKED, module.path.clone());
-        }
-        let name = module.path.rsplit('/').next().unwrap_or_default();
-        if is_driver(name) || module.soname.as_deref().is_some_and(is_driver) {
-            findings.add(rules::ELF_DRIVER, module.path.clone());
-        }
-    }
-}
-
-/// Whether a name is that of a library that comes with the driver and must match the kernel's
-/// part of it. Repair tools put a hash into the name: `libcuda-1a2b3c4d.so.1`.
-fn is_driver(name: &str) -> bool {
-    ["libcuda", "libnvidia-ml", "libnvidia-ptxjitcompiler"].iter().any(|driver| {
-        name.strip_prefix(driver).is_some_and(|rest| {
-            let hash = rest.strip_prefix('-').and_then(|rest| rest.split_once('.'));
-            let rest = match hash {
-                Some((hash, _)) if hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-                    &rest[hash.len() + 1..]
-                }
-                _ => rest,
-            };
-            rest == ".so" || rest.starts_with(".so.")
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_driver_is_known_under_its_names() {
-        for name in ["libcuda.so.1", "libcuda-1a2b3c4d.so.550.54.14", "libnvidia-ml.so.1"] {
-            assert!(is_driver(name), "{name}");
-        }
-        for name in
-            ["libcudart.so.13", "libcuda_utils.so", "libcudart-0a1b.so.12", "libcudadevrt.so"]
-        {
-            assert!(!is_driver(name), "{name}");
-        }
-    }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use wheelmill_model::{Digest, WheelFilename, WheelTag};
 
 use crate::device::{Container, DeviceFile};
-use crate::elf::Machine;
+use crate::elf::{LoadProperties, Machine};
 use crate::finding::Finding;
 use crate::metadata::Metadata;
 
@@ -69,6 +69,10 @@ pub struct NativeModule {
     pub runpath: Vec<String>,
     /// The symbol versions it needs, by library: `libc.so.6` → `GLIBC_2.17`, ….
     pub symbol_versions: BTreeMap<String, Vec<String>>,
+    /// The functions that it calls of the driver's library, by name: `cuMemAlloc_v2`, ….
+    pub driver_functions: Vec<String>,
+    /// What else it asks of the loader.
+    pub properties: LoadProperties,
     /// The GPU code in it.
     pub device_code: Vec<Container>,
 }

@@ -9,6 +9,7 @@
 mod architectures;
 mod contents;
 mod device;
+mod driver;
 mod elf;
 mod error;
 mod finding;
@@ -18,6 +19,8 @@ mod layout;
 mod limits;
 mod metadata;
 mod names;
+mod native;
+mod platform;
 mod python;
 mod record;
 mod rules;
@@ -30,13 +33,15 @@ pub use device::{
     Compression, Container, Containers, Coverage, DeviceFile, DeviceFormat, GpuGeneration, Image,
     ImageKind, ModuleCoverage, Support, coverage,
 };
-pub use elf::{Machine, read_module};
+pub use driver::{DriverFloor, DriverFloorError, driver_floors};
+pub use elf::{IsaLevel, LoadProperties, Machine, read_module};
 pub use error::WheelError;
 pub use finding::{Finding, Severity};
 pub use inspect::{InspectOptions, inspect, inspect_bytes};
 pub use inspection::{Inspection, NativeModule};
 pub use limits::Limits;
 pub use metadata::{Metadata, Requirement, RequirementError};
+pub use platform::{EarnedPlatform, PlatformError, earned};
 pub use rules::{Rule, rules};
 pub use verdict::{Expectation, NotChecked, Verdict, Wishes};
 pub use verify::{judge, verify};

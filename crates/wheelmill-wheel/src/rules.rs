@@ -173,6 +173,31 @@ rules! {
     ELF_DRIVER = "elf.bundled-driver", Error, "the wheel carries a copy of the NVIDIA driver's library, which works with one driver only",
         "exclude it when repairing: `auditwheel repair --exclude libcuda.so.1`";
 
+    ELF_NEEDED_PATH = "elf.needed-path", Error, "a module needs a library by its path on the machine that built it",
+        "link by name: `-lNAME` with `-L`, not the path of a library that has no soname";
+    ELF_RPATH = "elf.rpath", Warning, "a module looks for libraries in folders that the wheel does not bring, where others may have put theirs",
+        "link without `-rpath`, or with one below `$ORIGIN`; CMake: `CMAKE_INSTALL_RPATH`, `CMAKE_SKIP_BUILD_RPATH`";
+    ELF_STACK = "elf.executable-stack", Warning, "a module wants the stack to be executable: glibc 2.41 and later refuse to load it into a running Python",
+        "link with `-Wl,-z,noexecstack`; assembly files need `.section .note.GNU-stack,\"\",@progbits`";
+    ELF_TEXTREL = "elf.text-relocations", Warning, "the loader must write into a module's code, which hardened systems refuse",
+        "compile everything that goes into it with `-fPIC`, static libraries too";
+    ELF_WRITABLE_CODE = "elf.writable-code", Warning, "a module has memory that is writable and executable at once",
+        "link without `-N` and without scripts that merge code with data";
+    ELF_UNDECLARED = "elf.undeclared-library", Warning, "modules need libraries that no requirement of the wheel brings",
+        "name the distribution among the project's dependencies; else users must have the library by other means, and import torch first where torch brings it";
+    ELF_OTHER_RELEASE = "elf.other-cuda-release", Error, "modules need libraries of another CUDA release than the wheel requires",
+        "build with the toolkit of the release that the requirements name, or correct the requirements";
+    ELF_OUTSIDE = "elf.outside-library", Warning, "modules need what neither the wheel nor a known requirement brings, and not every system has",
+        "let `auditwheel repair` put the libraries into the wheel, or link them statically";
+
+    // What the tags promise.
+    TAG_SYMBOL_VERSION = "tag.symbol-version", Error, "the manylinux tag promises older systems than the modules load on",
+        "build on an older distribution, or give the wheel the tag that it earns: `auditwheel repair`";
+    TAG_LIBRARY = "tag.library", Error, "the manylinux tag promises that every system has what it needs, and these libraries are not on every one",
+        "let `auditwheel repair` put the libraries into the wheel, or link them statically";
+    TAG_PROCESSOR = "tag.processor", Error, "the tags promise every processor of the machine, and these modules refuse to load on older ones",
+        "compile without `-march=native` and `-z x86-64-v3`, and choose faster code at run time";
+
     // Device code.
     DEVICE_DAMAGED = "device-code.damaged", Error, "GPU code in a module cannot be read",
         FETCH;
@@ -201,6 +226,8 @@ rules! {
         "build it for that Python: `--python`; a wheel for all of them has a tag such as `cp310-abi3`";
     WANTED_REQUIRES_PYTHON = "wanted.requires-python", Error, "the wheel's Requires-Python leaves out the Python that was wanted: pip and uv refuse it there",
         "take a Python that it lets through, or a version of the package for this one";
+    WANTED_GLIBC = "wanted.glibc", Error, "the wheel needs a newer system than was wanted",
+        "build on an older distribution: the base of the recipe or of the project file";
     MODULE_MISSING = "module.missing", Error, "modules that the wheel should hold are not in it",
         "correct `modules` under `[test]` in the recipe, or find out why the build left them out: its log often says that it found no CUDA";
 }

@@ -3,10 +3,36 @@
 use wheelmill_model::{CudaArch, Feature};
 
 use crate::device::{Container, Coverage, ImageKind, Support};
+use crate::driver::DriverFloor;
 use crate::inspection::{Inspection, NativeModule};
 
-/// Such as `sm_80, sm_86, sm_89, sm_90 natively; newer GPUs through PTX`.
-pub(crate) fn summary(inspection: &Inspection, coverage: &[Coverage]) -> String {
+/// Such as `sm_80, sm_86, sm_89, sm_90 natively; newer GPUs through PTX; needs driver 525.60.13 or
+/// newer`.
+pub(crate) fn summary(
+    inspection: &Inspection,
+    coverage: &[Coverage],
+    drivers: &[DriverFloor],
+) -> String {
+    let mut parts = vec![gpus(inspection, coverage)];
+    match drivers {
+        [] => {}
+        [DriverFloor { version, for_ptx: Some(for_ptx), .. }] => {
+            parts.push(format!("needs driver {version} or newer, {for_ptx} for PTX"));
+        }
+        [DriverFloor { version, .. }] => parts.push(format!("needs driver {version} or newer")),
+        several => {
+            let of = |floor: &DriverFloor| match floor.cuda {
+                Some(major) => format!("{} for CUDA {major}", floor.version),
+                None => format!("{} for the rest", floor.version),
+            };
+            let list: Vec<String> = several.iter().map(of).collect();
+            parts.push(format!("needs driver {} or newer", list.join(", ")));
+        }
+    }
+    parts.join("; ")
+}
+
+fn gpus(inspection: &Inspection, coverage: &[Coverage]) -> String {
     let modules = &inspection.modules;
     if coverage.is_empty() {
         match inspection.device_files.len() {

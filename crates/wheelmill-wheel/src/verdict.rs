@@ -4,7 +4,9 @@ use serde::Serialize;
 use wheelmill_model::{ArchList, PackageName, PythonVersion, Version};
 
 use crate::device::Coverage;
+use crate::driver::DriverFloor;
 use crate::finding::Finding;
+use crate::platform::EarnedPlatform;
 
 /// What a wheel is wanted to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct Wishes {
     pub architectures: Option<ArchList>,
     /// The modules that must be in it, by the names they are imported under.
     pub modules: Vec<String>,
+    /// The oldest glibc that it is to run on, by its minor number: 28 for 2.28.
+    pub glibc: Option<u16>,
 }
 
 impl From<&Expectation> for Wishes {
@@ -51,6 +55,7 @@ impl From<&Expectation> for Wishes {
             device_code,
             architectures: Some(architectures),
             modules,
+            glibc: None,
         }
     }
 }
@@ -79,4 +84,10 @@ pub struct Verdict {
     pub summary: String,
     /// How each generation of GPUs is served; empty without device code.
     pub coverage: Vec<Coverage>,
+    /// The platform tag that its own files earn; `None` without native code, or where that is not
+    /// checked.
+    pub platform: Option<EarnedPlatform>,
+    /// What it asks of the driver: empty where it asks nothing, or where that is not checked; one
+    /// for each major CUDA release where it holds modules for several.
+    pub drivers: Vec<DriverFloor>,
 }

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use wheelmill_model::WheelTag;
-
 use crate::architectures;
 use crate::device::{ImageKind, coverage};
+use crate::driver::driver_floors;
 use crate::elf::installed_path;
 use crate::finding::{Findings, Severity};
 use crate::inspection::Inspection;
-use crate::python;
 use crate::rules;
 use crate::summary::summary;
 use crate::verdict::{Expectation, NotChecked, Verdict, Wishes};
+use crate::{platform, python};
 
 /// Judges a wheel that was built to order.
 #[must_use]
@@ -23,22 +22,42 @@ pub fn verify(inspection: &Inspection, expectation: &Expectation) -> Verdict {
 /// Judges a wheel by what is known to be wanted of it; with no wish, by itself alone.
 #[must_use]
 pub fn judge(inspection: &Inspection, wishes: &Wishes) -> Verdict {
-    let mut wanted = Findings::default();
-    check_identity(inspection, wishes, &mut wanted);
-    python::check(inspection, wishes.python, &mut wanted);
-    check_modules(inspection, wishes, &mut wanted);
+    let mut judged = Findings::default();
+    let mut not_checked = not_checked(inspection);
+    let mut add = |what: &str, why: &dyn ToString| {
+        not_checked.push(NotChecked { what: what.to_owned(), why: why.to_string() });
+    };
+    let platform = platform::earned(inspection);
+    if let Err(error) = &platform {
+        add("whether the platform tag is deserved", error);
+    }
+    let platform = platform.unwrap_or_default();
+    let drivers = driver_floors(inspection);
+    if let Err(error) = &drivers {
+        add("the oldest driver that runs it", error);
+    }
+    let drivers = drivers.unwrap_or_default();
+    check_identity(inspection, wishes, &mut judged);
+    python::check(inspection, wishes.python, &mut judged);
+    check_modules(inspection, wishes, &mut judged);
+    platform::check(inspection, platform.as_ref(), &mut judged);
+    if let (Some(wanted), Some(platform)) = (wishes.glibc, &platform) {
+        platform::check_wanted(platform, wanted, &mut judged);
+    }
     let coverage = coverage(&inspection.modules);
     let mut findings = inspection.findings.clone();
-    findings.extend(wanted.finish());
+    findings.extend(judged.finish());
     findings.extend(architectures::check(inspection, wishes));
     findings.extend(architectures::uneven(&coverage));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Verdict {
         passed: findings.iter().all(|finding| finding.severity < Severity::Error),
         findings,
-        not_checked: not_checked(inspection),
-        summary: summary(inspection, &coverage),
+        not_checked,
+        summary: summary(inspection, &coverage, &drivers),
         coverage,
+        platform,
+        drivers,
     }
 }
 
@@ -119,13 +138,6 @@ fn not_checked(inspection: &Inspection) -> Vec<NotChecked> {
         add(
             "whether every symbol is found when the modules are loaded",
             "that takes the libraries that they are loaded with",
-        );
-    }
-    let promises = |tag: &WheelTag| tag.platform.starts_with("manylinux");
-    if !modules.is_empty() && inspection.file_name.tags.iter().any(promises) {
-        add(
-            "whether the manylinux tag is deserved",
-            "symbol versions are listed, but not held against the policies",
         );
     }
     list

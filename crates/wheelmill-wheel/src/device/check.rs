@@ -3,12 +3,21 @@
 use object::Endianness;
 use object::elf::{FileHeader64, SHT_LOPROC};
 use object::read::elf::{FileHeader, SectionHeader as _};
-use wheelmill_model::CudaArch;
+use wheelmill_model::{CudaArch, CudaVersion};
 
 use crate::elf::Machine;
 
-/// Counts the functions of a cubin and holds its own architecture number against its header's.
-pub(super) fn cubin(bytes: &[u8], arch: CudaArch) -> Result<u32, &'static str> {
+/// What the contents of an image tell beyond its header.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Contents {
+    /// The kernels and device functions that it defines.
+    pub(super) functions: u32,
+    /// The CUDA release whose tools made it.
+    pub(super) toolkit: Option<CudaVersion>,
+}
+
+/// Looks into a cubin and holds its own architecture number against its header's.
+pub(super) fn cubin(bytes: &[u8], arch: CudaArch) -> Result<Contents, &'static str> {
     let file = FileHeader64::<Endianness>::parse(bytes).map_err(|_| "it is no ELF file")?;
     let endian = Endianness::Little;
     if file.e_machine(endian).0 != Machine::CUDA.0 {
@@ -18,16 +27,33 @@ pub(super) fn cubin(bytes: &[u8], arch: CudaArch) -> Result<u32, &'static str> {
         return Err("it was compiled for another architecture than its header says");
     }
     let sections = file.sections(endian, bytes).map_err(|_| "its sections are broken")?;
-    let mut functions = 0;
+    let mut contents = Contents::default();
     for section in sections.iter() {
         let name = sections.section_name(endian, section).map_err(|_| "its names are broken")?;
         // Sections of NVIDIA's own types may have a size without bytes in the file.
-        if section.sh_type(endian).0 < SHT_LOPROC {
-            section.data(endian, bytes).map_err(|_| "a section reaches beyond its end")?;
+        let data = if section.sh_type(endian).0 < SHT_LOPROC {
+            section.data(endian, bytes).map_err(|_| "a section reaches beyond its end")?
+        } else {
+            &[]
+        };
+        contents.functions += u32::from(name.starts_with(b".text."));
+        if name == TOOLKIT_NOTE {
+            contents.toolkit = release(data);
         }
-        functions += u32::from(name.starts_with(b".text."));
     }
-    Ok(functions)
+    Ok(contents)
+}
+
+/// Where cubins of CUDA 13 and later name the tools that made them.
+const TOOLKIT_NOTE: &[u8] = b".note.nv.tkinfo";
+
+/// The release in `Cuda compilation tools, release 13.0, V13.0.88`.
+fn release(text: &[u8]) -> Option<CudaVersion> {
+    const BEFORE: &[u8] = b"tools, release ";
+    let start = text.windows(BEFORE.len()).position(|window| window == BEFORE)? + BEFORE.len();
+    let rest = &text[start..];
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
+    std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
 }
 
 /// The number of the architecture that a cubin names in its ELF flags. The letters behind it are
@@ -40,8 +66,8 @@ pub(super) fn cubin_number(bytes: &[u8]) -> Option<u16> {
     Some((number & 0xff) as u16)
 }
 
-/// Counts the functions of PTX and holds its target against its header's.
-pub(super) fn ptx(bytes: &[u8], arch: CudaArch) -> Result<u32, &'static str> {
+/// Looks into PTX and holds its target against its header's.
+pub(super) fn ptx(bytes: &[u8], arch: CudaArch) -> Result<Contents, &'static str> {
     let text = ptx_text(bytes).ok_or("it is not text")?;
     match ptx_target(bytes) {
         Some(own) if own == arch => {}
@@ -52,7 +78,8 @@ pub(super) fn ptx(bytes: &[u8], arch: CudaArch) -> Result<u32, &'static str> {
         let mut words = line.split_whitespace().take(3);
         words.any(|word| matches!(word, ".entry" | ".func")) && !line.contains(".extern")
     };
-    Ok(u32::try_from(text.lines().filter(defines).count()).unwrap_or(u32::MAX))
+    let functions = u32::try_from(text.lines().filter(defines).count()).unwrap_or(u32::MAX);
+    Ok(Contents { functions, toolkit: None })
 }
 
 /// The architecture that PTX names.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use wheelmill_model::CudaArch;
 
+use super::check::Contents;
 use super::image::{Compression, Image, ImageKind};
 use super::{check, header, read};
 use crate::elf;
@@ -83,8 +84,8 @@ pub(crate) fn read_file(
     options: &InspectOptions,
     findings: &mut Findings,
 ) -> DeviceFile {
-    let mut single = |kind, arch, functions| match (arch, functions) {
-        (Some(arch), Ok(functions)) => vec![Image {
+    let mut single = |kind, arch, contents: Result<Contents, _>| match (arch, contents) {
+        (Some(arch), Ok(contents)) => vec![Image {
             kind,
             arch,
             compression: Compression::None,
@@ -94,10 +95,11 @@ pub(crate) fn read_file(
             identifier: None,
             debug: false,
             grouped: false,
-            functions: Some(functions),
+            functions: Some(contents.functions),
+            toolkit: contents.toolkit,
         }],
-        (_, functions) => {
-            let reason = functions.err().unwrap_or("it names no architecture");
+        (_, contents) => {
+            let reason = contents.err().unwrap_or("it names no architecture");
             findings.add(rules::DEVICE_PAYLOAD, format!("{path}: {reason}"));
             Vec::new()
         }
@@ -109,13 +111,13 @@ pub(crate) fn read_file(
             .collect(),
         DeviceFormat::Cubin => {
             let arch = check::cubin_number(bytes).map(CudaArch::new);
-            let functions = arch.map_or(Ok(0), |arch| check::cubin(bytes, arch));
-            single(ImageKind::Cubin, arch, functions)
+            let contents = arch.map_or(Ok(Contents::default()), |arch| check::cubin(bytes, arch));
+            single(ImageKind::Cubin, arch, contents)
         }
         DeviceFormat::Ptx => {
             let arch = check::ptx_target(bytes);
-            let functions = arch.map_or(Ok(0), |arch| check::ptx(bytes, arch));
-            single(ImageKind::Ptx, arch, functions)
+            let contents = arch.map_or(Ok(Contents::default()), |arch| check::ptx(bytes, arch));
+            single(ImageKind::Ptx, arch, contents)
         }
     };
     DeviceFile { path: path.to_owned(), format, images }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use wheelmill_model::{CudaArch, Feature};
+use wheelmill_model::{CudaArch, CudaVersion, Feature};
 
 /// What sort of GPU code an image is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +73,9 @@ pub struct Image {
     pub grouped: bool,
     /// How many kernels and device functions it defines; `None` where it was not unpacked.
     pub functions: Option<u32>,
+    /// The CUDA release whose tools made it; `None` where it was not unpacked, or does not say.
+    /// Cubins say it from CUDA 13 on.
+    pub toolkit: Option<CudaVersion>,
 }
 
 impl Image {

@@ -18,6 +18,10 @@ use crate::rules;
 /// only their contents tell them from real code.
 const PEEK: u64 = 16 << 10;
 
+/// Of the first container of a section, the smallest machine code up to this many bytes is
+/// unpacked: it names the tools that made it.
+const SAMPLE: u64 = 16 << 20;
+
 /// Reads all containers of a module. What is broken becomes findings; what stands before a broken
 /// place is kept.
 pub(crate) fn read(
@@ -92,6 +96,12 @@ struct Pack<'a> {
     images: Vec<(usize, Range<u64>)>,
 }
 
+impl Pack<'_> {
+    fn holds_cubin(&self, images: &[Image]) -> bool {
+        self.images.iter().any(|(index, _)| images[*index].kind == ImageKind::Cubin)
+    }
+}
+
 fn read_container(
     raw: &RawContainer<'_>,
     place: &Place<'_>,
@@ -116,10 +126,13 @@ fn read_container(
         }
     }
     let small = !place.section.relocatable && images.iter().all(|image| image.size <= PEEK);
-    if options.deep || small {
-        for pack in &packs {
-            look_into(pack, &mut images, place, options.limits.image, room, findings);
-        }
+    if !options.deep && !small {
+        packs.retain(|pack| pack.size <= SAMPLE && pack.holds_cubin(&images));
+        packs.sort_by_key(|pack| pack.size);
+        packs.truncate(usize::from(raw.offset == 0));
+    }
+    for pack in &packs {
+        look_into(pack, &mut images, place, options.limits.image, room, findings);
     }
     Container {
         section: place.section.name.clone(),
@@ -157,6 +170,7 @@ fn read_entry<'a>(
             debug: header.is_debug(),
             grouped,
             functions: None,
+            toolkit: None,
         })
     };
     if header.kind != GROUP {
@@ -200,13 +214,16 @@ fn look_into(
         let image = &mut images[*index];
         // The places were held against the announced size, which is the true one by now.
         let code = &unpacked[range.start as usize..range.end as usize];
-        let functions = match image.kind {
+        let contents = match image.kind {
             ImageKind::Cubin => check::cubin(code, image.arch),
             ImageKind::Ptx => check::ptx(code, image.arch),
             ImageKind::LtoIr | ImageKind::Unknown(_) => continue,
         };
-        match functions {
-            Ok(functions) => image.functions = Some(functions),
+        match contents {
+            Ok(contents) => {
+                image.functions = Some(contents.functions);
+                image.toolkit = contents.toolkit;
+            }
             Err(reason) => bad(image, place, reason, findings),
         }
     }

@@ -10,6 +10,7 @@ use object::read::elf::{ElfFile, FileHeader, SectionHeader as _, Sym as _};
 use object::{Endianness, FileKind};
 
 use super::machine::Machine;
+use super::properties::{self, LoadProperties};
 
 /// A section that holds containers of device code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,9 @@ pub(crate) struct ElfFacts {
     pub(crate) symbol_versions: BTreeMap<String, Vec<String>>,
     /// The Python modules that it defines the start function of.
     pub(crate) init_functions: Vec<String>,
+    /// The functions of the driver that it calls by name.
+    pub(crate) driver_functions: Vec<String>,
+    pub(crate) properties: LoadProperties,
     pub(crate) device_sections: Vec<DeviceSection>,
 }
 
@@ -78,11 +82,13 @@ fn read_as<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<ElfFact
         runpath: Vec::new(),
         symbol_versions: BTreeMap::new(),
         init_functions: Vec::new(),
+        driver_functions: Vec::new(),
+        properties: properties::read(&file)?,
         device_sections: Vec::new(),
     };
     read_dynamic(&file, &mut facts)?;
     read_versions(&file, &mut facts)?;
-    read_init_functions(&file, &mut facts)?;
+    read_functions(&file, &mut facts)?;
     read_sections(&file, bytes.len(), &mut facts)?;
     Ok(facts)
 }
@@ -139,23 +145,37 @@ fn read_versions<Elf: FileHeader<Endian = Endianness>>(
     Ok(())
 }
 
-/// CPython starts a module by `PyInit_NAME`, or by `PyInitU_NAME` for names beyond ASCII.
-fn read_init_functions<Elf: FileHeader<Endian = Endianness>>(
+/// The library that the driver brings. Its functions bear no version, so that those of a module
+/// which needs it can be told by their names alone.
+const DRIVER: &str = "libcuda.so.1";
+
+/// The functions that a module shows Python, and those it wants of the driver. CPython starts a
+/// module by `PyInit_NAME`, or by `PyInitU_NAME` for names beyond ASCII.
+fn read_functions<Elf: FileHeader<Endian = Endianness>>(
     file: &ElfFile<'_, Elf>,
     facts: &mut ElfFacts,
 ) -> Result<(), ElfError> {
     let endian = file.endian();
+    let wants_driver = facts.needed.iter().any(|library| library == DRIVER);
     let symbols = file.elf_dynamic_symbol_table();
-    for symbol in symbols.iter() {
-        if symbol.is_undefined(endian) {
-            continue;
-        }
+    for (index, symbol) in symbols.enumerate() {
         let name = symbol.name(endian, symbols.strings())?;
-        if let Some(module) = name.strip_prefix(b"PyInit_") {
+        if symbol.is_undefined(endian) {
+            if wants_driver && index.0 != 0 && is_driver_function(name) {
+                facts.driver_functions.push(text(name));
+            }
+        } else if let Some(module) = name.strip_prefix(b"PyInit_") {
             facts.init_functions.push(text(module));
         }
     }
+    facts.driver_functions.sort_unstable();
+    facts.driver_functions.dedup();
     Ok(())
+}
+
+/// Functions of the driver are spelled `cuMemAlloc_v2`; those of the runtime, `cudaMalloc`.
+fn is_driver_function(name: &[u8]) -> bool {
+    name.strip_prefix(b"cu").and_then(<[u8]>::first).is_some_and(u8::is_ascii_uppercase)
 }
 
 /// The names that nvcc and the runtime's headers give the sections of device code

@@ -53,6 +53,8 @@ pub(crate) fn read(
         rpath: facts.rpath,
         runpath: facts.runpath,
         symbol_versions: facts.symbol_versions,
+        driver_functions: facts.driver_functions,
+        properties: facts.properties,
         device_code,
     })
 }

@@ -10,4 +10,5 @@ mod files;
 mod identity;
 mod judging;
 mod mutation;
+mod platform;
 mod record;

@@ -2,6 +2,9 @@
 
 const MACHINE_X86_64: u16 = 62;
 
+/// A part of memory: its kind, its rights (1 to execute, 2 to write, 4 to read), its bytes.
+type Segment = (u32, u32, Vec<u8>);
+
 /// A shared object that is being put together.
 #[derive(Clone, Debug)]
 pub(crate) struct Elf {
@@ -10,6 +13,9 @@ pub(crate) struct Elf {
     soname: Option<String>,
     runpath: Option<String>,
     defined: Vec<String>,
+    undefined: Vec<String>,
+    text_relocations: bool,
+    segments: Vec<Segment>,
     versions: Vec<(String, Vec<String>)>,
     sections: Vec<(String, Vec<u8>)>,
 }
@@ -22,6 +28,9 @@ impl Default for Elf {
             soname: None,
             runpath: None,
             defined: Vec::new(),
+            undefined: Vec::new(),
+            text_relocations: false,
+            segments: Vec::new(),
             versions: Vec::new(),
             sections: Vec::new(),
         }
@@ -54,6 +63,36 @@ impl Elf {
         self
     }
 
+    /// Wants a symbol of whoever has it.
+    pub(crate) fn undefined(mut self, name: &str) -> Self {
+        self.undefined.push(name.to_owned());
+        self
+    }
+
+    /// Adds memory of the given rights.
+    pub(crate) fn load(mut self, rights: u32) -> Self {
+        self.segments.push((1, rights, Vec::new()));
+        self
+    }
+
+    /// Says which rights the stack shall have.
+    pub(crate) fn stack(mut self, rights: u32) -> Self {
+        self.segments.push((0x6474_e551, rights, Vec::new()));
+        self
+    }
+
+    /// Says which levels of the x86-64 instruction set it needs, as bits.
+    pub(crate) fn isa(mut self, bits: u32) -> Self {
+        let words = [4, 16, 5, u32::from_le_bytes(*b"GNU\0"), 0xc000_8002, 4, bits, 0];
+        self.segments.push((4, 4, words.map(u32::to_le_bytes).concat()));
+        self
+    }
+
+    pub(crate) fn text_relocations(mut self) -> Self {
+        self.text_relocations = true;
+        self
+    }
+
     pub(crate) fn version(mut self, library: &str, version: &str) -> Self {
         self.versions.push((library.to_owned(), vec![version.to_owned()]));
         self
@@ -81,12 +120,20 @@ impl Elf {
         if let Some(path) = &self.runpath {
             entry(29, strings.add(path).into());
         }
+        if self.text_relocations {
+            entry(22, 0);
+        }
         entry(0, 0);
         let mut symbols = vec![0; 24];
         for name in &self.defined {
             symbols.extend(strings.add(name).to_le_bytes());
             // A global function of section 1, at no address in particular.
             symbols.extend([0x12, 0, 1, 0]);
+            symbols.extend([0; 16]);
+        }
+        for name in &self.undefined {
+            symbols.extend(strings.add(name).to_le_bytes());
+            symbols.extend([0x12, 0, 0, 0]);
             symbols.extend([0; 16]);
         }
         let mut needs = Vec::new();
@@ -123,7 +170,7 @@ impl Elf {
             let bytes = bytes.clone();
             sections.push(Section { name, kind: 1, bytes, link: 0, info: 0, size: 0 });
         }
-        lay_out(self.machine, sections)
+        lay_out(self.machine, sections, &self.segments)
     }
 }
 
@@ -147,7 +194,7 @@ impl Strings {
     }
 }
 
-fn lay_out(machine: u16, mut sections: Vec<Section<'_>>) -> Vec<u8> {
+fn lay_out(machine: u16, mut sections: Vec<Section<'_>>, segments: &[Segment]) -> Vec<u8> {
     let mut names = Strings(vec![0]);
     let mut name_places: Vec<u32> =
         sections.iter().map(|section| names.add(section.name)).collect();
@@ -173,15 +220,29 @@ fn lay_out(machine: u16, mut sections: Vec<Section<'_>>) -> Vec<u8> {
         headers.extend([8, section.size].map(u64::to_le_bytes).concat());
         body.extend(&section.bytes);
     }
+    let mut program_headers = Vec::new();
+    for (kind, rights, bytes) in segments {
+        body.resize(body.len().next_multiple_of(8), 0);
+        let (offset, size) = (64 + body.len() as u64, bytes.len() as u64);
+        program_headers.extend([*kind, *rights].map(u32::to_le_bytes).concat());
+        let fields = [offset, offset, offset, size, size, 8];
+        program_headers.extend(fields.map(u64::to_le_bytes).concat());
+        body.extend(bytes);
+    }
     body.resize(body.len().next_multiple_of(8), 0);
+    let program = 64 + body.len() as u64;
+    body.extend(program_headers);
 
     let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
     file.extend([3, machine].map(u16::to_le_bytes).concat());
     file.extend(1_u32.to_le_bytes());
-    file.extend([0, 0, 64 + body.len() as u64].map(u64::to_le_bytes).concat());
+    let program = if segments.is_empty() { 0 } else { program };
+    file.extend([0, program, 64 + body.len() as u64].map(u64::to_le_bytes).concat());
     file.extend(0_u32.to_le_bytes());
     let count = sections.len() as u16 + 1;
-    file.extend([64, 56, 0, 64, count, count - 1].map(u16::to_le_bytes).concat());
+    file.extend(
+        [64, 56, segments.len() as u16, 64, count, count - 1].map(u16::to_le_bytes).concat(),
+    );
     file.extend(body);
     file.extend(headers);
     file

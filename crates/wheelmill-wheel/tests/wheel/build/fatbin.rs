@@ -53,7 +53,9 @@ impl Fatbin {
         body.extend(
             [if is_packed { packed.len() as u32 } else { 0 }, 0].map(u32::to_le_bytes).concat(),
         );
-        body.extend([8_u16, 1].map(u16::to_le_bytes).concat());
+        // PTX 9.0, and the cubin format of these years.
+        let (major, minor) = if kind == 1 { (9, 0) } else { (1, 8) };
+        body.extend([minor, major].map(u16::to_le_bytes).concat());
         body.extend([u32::from(arch.number), 0, 0].map(u32::to_le_bytes).concat());
         body.extend([0x11 | flag | letter, 0].map(u64::to_le_bytes).concat());
         body.extend((if is_packed { code.len() as u64 } else { 0 }).to_le_bytes());

@@ -1,0 +1,6 @@
+//! What a wheel asks of NVIDIA's driver.
+
+mod floor;
+mod functions;
+
+pub use floor::{DriverFloor, DriverFloorError, driver_floors};
