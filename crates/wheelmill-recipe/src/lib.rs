@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod cell;
+mod cell_name;
 mod document;
 mod environment;
 mod error;
@@ -31,6 +32,7 @@ mod written;
 
 pub use catalogue::Catalogue;
 pub use cell::{Cell, Impossible, Planned};
+pub use cell_name::{CellName, CellNameError};
 pub use error::{MatrixError, Mistake, MistakeKind, RecipeError};
 pub use gpu_wish::GpuWish;
 pub use host::{HostSection, NVIDIA_RUNTIME};

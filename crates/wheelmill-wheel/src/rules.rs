@@ -226,6 +226,10 @@ rules! {
         "build it for that Python: `--python`; a wheel for all of them has a tag such as `cp310-abi3`";
     WANTED_REQUIRES_PYTHON = "wanted.requires-python", Error, "the wheel's Requires-Python leaves out the Python that was wanted: pip and uv refuse it there",
         "take a Python that it lets through, or a version of the package for this one";
+    WANTED_CUDA = "wanted.cuda", Error, "the wheel is for another CUDA release than was wanted",
+        "build it for that release: `--cuda`";
+    WANTED_TORCH = "wanted.torch", Error, "the wheel is for another torch than was wanted",
+        "build it for that torch: `--torch`; extensions work with the series that they were built with";
     WANTED_GLIBC = "wanted.glibc", Error, "the wheel needs a newer system than was wanted",
         "build on an older distribution: the base of the recipe or of the project file";
     MODULE_MISSING = "module.missing", Error, "modules that the wheel should hold are not in it",

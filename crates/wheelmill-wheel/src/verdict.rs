@@ -1,7 +1,7 @@
 //! What was wanted of a wheel, and how it stands against that.
 
 use serde::Serialize;
-use wheelmill_model::{ArchList, PackageName, PythonVersion, Version};
+use wheelmill_model::{ArchList, CudaVersion, PackageName, PythonVersion, TorchVersion, Version};
 
 use crate::device::Coverage;
 use crate::driver::DriverFloor;
@@ -40,6 +40,10 @@ pub struct Wishes {
     pub architectures: Option<ArchList>,
     /// The modules that must be in it, by the names they are imported under.
     pub modules: Vec<String>,
+    /// The CUDA release that it is to go with.
+    pub cuda: Option<CudaVersion>,
+    /// The torch that it is to go with.
+    pub torch: Option<TorchVersion>,
     /// The oldest glibc that it is to run on, by its minor number: 28 for 2.28.
     pub glibc: Option<u16>,
 }
@@ -55,7 +59,7 @@ impl From<&Expectation> for Wishes {
             device_code,
             architectures: Some(architectures),
             modules,
-            glibc: None,
+            ..Self::default()
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::inspection::Inspection;
 use crate::rules;
 use crate::summary::summary;
 use crate::verdict::{Expectation, NotChecked, Verdict, Wishes};
-use crate::{platform, python};
+use crate::{platform, python, toolchain};
 
 /// Judges a wheel that was built to order.
 #[must_use]
@@ -39,6 +39,7 @@ pub fn judge(inspection: &Inspection, wishes: &Wishes) -> Verdict {
     let drivers = drivers.unwrap_or_default();
     check_identity(inspection, wishes, &mut judged);
     python::check(inspection, wishes.python, &mut judged);
+    toolchain::check(inspection, wishes, &mut judged);
     check_modules(inspection, wishes, &mut judged);
     platform::check(inspection, platform.as_ref(), &mut judged);
     if let (Some(wanted), Some(platform)) = (wishes.glibc, &platform) {

@@ -8,6 +8,7 @@ use wheelmill_model::{CudaVersion, DriverNeed, DriverVersion};
 use super::functions::release_of;
 use crate::device::{DeviceFile, Image, ImageKind};
 use crate::inspection::{Inspection, NativeModule};
+use crate::label::Label;
 
 /// What a wheel asks of the driver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -70,22 +71,16 @@ pub fn driver_floors(inspection: &Inspection) -> Result<Vec<DriverFloor>, Driver
 }
 
 /// The major release of the CUDA runtime that a module is linked to.
-fn runtime(module: &NativeModule) -> Option<u16> {
+pub(crate) fn runtime(module: &NativeModule) -> Option<u16> {
     let version = |library: &String| {
         library.strip_prefix("libcudart.so.").and_then(|rest| rest.split('.').next()?.parse().ok())
     };
     module.needed.iter().find_map(version)
 }
 
-/// The release in a local label such as `+cu130torch2.11`.
+/// The release in the local label.
 fn label(inspection: &Inspection) -> Option<Sign> {
-    let parts = inspection.file_name.version.local().iter().map(ToString::to_string);
-    let releases = parts.filter_map(|part| {
-        let digits: String =
-            part.strip_prefix("cu")?.chars().take_while(char::is_ascii_digit).collect();
-        format!("cu{digits}").parse().ok()
-    });
-    let release: CudaVersion = releases.max()?;
+    let release = Label::of(&inspection.file_name.version).cuda?;
     Some(Sign { release, says: format!("its label says CUDA {release}") })
 }
 

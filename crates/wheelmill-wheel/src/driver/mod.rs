@@ -3,4 +3,5 @@
 mod floor;
 mod functions;
 
+pub(crate) use floor::runtime;
 pub use floor::{DriverFloor, DriverFloorError, driver_floors};

@@ -105,6 +105,39 @@ fn a_glibc_can_be_wished_for() {
 }
 
 #[test]
+fn a_wheel_goes_with_the_toolchain_that_it_says() {
+    let name = "demo-1.0+cu130torch2.11-cp311-cp311-linux_x86_64.whl";
+    let wheel = Wheel::of_version("1.0+cu130torch2.11")
+        .file(&module("_C"), Elf::default().needed("libcudart.so.13").init("_C").write());
+    let inspection = inspect_bytes(name, &wheel.bytes(), &Default::default()).unwrap();
+    let found = |cuda: &str, torch: &str| {
+        let wishes = Wishes {
+            cuda: Some(cuda.parse().unwrap()),
+            torch: Some(torch.parse().unwrap()),
+            ..Wishes::default()
+        };
+        codes(&judge(&inspection, &wishes).findings)
+    };
+    assert_eq!(found("13.0", "2.11"), [""; 0]);
+    assert_eq!(found("13.0", "2.11.1"), [""; 0]);
+    assert_eq!(found("12.8", "2.11"), ["wanted.cuda"]);
+    assert_eq!(found("13.0", "2.10"), ["wanted.torch"]);
+}
+
+#[test]
+fn what_requires_another_torch_is_not_what_was_wanted() {
+    // It requires torch>=2.9.
+    let inspection = inspection(NAME, &Elf::default());
+    let found = |torch: &str| {
+        let wishes = Wishes { torch: Some(torch.parse().unwrap()), ..Wishes::default() };
+        codes(&judge(&inspection, &wishes).findings)
+    };
+    assert_eq!(found("2.8"), ["wanted.torch"]);
+    assert_eq!(found("2.9"), [""; 0]);
+    assert_eq!(found("2.11.0"), [""; 0]);
+}
+
+#[test]
 fn what_loaders_refuse_is_found() {
     let plain = || Elf::default().load(5).stack(6);
     assert_eq!(found(NAME, &plain()), [""; 0]);

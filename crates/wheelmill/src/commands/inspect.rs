@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use owo_colors::OwoColorize as _;
+use serde::Serialize;
 use serde_json::json;
 use wheelmill_model::{ByteSize, CudaArch};
-use wheelmill_recipe::PackageWish;
-use wheelmill_wheel::{Container, ImageKind, InspectOptions, Inspection, NativeModule};
+use wheelmill_wheel::{
+    Container, DriverFloor, EarnedPlatform, ImageKind, InspectOptions, Inspection, NativeModule,
+    driver_floors, earned,
+};
 
 use super::findings;
+use super::wheels::find_one;
 use crate::error::{CliError, Ending};
 use crate::output::{Page, human, safe, style, talk};
 use crate::settings::Session;
@@ -18,23 +22,43 @@ use crate::settings::Session;
 /// Show what wheels are: tags, needs, native modules, GPU code
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The wheels
-    #[arg(required = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    files: Vec<Utf8PathBuf>,
+    /// Files, or names of wheels in the store: a cell, a package, the beginning of a digest
+    #[arg(required = true, value_name = "WHEEL", value_hint = clap::ValueHint::FilePath)]
+    wheels: Vec<Utf8PathBuf>,
 
     /// Also unpack and check every piece of GPU code
     #[arg(long)]
     deep: bool,
 }
 
+/// What a wheel is, and what follows from that alone.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Described {
+    #[serde(flatten)]
+    wheel: Inspection,
+    /// The platform tag that it earns; `None` without native code, and where it cannot be told.
+    platform: Option<EarnedPlatform>,
+    /// The drivers that it needs; none where it needs none, and where it cannot be told.
+    drivers: Vec<DriverFloor>,
+}
+
+impl From<Inspection> for Described {
+    fn from(wheel: Inspection) -> Self {
+        let platform = earned(&wheel).unwrap_or_default();
+        let drivers = driver_floors(&wheel).unwrap_or_default();
+        Self { wheel, platform, drivers }
+    }
+}
+
 /// Prints a page for each; goes on when one cannot be read, and ends as the worst did.
 pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending, CliError> {
     let mut inspections = Vec::new();
     let mut ending = Ending::Done;
-    for file in &args.files {
-        match read(file, args.deep) {
-            Ok(inspection) => inspections.push(inspection),
-            Err(error) if args.files.len() == 1 => return Err(error),
+    for wheel in &args.wheels {
+        match read(wheel, args.deep, session) {
+            Ok((_, inspection)) => inspections.push(Described::from(inspection)),
+            Err(error) if args.wheels.len() == 1 => return Err(error),
             Err(error) => {
                 talk(error.render().trim_end());
                 ending = error.ending;
@@ -45,29 +69,41 @@ pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending, C
     if printer.json {
         printer.document(json!({ "wheels": inspections }))?;
     } else {
-        let pages: Vec<String> = inspections.iter().map(|wheel| page(wheel, args.deep)).collect();
+        let pages: Vec<String> = inspections.iter().map(|one| page(one, args.deep)).collect();
         printer.page(&pages.join("\n"))?;
     }
     Ok(ending)
 }
 
-/// Reads a wheel; large modules go to the system's folder for temporary files.
-pub(super) fn read(file: &Utf8Path, deep: bool) -> Result<Inspection, CliError> {
+/// Reads a wheel, a file or one of the store; large modules go to the system's folder for temporary
+/// files. Gives the file beside what it is.
+pub(super) fn read(
+    wheel: &Utf8Path,
+    deep: bool,
+    session: &Session,
+) -> Result<(Utf8PathBuf, Inspection), CliError> {
+    let file = if is_name(wheel) { stored(wheel, session)? } else { wheel.to_owned() };
     let scratch = Utf8PathBuf::from_path_buf(std::env::temp_dir()).ok();
     let options = InspectOptions { deep, scratch, ..InspectOptions::default() };
-    wheelmill_wheel::inspect(file, &options).map_err(|error| {
-        let error = CliError::from(error);
-        // A name in place of a file: of a package, most likely.
-        match file.as_str().parse::<PackageWish>() {
-            Ok(wish) if !file.exists() && file.extension() != Some("whl") => error.hint(format!(
-                "for a wheel of the store, write `\"$(wheelmill wheels where {wish})\"` instead"
-            )),
-            _ => error,
-        }
-    })
+    let inspection = wheelmill_wheel::inspect(&file, &options)?;
+    Ok((file, inspection))
 }
 
-fn page(wheel: &Inspection, deep: bool) -> String {
+/// Whether a text can be no file, but the name of a wheel.
+fn is_name(wheel: &Utf8Path) -> bool {
+    !wheel.as_str().contains('/') && wheel.extension() != Some("whl") && !wheel.exists()
+}
+
+fn stored(name: &Utf8Path, session: &Session) -> Result<Utf8PathBuf, CliError> {
+    let store = session.store()?;
+    match find_one(store.as_ref(), name.as_str()) {
+        Ok(wheel) => Ok(wheel.path),
+        Err(error) => Err(error.hint(format!("nor is there a file `{name}` here"))),
+    }
+}
+
+fn page(described: &Described, deep: bool) -> String {
+    let Described { wheel, platform, drivers } = described;
     let metadata = &wheel.metadata;
     let tags: Vec<String> = wheel.file_name.tags.iter().map(ToString::to_string).collect();
     let files = human::count(wheel.files.len(), "file");
@@ -79,8 +115,12 @@ fn page(wheel: &Inspection, deep: bool) -> String {
     field("package", &format!("{} {}", metadata.name, metadata.version));
     field("summary", metadata.summary.as_deref().unwrap_or_default());
     field("tags", &tags.join(", "));
+    field("earns", platform.as_ref().map(|platform| platform.tag.as_str()).unwrap_or_default());
     field("python", metadata.requires_python.as_deref().unwrap_or_default());
     field("needs", &metadata.requires_dist.join(", "));
+    let drivers: Vec<String> =
+        drivers.iter().map(|driver| format!("{} or newer", driver.version)).collect();
+    field("driver", &drivers.join(", "));
     field("size", &size);
     field("sha256", &wheel.digest.to_string());
     for module in &wheel.modules {

@@ -6,8 +6,8 @@ use owo_colors::OwoColorize as _;
 use serde::Serialize;
 use serde_json::json;
 use wheelmill_model::{ArchError, ArchList, PythonVersion};
-use wheelmill_recipe::{ArchWish, Recipes};
-use wheelmill_wheel::{Inspection, Verdict, Wishes};
+use wheelmill_recipe::{ArchWish, CellName, Recipes};
+use wheelmill_wheel::{EarnedPlatform, Inspection, Verdict, Wishes};
 
 use super::{findings, inspect};
 use crate::error::{CliError, Ending};
@@ -20,9 +20,13 @@ use crate::settings::Session;
 /// the GPU code that the recipe speaks of.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The wheels
-    #[arg(required = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    files: Vec<Utf8PathBuf>,
+    /// Files, or names of wheels in the store: a cell, a package, the beginning of a digest
+    #[arg(required = true, value_name = "WHEEL", value_hint = clap::ValueHint::FilePath)]
+    wheels: Vec<Utf8PathBuf>,
+
+    /// The cell that it must serve, as `plan` names it, or parts of that: `cu130-torch2.11-cp311`
+    #[arg(long, value_name = "CELL")]
+    against: Option<CellName>,
 
     /// GPU architectures that every part must hold code for, as `8.0,9.0+PTX`
     #[arg(long, value_name = "LIST", value_parser = arch_list)]
@@ -31,6 +35,10 @@ pub(crate) struct VerifyArgs {
     /// The Python that it must fit, as `3.11`
     #[arg(long, value_name = "V", value_parser = PythonVersion::wished)]
     python: Option<PythonVersion>,
+
+    /// The oldest glibc that it must run with, as `2.28`
+    #[arg(long, value_name = "V", value_parser = glibc)]
+    glibc: Option<u16>,
 
     /// A module that it must hold, by the name it is imported under; may be given several times
     #[arg(long = "module", value_name = "NAME")]
@@ -56,6 +64,12 @@ fn arch_list(text: &str) -> Result<ArchList, ArchError> {
     Err(ArchError::Word { word: text.to_owned(), instead })
 }
 
+/// The minor number of a glibc.
+fn glibc(text: &str) -> Result<u16, String> {
+    let minor = text.strip_prefix("2.").and_then(|minor| minor.parse().ok());
+    minor.ok_or_else(|| "write it as `2.28`; `ldd --version` tells a machine's own".to_owned())
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Judged {
@@ -69,15 +83,15 @@ pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, Cli
     let recipes = session.recipes()?;
     let (mut judged, mut errors) = (Vec::new(), Vec::new());
     let mut ending = Ending::Done;
-    for file in &args.files {
-        match judge(file, args, &recipes) {
-            Ok(verdict) => {
-                if !verdict.passed {
+    for wheel in &args.wheels {
+        match judge(wheel, args, &recipes, session) {
+            Ok(one) => {
+                if !one.verdict.passed {
                     ending = Ending::Failed;
                 }
-                judged.push(Judged { file: file.clone(), verdict });
+                judged.push(one);
             }
-            Err(error) if args.files.len() == 1 => return Err(error),
+            Err(error) if args.wheels.len() == 1 => return Err(error),
             Err(error) => {
                 talk(error.render().trim_end());
                 ending = error.ending;
@@ -97,9 +111,15 @@ pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, Cli
     Ok(ending)
 }
 
-fn judge(file: &Utf8Path, args: &VerifyArgs, recipes: &Recipes) -> Result<Verdict, CliError> {
-    let inspection = inspect::read(file, args.deep)?;
-    Ok(wheelmill_wheel::judge(&inspection, &wishes(&inspection, args, recipes)?))
+fn judge(
+    wheel: &Utf8Path,
+    args: &VerifyArgs,
+    recipes: &Recipes,
+    session: &Session,
+) -> Result<Judged, CliError> {
+    let (file, inspection) = inspect::read(wheel, args.deep, session)?;
+    let verdict = wheelmill_wheel::judge(&inspection, &wishes(&inspection, args, recipes)?);
+    Ok(Judged { file, verdict })
 }
 
 /// What is wanted: what was typed, and what the recipe of the package knows. That a wheel's name,
@@ -112,13 +132,33 @@ fn wishes(
     let name = &inspection.file_name.name;
     let recipe = if recipes.known(name) { Some(recipes.get(name)?) } else { None };
     let known_modules = recipe.iter().flat_map(|recipe| &recipe.test.modules);
+    let cell = args.against.clone().unwrap_or_default();
+    let architectures = args.arch.clone().or(cell.architectures);
+    let has_device_code = recipe.as_ref().is_some_and(|recipe| recipe.build.cuda);
     Ok(Wishes {
-        python: args.python,
-        device_code: args.arch.is_some() || recipe.as_ref().is_some_and(|recipe| recipe.build.cuda),
-        architectures: args.arch.clone(),
+        name: cell.package,
+        version: cell.version,
+        python: args.python.or(cell.python),
+        device_code: architectures.is_some() || has_device_code,
+        architectures,
         modules: known_modules.chain(&args.modules).cloned().collect(),
-        ..Wishes::default()
+        cuda: cell.cuda,
+        torch: cell.torch,
+        glibc: args.glibc,
     })
+}
+
+/// `systems with glibc 2.17 or newer (manylinux_2_17_x86_64)`, and what decides.
+fn system(platform: &EarnedPlatform) -> String {
+    let systems = match &platform.glibc {
+        Some(glibc) => format!("systems with glibc {glibc} or newer ({})", platform.tag),
+        None => "systems that have what it needs, not on every one".to_owned(),
+    };
+    match &platform.because[..] {
+        [] => systems,
+        [only] => format!("{systems}: {only}"),
+        [first, rest @ ..] => format!("{systems}: {first}, and {} more", rest.len()),
+    }
 }
 
 fn add(page: &mut Page, judged: &Judged) {
@@ -133,6 +173,13 @@ fn add(page: &mut Page, judged: &Judged) {
         safe(&verdict.summary)
     ));
     findings::add(page, &verdict.findings);
+    if let Some(platform) = &verdict.platform {
+        page.remark("runs on:", style::dim(), &system(platform));
+    }
+    for driver in &verdict.drivers {
+        let text = format!("{} or newer: {}", driver.version, driver.because);
+        page.remark("driver:", style::dim(), &text);
+    }
     for check in &verdict.not_checked {
         let text = format!("{} ({})", check.what, check.why);
         page.remark("not checked:", style::dim(), &text);

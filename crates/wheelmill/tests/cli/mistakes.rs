@@ -33,9 +33,9 @@ fn wrong_arguments_are_named_with_a_good_spelling() {
     assert_snapshot!(place.run("inspect torchsort==0.1"), @r#"
     exit: 2
     ----- stderr
-    error: cannot open `torchsort==0.1`
-      cause: No such file or directory (os error 2)
-      hint: for a wheel of the store, write `"$(wheelmill wheels where torchsort==0.1)"` instead
+    error: no wheel in the store is called `torchsort==0.1`
+      hint: see what there is: `wheelmill wheels ls`
+      hint: nor is there a file `torchsort==0.1` here
     "#);
     assert_snapshot!(place.run("plan torchsort --cuda thirteen"), @r"
     exit: 2
@@ -48,6 +48,20 @@ fn wrong_arguments_are_named_with_a_good_spelling() {
     exit: 2
     ----- stderr
     error: invalid value 'all' for '--arch <LIST>': `all` names no GPU architecture here: write `all-major` for one of every generation, or a list as `8.0,9.0+PTX`
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("verify x.whl --glibc 28"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value '28' for '--glibc <V>': write it as `2.28`; `ldd --version` tells a machine's own
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(place.run("verify x.whl --against x-scatter-cu130"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value 'x-scatter-cu130' for '--against <CELL>': `scatter` of `x-scatter-cu130` is no part of a cell's name: write it as `wheelmill plan` does, as in `torchsort-0.1.10-cu130-torch2.11-cp311-sm90`, or parts of it, as in `cu130-torch2.11`
 
     For more information, try '--help'.
     ");
@@ -356,7 +370,7 @@ fn a_file_that_is_no_wheel_is_refused() {
     place.write("x-1-py3-none-any.whl", "not a zip");
     place.write("empty-1-py3-none-any.whl", "");
     assert_snapshot!(place.run("inspect x-1-py3-none-any.whl"), @r"
-    exit: 1
+    exit: 2
     ----- stderr
     error: `x-1-py3-none-any.whl` is not a wheel: it is not a zip archive
     ");

@@ -44,6 +44,18 @@ fn with_filters(test: impl FnOnce()) {
 }
 
 #[test]
+fn wheels_of_the_store_are_read_by_their_names() {
+    let (place, _) = two_wheels();
+    assert_snapshot!(place.run("verify torchsort-0.1.10-cu130-torch2.11-cp311-sm90"), @r"
+    exit: 2
+    ----- stderr
+    error: `[HERE]/store/wheels/sha256/76/7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed/torchsort-0.1.10+cu130torch2.11-cp311-cp311-linux_x86_64.whl` is not a wheel: it is not a zip archive
+    ");
+    let said = place.run("inspect torchsort");
+    assert!(said.contains("`torchsort` may be any of:"), "{said}");
+}
+
+#[test]
 fn wheels_are_listed_shown_and_found() {
     let (place, [_, second]) = two_wheels();
     with_filters(|| {

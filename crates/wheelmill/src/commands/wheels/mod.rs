@@ -80,7 +80,7 @@ fn line(wheel: &StoredWheel) -> String {
 
 /// The one wheel that a text names. What is several by cell may be one by content, and of several
 /// of one cell the newest is meant: a source that lies in a folder changes.
-fn find_one(store: Option<&Store>, text: &str) -> Result<StoredWheel, CliError> {
+pub(super) fn find_one(store: Option<&Store>, text: &str) -> Result<StoredWheel, CliError> {
     let mut candidates: Vec<StoredWheel> = Vec::new();
     // The newest of each package come first.
     for wheel in find(store, text)? {
