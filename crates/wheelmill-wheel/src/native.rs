@@ -69,14 +69,15 @@ fn check_loading(module: &NativeModule, findings: &mut Findings) {
 }
 
 /// Whether a folder of DT_RPATH or DT_RUNPATH lies among what installers unpack, beside the module
-/// or in another package. Of files that go elsewhere than to Python's path, that is not known.
+/// or in another package, or at the most in Python's own folder above. Of files that go elsewhere
+/// than to Python's path, that is not known.
 fn stays_inside(module: &str, folder: &str) -> bool {
     let rest = folder.strip_prefix("$ORIGIN").or_else(|| folder.strip_prefix("${ORIGIN}"));
     let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
         return false;
     };
     let Some(installed) = installed_path(module) else { return true };
-    let mut depth = installed.matches('/').count();
+    let mut depth = installed.matches('/').count() + 1;
     for part in rest.split('/').filter(|part| !matches!(*part, "" | ".")) {
         match (part, depth) {
             ("..", 0) => return false,
@@ -123,12 +124,13 @@ mod tests {
     #[test]
     fn folders_of_other_packages_are_inside_and_those_of_the_machine_are_not() {
         let module = "demo/lib/libdemo.so";
-        for folder in ["$ORIGIN", "${ORIGIN}/", "$ORIGIN/../../nvidia/cublas/lib", "$ORIGIN/./x/.."]
+        for folder in
+            ["$ORIGIN", "${ORIGIN}/", "$ORIGIN/../../nvidia/cublas/lib", "$ORIGIN/../../../lib"]
         {
             assert!(stays_inside(module, folder), "{folder}");
         }
         for folder in
-            ["/usr/local/cuda-13.0/lib64", "", "lib", "$ORIGIN/../../../lib", "$ORIGINAL/lib"]
+            ["/usr/local/cuda-13.0/lib64", "", "lib", "$ORIGIN/../../../../lib", "$ORIGINAL/lib"]
         {
             assert!(!stays_inside(module, folder), "{folder}");
         }

@@ -193,8 +193,8 @@ rules! {
     // What the tags promise.
     TAG_SYMBOL_VERSION = "tag.symbol-version", Error, "the manylinux tag promises older systems than the modules load on",
         "build on an older distribution, or give the wheel the tag that it earns: `auditwheel repair`";
-    TAG_LIBRARY = "tag.library", Error, "the manylinux tag promises that every system has what it needs, and these libraries are not on every one",
-        "let `auditwheel repair` put the libraries into the wheel, or link them statically";
+    TAG_LIBRARY = "tag.library", Warning, "the manylinux tag promises that every system has what it needs, and these libraries are not on every one: without them the modules do not load",
+        "let `auditwheel repair` put the libraries into the wheel, or link them statically; modules that are only loaded where the libraries are do no harm";
     TAG_PROCESSOR = "tag.processor", Error, "the tags promise every processor of the machine, and these modules refuse to load on older ones",
         "compile without `-march=native` and `-z x86-64-v3`, and choose faster code at run time";
 

@@ -131,7 +131,7 @@ fn not_checked(inspection: &Inspection) -> Vec<NotChecked> {
     }
     if !inspection.device_files.is_empty() {
         add(
-            "which GPUs the files of GPU code outside of modules serve",
+            "which GPUs and drivers the files of GPU code outside of modules serve",
             "programs choose among them by themselves",
         );
     }

@@ -89,6 +89,14 @@ pub(super) fn ptx_target(bytes: &[u8]) -> Option<CudaArch> {
     target.trim().split([',', ' ']).next()?.parse().ok()
 }
 
+/// The version of the language that PTX names.
+pub(super) fn ptx_version(bytes: &[u8]) -> Option<(u16, u16)> {
+    let mut lines = ptx_text(bytes)?.lines();
+    let version = lines.find_map(|line| line.trim_start().strip_prefix(".version"))?;
+    let (major, minor) = version.trim().split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
 fn ptx_text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes.strip_suffix(b"\0").unwrap_or(bytes)).ok()
 }

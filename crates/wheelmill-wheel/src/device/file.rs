@@ -91,7 +91,7 @@ pub(crate) fn read_file(
             compression: Compression::None,
             packed_size: bytes.len() as u64,
             size: bytes.len() as u64,
-            version: (0, 0),
+            version: check::ptx_version(bytes).unwrap_or_default(),
             identifier: None,
             debug: false,
             grouped: false,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use wheelmill_model::{CudaVersion, DriverNeed, DriverVersion};
 
 use super::functions::release_of;
-use crate::device::{DeviceFile, Image, ImageKind};
+use crate::device::{Image, ImageKind};
 use crate::inspection::{Inspection, NativeModule};
 use crate::label::Label;
 
@@ -40,8 +40,9 @@ pub enum DriverFloorError {
     Ptx,
 }
 
-/// What the wheel asks: nothing where it has nothing for a GPU, one thing as a rule, and several
-/// where it holds modules for several major CUDA releases, ascending by the release.
+/// What the wheel's modules ask: nothing where they have nothing for a GPU, one thing as a rule, and
+/// several where there are modules for several major CUDA releases, ascending by the release. Files
+/// of GPU code outside of modules are chosen by programs, and not asked.
 ///
 /// # Errors
 /// When it cannot be told.
@@ -50,13 +51,11 @@ pub fn driver_floors(inspection: &Inspection) -> Result<Vec<DriverFloor>, Driver
     for module in &inspection.modules {
         groups.entry(runtime(module)).or_default().modules.push(module);
     }
-    groups.entry(None).or_default().files.extend(&inspection.device_files);
     // Modules that do not tell their release belong to whichever there is.
-    if groups.len() == 2 {
+    if groups.len() == 2 && groups.contains_key(&None) {
         let rest = groups.remove(&None).unwrap_or_default();
         let group = groups.values_mut().next().expect("one group is left");
         group.modules.extend(rest.modules);
-        group.files.extend(rest.files);
     }
     let several = groups.len() > 1;
     let mut floors = Vec::new();
@@ -95,14 +94,13 @@ struct Sign {
 #[derive(Default)]
 struct Group<'a> {
     modules: Vec<&'a NativeModule>,
-    files: Vec<&'a DeviceFile>,
 }
 
 impl<'a> Group<'a> {
     fn images(&self) -> impl Iterator<Item = &'a Image> {
-        let containers = self.modules.iter().copied().flat_map(NativeModule::executable_containers);
-        let files = self.files.iter().copied().flat_map(|file| &file.images);
-        containers.flat_map(|container| &container.images).chain(files)
+        let modules = self.modules.iter().copied();
+        let containers = modules.flat_map(NativeModule::executable_containers);
+        containers.flat_map(|container| &container.images)
     }
 
     fn floor(&self, label: Option<Sign>) -> Result<Option<DriverFloor>, DriverFloorError> {

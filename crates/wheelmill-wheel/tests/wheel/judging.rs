@@ -86,6 +86,8 @@ fn gpu_code_in_files_of_its_own_counts_as_gpu_code() {
             verdict.summary
         );
     }
+    let ptx = Wheel::default().file("demo/kernels.ptx", ptx("sm_90")).file("demo/_C.py", "");
+    assert_eq!(read(&ptx.bytes()).unwrap().device_files[0].images[0].version, (9, 0));
     let broken = Wheel::default().file("demo/kernels.cubin", &cubin[..200]);
     assert_eq!(codes(&read(&broken.bytes()).unwrap().findings), ["device-code.bad-payload"]);
 }

@@ -16,8 +16,8 @@ use crate::settings::Session;
 
 /// Judge wheels: fails when one would fail its users
 ///
-/// Beside what every wheel must be, a wheel whose package has a recipe must hold the modules and
-/// the GPU code that the recipe speaks of.
+/// A wheel is judged by itself, and by what is wanted of it: with `--against CELL` it must also hold
+/// the modules and the GPU code that the recipe of its package speaks of.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// Files, or names of wheels in the store: a cell, a package, the beginning of a digest
@@ -122,15 +122,17 @@ fn judge(
     Ok(Judged { file, verdict })
 }
 
-/// What is wanted: what was typed, and what the recipe of the package knows. That a wheel's name,
-/// version and tags agree with each other is judged in any case.
+/// What is wanted: what was typed, and for a cell what the recipe of the package knows. Wheels that
+/// others made need not be what our recipe would make. That a wheel's name, version and tags agree
+/// with each other is judged in any case.
 fn wishes(
     inspection: &Inspection,
     args: &VerifyArgs,
     recipes: &Recipes,
 ) -> Result<Wishes, CliError> {
     let name = &inspection.file_name.name;
-    let recipe = if recipes.known(name) { Some(recipes.get(name)?) } else { None };
+    let is_known = args.against.is_some() && recipes.known(name);
+    let recipe = if is_known { Some(recipes.get(name)?) } else { None };
     let known_modules = recipe.iter().flat_map(|recipe| &recipe.test.modules);
     let cell = args.against.clone().unwrap_or_default();
     let architectures = args.arch.clone().or(cell.architectures);
