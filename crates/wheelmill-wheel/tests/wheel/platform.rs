@@ -55,6 +55,23 @@ fn a_tag_that_promises_too_much_is_an_error() {
 }
 
 #[test]
+fn systems_without_a_policy_here_are_not_judged() {
+    let unjudged = |file_name: &str, elf: &Elf| {
+        let verdict = verdict(file_name, elf);
+        assert_eq!(verdict.platform, None, "{file_name}");
+        verdict.not_checked.iter().any(|check| check.what.contains("platform tag"))
+    };
+    assert!(unjudged("demo-1.0-cp311-cp311-linux_ppc64le.whl", &Elf::default().machine(21)));
+    let musl = Elf::default().needed("libc.musl-x86_64.so.1");
+    assert!(unjudged("demo-1.0-cp311-cp311-musllinux_1_2_x86_64.whl", &musl));
+    // A wheel without native code needs no system.
+    let pure = Wheel::default().bytes();
+    let inspection = inspect_bytes("demo-1.0-py3-none-any.whl", &pure, &Default::default());
+    let verdict = judge(&inspection.unwrap(), &Wishes::default());
+    assert!(verdict.platform.is_none() && verdict.not_checked.is_empty());
+}
+
+#[test]
 fn libraries_come_from_somewhere() {
     let needs = |library: &str| Elf::default().needed(library);
     assert_eq!(found(MANYLINUX, &needs("libnuma.so.1")), ["tag.library"]);
