@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::VolumeCreateRequest;
-use bollard::query_parameters::EventsOptionsBuilder;
+use bollard::query_parameters::{
+    EventsOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+};
 use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::StreamExt as _;
 
@@ -82,6 +84,32 @@ impl DaemonAdministration {
                 Err(_) | Ok(None) => Ok(false),
                 Ok(Some(event)) => event.map(|_| true),
             }
+        })
+    }
+
+    /// The names of the containers that have a runtime, also of those that do not run.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn users_of_runtime(&self, runtime: &str) -> Result<Vec<String>, EngineError> {
+        let all = ListContainersOptionsBuilder::default().all(true).build();
+        self.connection.ask(async |docker| {
+            let mut names = Vec::new();
+            for container in docker.list_containers(Some(all)).await? {
+                let Some(id) = container.id else { continue };
+                let found = docker.inspect_container(&id, None::<InspectContainerOptions>).await;
+                let found = match found {
+                    // It was removed meanwhile.
+                    Err(error) if is_missing(&error) => continue,
+                    found => found?,
+                };
+                let has = found.host_config.and_then(|config| config.runtime);
+                if has.as_deref() == Some(runtime) {
+                    let name = found.name.unwrap_or(id);
+                    names.push(name.trim_start_matches('/').to_owned());
+                }
+            }
+            Ok(names)
         })
     }
 

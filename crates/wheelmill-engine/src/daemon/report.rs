@@ -1,6 +1,7 @@
 //! What a daemon says of itself, for whoever sets the machine up.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
 
 use bollard::Docker;
 use bollard::errors::Error;
@@ -61,6 +62,16 @@ pub struct DaemonReport {
     pub labels: Vec<String>,
     /// What it warns of.
     pub warnings: Vec<String>,
+}
+
+/// The address of a bridge, by its network. When the daemon has just chosen the network itself, it
+/// tells no gateway (tried with 20.10); then it is the first address, as libnetwork takes it.
+fn bridge_address(subnet: &str, gateway: Option<String>) -> Option<String> {
+    let (network, prefix) = subnet.split_once('/')?;
+    let network: Ipv4Addr = network.parse().ok()?;
+    let gateway = gateway.filter(|gateway| !gateway.is_empty());
+    let gateway = gateway.unwrap_or_else(|| Ipv4Addr::from_bits(network.to_bits() | 1).to_string());
+    Some(format!("{gateway}/{prefix}"))
 }
 
 /// A program that starts containers.
@@ -182,11 +193,23 @@ impl DaemonReport {
         self.bridge = options.remove("com.docker.network.bridge.name");
         let pools = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         // Only a network of IPv4 has dots; the prefix is that of the network.
-        self.bridge_address = pools.into_iter().find_map(|pool| {
-            let gateway = pool.gateway.filter(|gateway| gateway.contains('.'))?;
-            let (_, prefix) = pool.subnet.as_deref()?.split_once('/')?;
-            Some(format!("{gateway}/{prefix}"))
-        });
+        self.bridge_address =
+            pools.into_iter().find_map(|pool| bridge_address(&pool.subnet?, pool.gateway));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_has_an_address_also_where_the_daemon_names_only_its_network() {
+        let told = |subnet: &str, gateway: Option<&str>| {
+            bridge_address(subnet, gateway.map(str::to_owned))
+        };
+        assert_eq!(told("172.30.0.0/24", Some("172.30.0.5")).unwrap(), "172.30.0.5/24");
+        assert_eq!(told("172.17.0.0/16", None).unwrap(), "172.17.0.1/16");
+        assert_eq!(told("fd00::/64", None), None);
     }
 }
