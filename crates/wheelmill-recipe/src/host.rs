@@ -15,12 +15,22 @@ pub const NVIDIA_RUNTIME: &str = "/usr/bin/nvidia-container-runtime";
 /// The longest name of a network interface (`IFNAMSIZ` without the final zero).
 const INTERFACE_NAME: usize = 15;
 
+/// What the runtime `nvidia` is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NvidiaRuntime {
+    /// This program, by its absolute path.
+    Program(Utf8PathBuf),
+    /// Not there.
+    Absent,
+}
+
 /// What the machine's Docker is to be. What is absent is left as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct HostSection {
-    /// The program that is registered as the runtime `nvidia`.
-    pub nvidia_runtime: Option<Utf8PathBuf>,
+    /// What is registered as the runtime `nvidia`.
+    pub nvidia_runtime: Option<NvidiaRuntime>,
     /// Whether containers may ask for devices by CDI.
     pub cdi: Option<bool>,
     /// The folder of images, containers and volumes; absolute.
@@ -29,7 +39,7 @@ pub struct HostSection {
     pub storage_driver: Option<String>,
     /// The address of the bridge.
     pub bridge_address: Option<InterfaceAddress>,
-    /// Where users' networks are taken from.
+    /// Where users' networks are taken from; empty for Docker's own.
     pub address_pools: Option<Vec<AddressPool>>,
     /// A bridge of the user's own.
     pub bridge: Option<String>,
@@ -50,13 +60,14 @@ impl HostSection {
     pub(crate) fn resolve(document: &Document, table: &HostTable) -> Result<Self, RecipeError> {
         let nvidia_runtime = match &table.nvidia_runtime {
             None => None,
-            Some(wish) => match wish.get_ref() {
-                RuntimeWish::Switch(true) => Some(NVIDIA_RUNTIME.into()),
-                RuntimeWish::Switch(false) => None,
+            Some(wish) => Some(match wish.get_ref() {
+                RuntimeWish::Switch(true) => NvidiaRuntime::Program(NVIDIA_RUNTIME.into()),
+                RuntimeWish::Switch(false) => NvidiaRuntime::Absent,
                 RuntimeWish::Program(path) => {
-                    Some(absolute(document, &Spanned::new(wish.span(), path.clone()))?)
+                    let path = Spanned::new(wish.span(), path.clone());
+                    NvidiaRuntime::Program(absolute(document, &path)?)
                 }
-            },
+            }),
         };
         let data_root = table.data_root.as_ref();
         let data_root = data_root.map(|path| absolute(document, path)).transpose()?;

@@ -35,7 +35,7 @@ pub use cell::{Cell, Impossible, Planned};
 pub use cell_name::{CellName, CellNameError};
 pub use error::{MatrixError, Mistake, MistakeKind, RecipeError};
 pub use gpu_wish::GpuWish;
-pub use host::{HostSection, NVIDIA_RUNTIME};
+pub use host::{HostSection, NVIDIA_RUNTIME, NvidiaRuntime};
 pub use layout::{Layout, LayoutCell, LayoutError, PlannedLayout};
 pub use matrix::{Axes, Machine, expand, possible_cuda};
 pub use project::{BuildSection, CleanSection, MatrixSection, Project, StoreSection};

@@ -326,7 +326,9 @@ impl From<HostError> for CliError {
             }
             HostError::WouldStop { .. }
             | HostError::WouldHide { .. }
-            | HostError::NothingToUndo { .. } => Ending::Usage,
+            | HostError::NothingToUndo { .. }
+            | HostError::OtherSettings { .. }
+            | HostError::OtherDaemon { .. } => Ending::Usage,
             _ => Ending::NotReady,
         };
         let (hints, log) = (error.hints(), error.log().to_vec());

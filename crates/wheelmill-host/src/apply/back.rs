@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
 use wheelmill_engine::DaemonReport;
 
 use super::change::HostChange;
 use super::error::HostError;
-use super::journal::{Journal, JournalFile};
+use super::interim::Interim;
+use super::journal::{Journal, JournalFile, Kept};
 use super::procedure::{Consent, Outcome, would_stop};
 use super::step::Step;
 use super::tell::remove_bridge;
-use super::{verify, write};
+use super::{marker, verify, write};
 use crate::json::JsonText;
 use crate::machine::Machine;
-use crate::plan::{Expectation, FileState, Owner, problems};
+use crate::plan::{Expectation, FileState, Owner, Remark, problems, users};
 use crate::service::ServiceManager;
 
 /// What becomes of a file on the way back.
@@ -29,39 +29,89 @@ enum Way {
     TakeOut(Vec<u8>, Owner),
 }
 
+/// The way back of a file, and what the daemon says afterwards.
+struct Back {
+    way: Way,
+    expectations: Vec<Expectation>,
+}
+
 impl HostChange<'_> {
-    /// Takes the last change back.
+    /// Takes the latest change back.
     ///
     /// # Errors
     /// There is none, a file was changed by somebody else so that ours cannot be told from theirs,
     /// somebody must agree first, or the daemon does not follow.
     pub fn undo(&self, consent: Consent, told: &mut dyn FnMut(Step)) -> Result<Outcome, HostError> {
-        let journal = Journal::read(&self.folder)?
-            .ok_or_else(|| HostError::NothingToUndo { folder: self.folder.clone() })?;
+        let journal = self.stack.latest()?;
+        let mut journal = journal
+            .ok_or_else(|| HostError::NothingToUndo { folder: self.stack.folder.clone() })?;
         // A daemon that is down has no containers to lose.
         if let Ok(report) = self.daemon().report() {
+            // One that was never told of the change, or has followed the files back already.
+            journal.restart &= !follows_before(&journal, &report);
             check_consent(&journal, &report, consent)?;
         }
         self.check_way(&journal)?;
         let service = self.service(&journal.service, journal.process.as_ref())?;
         let read = |file: &JournalFile| FileState::read(&file.real);
         let now = journal.files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        if let Err(source) = self.go_back(&journal, &*service, told) {
-            let log = service.log();
-            for (file, state) in journal.files.iter().zip(now) {
-                match state {
-                    Some(state) => write::replace(&file.real, &state.bytes, state.owner)?,
-                    None => write::remove(&file.real)?,
+        marker::set(self.daemon().socket(), &self.file)?;
+        let left = match self.go_back(&journal, &*service, told) {
+            Ok(left) => left,
+            Err(source) => {
+                let log = service.log();
+                journal.write()?;
+                for (file, state) in journal.files.iter().zip(now) {
+                    match state {
+                        Some(state) => {
+                            write::replace(&file.real, &state.bytes, state.owner, None)?;
+                        }
+                        None => write::remove(&file.real)?,
+                    }
                 }
+                told(Step::Restored);
+                if service.is_down() {
+                    self.restart(&*service)?;
+                }
+                return Err(HostError::not_undone(source, log));
             }
-            told(Step::Restored);
-            if service.is_down() {
-                service.restart()?;
-            }
-            return Err(HostError::NotUndone { source: Box::new(source), log });
+        };
+        self.forget(&journal)?;
+        match left {
+            None => Ok(Outcome::Changed),
+            Some(expectation) => Err(self.not_as_before(&expectation)),
         }
-        Journal::remove(&self.folder)?;
-        Ok(Outcome::Changed)
+    }
+
+    /// What there is to know before the latest change is taken back.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or the daemon does not answer all of it.
+    pub fn undo_remarks(&self) -> Result<Vec<Remark>, HostError> {
+        let Some(journal) = self.stack.latest()? else { return Ok(Vec::new()) };
+        let goes = journal.expectations_before().contains(&Expectation::NoRuntime);
+        // A daemon that is down has no say.
+        if !goes || !self.daemon().answers(verify::PATIENCE) {
+            return Ok(Vec::new());
+        }
+        Ok(users(self.daemon()).map_err(HostError::Daemon)?.into_iter().collect())
+    }
+
+    fn not_as_before(&self, expectation: &Expectation) -> HostError {
+        let fix = match expectation {
+            Expectation::BridgeAddress(address) => format!(
+                "write `\"bip\": \"{address}\"` into `{}`, and start the daemon again",
+                self.file
+            ),
+            _ => "start the daemon again: `sudo systemctl restart docker`".to_owned(),
+        };
+        HostError::NotAsBefore { what: expectation.described(), fix }
+    }
+
+    /// The change is as if it had never been.
+    pub(super) fn forget(&self, journal: &Journal) -> Result<(), HostError> {
+        journal.remove()?;
+        marker::clear(self.daemon().socket())
     }
 
     /// Refuses a way back that leads to settings with which the daemon would not start again:
@@ -71,7 +121,9 @@ impl HostChange<'_> {
         let Ok(machine) = Machine::look(self.daemon(), None) else { return Ok(()) };
         let settings = |bytes: &[u8]| JsonText::parse(bytes).ok()?.get(&[]);
         for file in journal.files.iter().filter(|file| !file.leaves.is_empty()) {
-            let (Way::Write(bytes, _) | Way::TakeOut(bytes, _)) = way_back(file)? else { continue };
+            let (Way::Write(bytes, _) | Way::TakeOut(bytes, _)) = way_back(file)?.way else {
+                continue;
+            };
             let now = FileState::read(&file.real)?.map(|state| state.bytes).unwrap_or_default();
             let (Some(after), Some(now)) = (settings(&bytes), settings(&now)) else { continue };
             let process = machine.process.as_ref();
@@ -87,25 +139,27 @@ impl HostChange<'_> {
         Ok(())
     }
 
-    /// Makes the files as they were, or takes ours out of what somebody else wrote since; which of
-    /// the two.
-    pub(super) fn restore(&self, journal: &Journal) -> Result<Step, HostError> {
+    /// Makes the files as they were, or takes ours out of what somebody else wrote since: which of
+    /// the two, and what the daemon says when it follows.
+    pub(super) fn restore(&self, journal: &Journal) -> Result<(Step, Vec<Expectation>), HostError> {
         // All or none: what cannot be taken back is known before anything is.
         let ways = journal.files.iter().map(way_back).collect::<Result<Vec<_>, _>>()?;
-        let mut step = Step::Restored;
-        for (file, way) in journal.files.iter().zip(ways) {
+        let (mut step, mut expectations) = (Step::Restored, Vec::new());
+        for (file, back) in journal.files.iter().zip(ways) {
             write::discard(&file.real)?;
-            match way {
+            let like = file.before.as_ref().map(|kept| kept.backup.as_path());
+            match back.way {
                 Way::Stay => {}
                 Way::Remove => write::remove(&file.real)?,
-                Way::Write(bytes, owner) => write::replace(&file.real, &bytes, owner)?,
+                Way::Write(bytes, owner) => write::replace(&file.real, &bytes, owner, like)?,
                 Way::TakeOut(bytes, owner) => {
-                    write::replace(&file.real, &bytes, owner)?;
+                    write::replace(&file.real, &bytes, owner, like)?;
                     step = Step::TakenOut(file.path.clone());
                 }
             }
+            expectations.extend(back.expectations);
         }
-        Ok(step)
+        Ok((step, expectations))
     }
 
     /// After a failure: restores everything, and says how that went.
@@ -119,39 +173,39 @@ impl HostChange<'_> {
     ) -> HostError {
         // Before the daemon prints about its return.
         let log = service.log();
-        let source = Box::new(failed);
-        let went = self.go_back(journal, service, told).and_then(|()| {
+        let went = self.go_back(journal, service, told).and_then(|left| {
             let before = &machine.report;
             self.wait(service, &[], |now| {
                 verify::lost(&before.images, &now.images, "images")
                     .or_else(|| verify::lost(&before.volumes, &now.volumes, "volumes"))
             })?;
-            Journal::remove(&self.folder)
+            self.forget(journal)?;
+            Ok(left)
         });
         match went {
-            Ok(()) => {
+            Ok(left) => {
                 let running = |name: &String| {
                     let now = self.daemon().report().map(|now| now.running).unwrap_or_default();
                     now.iter().any(|container| container.name == *name)
                 };
                 let before = machine.report.running.iter().map(|container| container.name.clone());
                 let stopped = before.filter(|name| !running(name)).collect();
-                HostError::TakenBack { source, stopped, log }
+                let left = left.map(|left| Box::new(self.not_as_before(&left)));
+                HostError::taken_back(failed, left, stopped, log)
             }
-            Err(failure) => {
-                HostError::Stranded { source, failure: Box::new(failure), log: service.log() }
-            }
+            Err(failure) => HostError::stranded(failed, failure, service.log()),
         }
     }
 
-    /// Files, units, network, daemon, in this order.
+    /// Files, units, network, daemon, in this order; then what the daemon says otherwise than
+    /// before, if there is something.
     fn go_back(
         &self,
         journal: &Journal,
         service: &dyn ServiceManager,
         told: &mut dyn FnMut(Step),
-    ) -> Result<(), HostError> {
-        let step = self.restore(journal)?;
+    ) -> Result<Option<Expectation>, HostError> {
+        let (step, expectations) = self.restore(journal)?;
         told(step);
         if journal.units {
             service.reload_units()?;
@@ -159,48 +213,46 @@ impl HostChange<'_> {
         }
         let alive = self.daemon().answers(verify::PATIENCE);
         if journal.follow && (journal.restart || !alive) {
-            service.restart()?;
+            told(Step::Restarting);
+            match Interim::of_start(journal) {
+                Some(interim) => {
+                    self.with_interim(journal, &interim, || self.restart(service))?;
+                }
+                None => self.restart(service)?,
+            }
             told(Step::Restarted);
         } else if journal.follow {
-            self.reload_without_runtimes(journal, service)?;
+            match Interim::of_reload(journal) {
+                Some(interim) => {
+                    self.with_interim(journal, &interim, || self.reload(service))?;
+                }
+                None => self.reload(service)?,
+            }
             told(Step::Reloaded);
-        }
-        if journal.follow {
-            self.wait(service, &[], |_| None)?;
         }
         if let Some(bridge) = &journal.bridge {
             // The daemon uses it no more.
             remove_bridge(bridge);
         }
-        Ok(())
-    }
-
-    /// A daemon that reads settings without `runtimes` keeps those it has; an empty object takes
-    /// them away. So that is what it reads, and then the file becomes as it was.
-    fn reload_without_runtimes(
-        &self,
-        journal: &Journal,
-        service: &dyn ServiceManager,
-    ) -> Result<(), HostError> {
-        let registers = |file: &&JournalFile| {
-            file.leaves.iter().any(|leaf| leaf.path.first().is_some_and(|key| key == "runtimes"))
-        };
-        let Some(file) = journal.files.iter().find(registers) else { return self.reload(service) };
-        let state = FileState::read(&file.real)?;
-        let bytes = state.as_ref().map_or(&[][..], |state| &state.bytes);
-        let text = JsonText::parse(bytes).ok().filter(|text| text.written(&["runtimes"]).is_none());
-        let Some(mut text) = text else { return self.reload(service) };
-        let owner = state.as_ref().map_or_else(|| write::own(0o644), |state| state.owner);
-        let changed = text.set(&["runtimes"], &json!({}));
-        debug_assert!(changed.is_ok(), "the root of settings is an object");
-        write::replace(&file.real, &text.bytes(), owner)?;
-        let reloaded = self.reload(service);
-        match &state {
-            Some(state) => write::replace(&file.real, &state.bytes, state.owner)?,
-            None => write::remove(&file.real)?,
+        if !journal.follow {
+            return Ok(None);
         }
-        reloaded
+        match self.wait(service, &expectations, |_| None) {
+            Ok(()) => Ok(None),
+            Err(HostError::NotAsWanted { .. }) if self.daemon().answers(verify::PATIENCE) => {
+                let report = self.daemon().report().map_err(HostError::Daemon)?;
+                Ok(expectations.into_iter().find(|it| it.holds(&report) == Some(false)))
+            }
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// Whether a daemon says of everything that a change came to no end with what it said before.
+fn follows_before(journal: &Journal, report: &DaemonReport) -> bool {
+    let before = journal.expectations_before();
+    let holds = before.iter().all(|expectation| expectation.holds(report) == Some(true));
+    !journal.finished && !before.is_empty() && holds
 }
 
 /// What the way back costs: what was made in another folder or by another driver is not seen from
@@ -213,8 +265,11 @@ fn check_consent(
     if journal.restart && !report.running.is_empty() && !consent.stop_containers {
         return Err(would_stop(report.running.iter().map(|container| container.name.as_str())));
     }
-    let root = journal.expectations.iter().any(|it| matches!(it, Expectation::DataRoot(_)));
-    let driver = journal.expectations.iter().any(|it| matches!(it, Expectation::Driver(_)));
+    let changes = |key: &str| {
+        let mut leaves = journal.files.iter().flat_map(|file| &file.leaves);
+        journal.restart && leaves.any(|leaf| leaf.path.iter().eq([key]))
+    };
+    let (root, driver) = (changes("data-root"), changes("storage-driver"));
     let images = if root || driver { report.images.len() } else { 0 };
     let volumes = if root { report.volumes.len() } else { 0 };
     if images + volumes > 0 && !consent.hide_images {
@@ -224,24 +279,26 @@ fn check_consent(
 }
 
 /// The way back of one file.
-fn way_back(file: &JournalFile) -> Result<Way, HostError> {
+fn way_back(file: &JournalFile) -> Result<Back, HostError> {
+    let all = || file.leaves.iter().filter_map(|leaf| leaf.was.clone()).collect();
+    let whole = |way| Ok(Back { way, expectations: all() });
     let Some(state) = FileState::read(&file.real)? else {
         // Somebody else removed it, or it was never made.
-        return Ok(match &file.before {
+        return whole(match &file.before {
             None => Way::Stay,
             Some(kept) => Way::Write(backup(file, kept)?, kept.owner),
         });
     };
     let digest = state.digest();
     match &file.before {
-        Some(kept) if kept.digest == digest => Ok(Way::Stay),
-        Some(kept) if file.after == digest => Ok(Way::Write(backup(file, kept)?, kept.owner)),
-        None if file.after == digest => Ok(Way::Remove),
+        Some(kept) if kept.digest == digest => whole(Way::Stay),
+        Some(kept) if file.after == digest => whole(Way::Write(backup(file, kept)?, kept.owner)),
+        None if file.after == digest => whole(Way::Remove),
         _ => ours_alone(file, &state),
     }
 }
 
-fn backup(file: &JournalFile, kept: &super::journal::Kept) -> Result<Vec<u8>, HostError> {
+fn backup(file: &JournalFile, kept: &Kept) -> Result<Vec<u8>, HostError> {
     let state = FileState::read(&kept.backup)?.filter(|state| state.digest() == kept.digest);
     let state = state.ok_or_else(|| HostError::Theirs { path: file.path.clone(), backup: None })?;
     Ok(state.bytes)
@@ -249,7 +306,7 @@ fn backup(file: &JournalFile, kept: &super::journal::Kept) -> Result<Vec<u8>, Ho
 
 /// Takes our values out of a file that somebody else changed since. What they made of a value of
 /// ours is theirs.
-fn ours_alone(file: &JournalFile, state: &FileState) -> Result<Way, HostError> {
+fn ours_alone(file: &JournalFile, state: &FileState) -> Result<Back, HostError> {
     let theirs = || HostError::Theirs {
         path: file.path.clone(),
         backup: file.before.as_ref().map(|kept| kept.backup.clone()),
@@ -263,14 +320,15 @@ fn ours_alone(file: &JournalFile, state: &FileState) -> Result<Way, HostError> {
     };
     let before = JsonText::parse(&before).map_err(|_| theirs())?;
     let mut text = JsonText::parse(&state.bytes).map_err(|_| theirs())?;
-    let mut parents = BTreeSet::new();
+    let (mut parents, mut expectations) = (BTreeSet::new(), Vec::new());
     for leaf in &file.leaves {
         let path: Vec<&str> = leaf.path.iter().map(String::as_str).collect();
-        if text.get(&path).as_ref() == Some(&leaf.after) {
+        if text.get(&path) == leaf.after {
             match &leaf.before {
                 Some(written) => text.set_written(&path, written).map_err(|_| theirs())?,
                 None => text.remove(&path),
             }
+            expectations.extend(leaf.was.clone());
         }
         parents.extend((1..path.len()).map(|depth| leaf.path[..depth].to_vec()));
     }
@@ -281,5 +339,5 @@ fn ours_alone(file: &JournalFile, state: &FileState) -> Result<Way, HostError> {
             text.remove(&path);
         }
     }
-    Ok(Way::TakeOut(text.bytes(), state.owner))
+    Ok(Back { way: Way::TakeOut(text.bytes(), state.owner), expectations })
 }

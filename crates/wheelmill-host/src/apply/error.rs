@@ -5,6 +5,7 @@ use std::io;
 use camino::Utf8PathBuf;
 use wheelmill_engine::EngineError;
 
+use crate::json::JsonError;
 use crate::machine::MachineError;
 use crate::plan::{FileError, PlanError, Refusal};
 use crate::service::ServiceError;
@@ -77,12 +78,6 @@ pub enum HostError {
         /// The file.
         path: Utf8PathBuf,
     },
-    /// The daemon's own check refuses the new settings.
-    #[error("the daemon's own check refuses the new settings: {output}")]
-    Invalid {
-        /// What it printed.
-        output: String,
-    },
     /// The service did not do what it was told.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -96,8 +91,11 @@ pub enum HostError {
         seconds: u64,
     },
     /// The daemon has ended instead of serving.
-    #[error("the daemon has ended")]
-    Ended,
+    #[error("the daemon has ended{}", because(.why.as_ref()))]
+    Ended {
+        /// Its own last words.
+        why: Option<String>,
+    },
     /// The daemon does not answer, or not as wanted.
     #[error("after {seconds} s {what}")]
     NotAsWanted {
@@ -120,6 +118,8 @@ pub enum HostError {
         /// What failed.
         #[source]
         source: Box<Self>,
+        /// What is not as before all the same.
+        left: Option<Box<Self>>,
         /// Containers that ran before and do not now.
         stopped: Vec<String>,
         /// The daemon's last lines from the attempt.
@@ -144,6 +144,50 @@ pub enum HostError {
         failure: Box<Self>,
         /// The daemon's last lines.
         log: Vec<String>,
+    },
+    /// The files are as they were, and the daemon says something else than before.
+    #[error("the settings are as they were, but the daemon does not say that {what}")]
+    NotAsBefore {
+        /// What it should say, as a part of a sentence.
+        what: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The daemon does not answer, and a change of it came to no end.
+    #[error("a change of `{settings}` was not finished, and its daemon is down")]
+    Unfinished {
+        /// The daemon's file of settings.
+        settings: Utf8PathBuf,
+        /// What the daemon does.
+        #[source]
+        source: Box<Self>,
+    },
+    /// The file that was named is not the one of the daemon that answers.
+    #[error("the daemon that answers has its settings in `{own}`, not in `{named}`")]
+    OtherSettings {
+        /// The file that was named.
+        named: Utf8PathBuf,
+        /// The file that the daemon was started with.
+        own: Utf8PathBuf,
+    },
+    /// The latest change beside a file was one of another daemon.
+    #[error("what was changed last in `{file}` is of the daemon at `{socket}`, not at `{own}`")]
+    OtherDaemon {
+        /// The file of settings.
+        file: Utf8PathBuf,
+        /// Where its daemon answers.
+        socket: Utf8PathBuf,
+        /// Where the daemon answers that is meant.
+        own: Utf8PathBuf,
+    },
+    /// Settings cannot be changed on the way back.
+    #[error("`{path}` cannot be changed as it is")]
+    Settings {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: JsonError,
     },
     /// The journal cannot be read.
     #[error("the journal `{path}` cannot be read")]
@@ -184,7 +228,35 @@ fn messages(refusals: &[Refusal]) -> String {
     messages.join("; ")
 }
 
+fn because(why: Option<&String>) -> String {
+    why.map(|why| format!(": {why}")).unwrap_or_default()
+}
+
+/// How many of the daemon's last lines are worth showing.
+const TAIL: usize = 20;
+
+fn tail(mut log: Vec<String>) -> Vec<String> {
+    log.split_off(log.len().saturating_sub(TAIL))
+}
+
 impl HostError {
+    pub(super) fn taken_back(
+        failed: Self,
+        left: Option<Box<Self>>,
+        stopped: Vec<String>,
+        log: Vec<String>,
+    ) -> Self {
+        Self::TakenBack { source: Box::new(failed), left, stopped, log: tail(log) }
+    }
+
+    pub(super) fn not_undone(failed: Self, log: Vec<String>) -> Self {
+        Self::NotUndone { source: Box::new(failed), log: tail(log) }
+    }
+
+    pub(super) fn stranded(failed: Self, failure: Self, log: Vec<String>) -> Self {
+        Self::Stranded { source: Box::new(failed), failure: Box::new(failure), log: tail(log) }
+    }
+
     /// The daemon's own last lines about it.
     #[must_use]
     pub fn log(&self) -> &[String] {
@@ -210,6 +282,8 @@ impl HostError {
                 "start Docker (`sudo systemctl start docker`), or see why it does not start: \
                  `journalctl --unit docker --lines 30`"
                     .to_owned(),
+                "for a daemon that is down with its settings elsewhere: `undo --daemon-json FILE`"
+                    .to_owned(),
             ],
             Self::Busy { .. } => vec!["wait for it to end".to_owned()],
             Self::WouldStop { .. } => vec!["let them end, or say `--stop-containers`".to_owned()],
@@ -227,11 +301,20 @@ impl HostError {
             Self::Plan(PlanError::Settings { path, .. }) => {
                 vec![format!("mend `{path}` by hand; nothing was changed")]
             }
-            Self::TakenBack { stopped, .. } if !stopped.is_empty() => {
-                vec![format!("containers stopped by it: `docker start {}`", stopped.join(" "))]
+            Self::TakenBack { stopped, left, .. } => {
+                let names = stopped.join(" ");
+                let start = format!("containers stopped by it: `docker start {names}`");
+                let start = (!stopped.is_empty()).then_some(start);
+                let left = left.iter().map(|left| format!("{left}: {}", left.hints().join("; ")));
+                start.into_iter().chain(left).collect()
             }
-            Self::NothingToUndo { .. } => {
-                vec!["for a daemon with its settings elsewhere: `--daemon-json FILE`".to_owned()]
+            Self::NotAsBefore { fix, .. } => vec![fix.clone()],
+            Self::Unfinished { .. } => {
+                vec!["take it back, and start the daemon: `sudo wheelmill host undo`".to_owned()]
+            }
+            Self::OtherSettings { .. } => vec!["leave `--daemon-json` out".to_owned()],
+            Self::OtherDaemon { socket, .. } => {
+                vec![format!("for that one: `DOCKER_HOST=unix://{socket} wheelmill host …`")]
             }
             Self::Stranded { .. } => vec!["try again: `wheelmill host undo`".to_owned()],
             Self::Theirs { backup: Some(backup), .. } => {

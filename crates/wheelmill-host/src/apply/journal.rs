@@ -8,21 +8,24 @@ use wheelmill_model::Digest;
 use super::error::HostError;
 use super::write;
 use crate::machine::DaemonProcess;
-use crate::plan::{Expectation, FileState, LeafChange, Owner};
+use crate::plan::{Expectation, FileChange, FileState, LeafChange, Owner};
 use crate::service::ServiceKind;
-
-/// The form of the file.
-const SCHEMA: u32 = 1;
 
 /// A change of the machine. Its file has the daemon's environment in it, so it is for root alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Journal {
+    /// The folder of this change: the journal, and the files as they were.
+    #[serde(skip)]
+    pub(super) folder: Utf8PathBuf,
+    /// The form of the file.
     pub(super) schema: u32,
     /// When it began.
     pub(super) began: Timestamp,
     /// It was finished, and verified.
     pub(super) finished: bool,
+    /// Where the daemon answers.
+    pub(super) socket: Utf8PathBuf,
     pub(super) files: Vec<JournalFile>,
     /// The daemon must be started again; otherwise it is enough that it reads its settings.
     pub(super) restart: bool,
@@ -31,7 +34,6 @@ pub(super) struct Journal {
     pub(super) units: bool,
     /// The bridge that was made.
     pub(super) bridge: Option<String>,
-    pub(super) expectations: Vec<Expectation>,
     pub(super) service: ServiceKind,
     /// How to start a daemon that nobody looks after.
     pub(super) process: Option<DaemonProcess>,
@@ -59,51 +61,85 @@ pub(super) struct Kept {
     pub(super) owner: Owner,
 }
 
-impl Journal {
-    /// A change that has not begun.
-    pub(super) fn new(service: ServiceKind, process: Option<DaemonProcess>) -> Self {
-        Self {
-            schema: SCHEMA,
-            began: Timestamp::now(),
-            finished: false,
-            files: Vec::new(),
-            restart: false,
-            follow: false,
-            units: false,
-            bridge: None,
-            expectations: Vec::new(),
-            service,
-            process,
-        }
-    }
+/// The form of the file.
+pub(super) const SCHEMA: u32 = 2;
 
+/// Its name in the folder of its change.
+pub(super) const FILE: &str = "journal.json";
+
+impl Journal {
     /// That of a folder, if there is one.
     pub(super) fn read(folder: &Utf8Path) -> Result<Option<Self>, HostError> {
         let path = folder.join(FILE);
         let Some(state) = FileState::read(&path)? else { return Ok(None) };
-        serde_json::from_slice(&state.bytes)
-            .map(Some)
-            .map_err(|source| HostError::Journal { path, source })
+        let read = serde_json::from_slice(&state.bytes);
+        let journal: Self = read.map_err(|source| HostError::Journal { path, source })?;
+        Ok(Some(Self { folder: folder.to_owned(), ..journal }))
     }
 
     /// Puts it on the disk.
-    pub(super) fn write(&self, folder: &Utf8Path) -> Result<(), HostError> {
+    pub(super) fn write(&self) -> Result<(), HostError> {
         let text = serde_json::to_vec_pretty(self).expect("a journal can be written as JSON");
-        write::replace(&folder.join(FILE), &text, write::own(0o600))
+        write::replace(&self.folder.join(FILE), &text, write::own(0o600), None)
     }
 
-    /// Forgets it.
-    pub(super) fn remove(folder: &Utf8Path) -> Result<(), HostError> {
-        write::remove(&folder.join(FILE))
+    /// Forgets the change, with all that was kept for it.
+    pub(super) fn remove(&self) -> Result<(), HostError> {
+        // Without it the rest means nothing, also when that cannot be removed now.
+        write::remove(&self.folder.join(FILE))?;
+        remove_folder(&self.folder)
+    }
+
+    /// Keeps a file of a change as it is.
+    pub(super) fn keep(&self, change: &FileChange) -> Result<JournalFile, HostError> {
+        Ok(JournalFile {
+            path: change.path.clone(),
+            real: change.real.clone(),
+            before: self.keep_state(&change.real, change.before.as_ref())?,
+            after: Digest::of(&change.after),
+            leaves: change.leaves.clone(),
+        })
+    }
+
+    /// Keeps a file in a state.
+    pub(super) fn keep_state(
+        &self,
+        real: &Utf8Path,
+        state: Option<&FileState>,
+    ) -> Result<Option<Kept>, HostError> {
+        let Some(state) = state else { return Ok(None) };
+        let digest = state.digest();
+        // Whoever looks for a file finds it by its name, and no two states share one.
+        let name = format!("{}.{}", real.file_name().unwrap_or_default(), digest.short());
+        let backup = self.folder.join(name);
+        write::replace(&backup, &state.bytes, state.owner, Some(real))?;
+        Ok(Some(Kept { backup, digest, owner: state.owner }))
+    }
+
+    /// What it changed: keys of settings, else files.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let keys = |file: &JournalFile| match &file.leaves[..] {
+            [] => vec![file.path.to_string()],
+            leaves => leaves.iter().map(|leaf| leaf.path.join(".")).collect(),
+        };
+        self.files.iter().flat_map(keys).collect()
+    }
+
+    /// What the daemon says when all of it is taken back.
+    pub(super) fn expectations_before(&self) -> Vec<Expectation> {
+        let leaves = self.files.iter().flat_map(|file| &file.leaves);
+        leaves.filter_map(|leaf| leaf.was.clone()).collect()
     }
 }
 
-const FILE: &str = "journal.json";
-
-impl JournalFile {
-    /// The name under which a file is kept.
-    pub(super) fn backup(folder: &Utf8Path, path: &Utf8Path, began: Timestamp) -> Utf8PathBuf {
-        let moment = began.strftime("%Y%m%dT%H%M%S%.6fZ");
-        folder.join(format!("{}.{moment}.bak", path.file_name().unwrap_or_default()))
+/// Removes a folder of a change, if it is there.
+pub(super) fn remove_folder(folder: &Utf8Path) -> Result<(), HostError> {
+    match fs_err::remove_dir_all(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(|source| HostError::Files {
+            action: "remove",
+            path: folder.to_owned(),
+            source,
+        }),
     }
 }

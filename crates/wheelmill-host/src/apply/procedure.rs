@@ -1,22 +1,17 @@
 //! The way of a change, from the first look to the last.
 
-use std::process::Command;
-
 use serde::Serialize;
 use wheelmill_recipe::HostSection;
 
 use super::change::HostChange;
 use super::error::HostError;
-use super::journal::{Journal, JournalFile, Kept};
+use super::journal::Journal;
 use super::step::Step;
 use super::tell::{make_bridge, run};
-use super::{verify, write};
+use super::{marker, verify, write};
 use crate::machine::Machine;
-use crate::plan::{self, Action, FileChange, FileState, HostPlan};
+use crate::plan::{Action, FileState, HostPlan, plan_with_daemon};
 use crate::service::ServiceManager;
-
-/// The first Docker whose daemon can check settings without starting.
-const VALIDATES: u64 = 23;
 
 /// What the user agreed to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +35,8 @@ pub enum Outcome {
 }
 
 impl HostChange<'_> {
-    /// Makes the machine as wished. `told` hears of every step that was done.
+    /// Makes the machine as wished. `told` hears of every step that was done. A change that came to
+    /// no end is taken back before.
     ///
     /// # Errors
     /// The wish is not granted, somebody must agree first, or something failed: then everything is
@@ -51,11 +47,11 @@ impl HostChange<'_> {
         consent: Consent,
         told: &mut dyn FnMut(Step),
     ) -> Result<Outcome, HostError> {
-        let machine = Machine::look(self.daemon(), wish.data_root.as_deref())?;
-        let mut plan = plan::plan(&machine, wish)?;
-        if !plan.refusals.is_empty() {
-            return Err(HostError::Refused(plan.refusals));
+        if self.stack.latest()?.is_some_and(|journal| !journal.finished) {
+            self.undo(consent, told)?;
         }
+        let machine = Machine::look(self.daemon(), wish.data_root.as_deref())?;
+        let mut plan = self.granted(&machine, wish)?;
         if plan.is_nothing() {
             return Ok(Outcome::Nothing);
         }
@@ -64,10 +60,7 @@ impl HostChange<'_> {
             install(&plan.packages)?;
             told(Step::Installed);
             // What was missing is checked now as all else is.
-            plan = plan::plan(&machine, wish)?;
-            if !plan.refusals.is_empty() {
-                return Err(HostError::Refused(plan.refusals));
-            }
+            plan = self.granted(&machine, wish)?;
         }
         if !plan.files.is_empty() || plan.action != Action::Nothing {
             let service = self.service(&machine.service, machine.process.as_ref())?;
@@ -80,7 +73,7 @@ impl HostChange<'_> {
                 let journal = Journal { follow, ..journal };
                 return Err(self.take_back(&machine, &journal, &*service, error, told));
             }
-            Journal { finished: true, ..journal }.write(&self.folder)?;
+            self.finish(journal)?;
         }
         if let Some(name) = plan.volume {
             let made = self.daemon().make_volume(&name);
@@ -90,8 +83,16 @@ impl HostChange<'_> {
         Ok(Outcome::Changed)
     }
 
-    /// Keeps the files as they are, lets the daemon check what they shall become, and notes
-    /// everything. Nothing has changed yet.
+    fn granted(&self, machine: &Machine, wish: &HostSection) -> Result<HostPlan, HostError> {
+        let plan = plan_with_daemon(machine, self.daemon(), wish)?;
+        match plan.refusals.is_empty() {
+            true => Ok(plan),
+            false => Err(HostError::Refused(plan.refusals)),
+        }
+    }
+
+    /// Keeps the files as they are, writes beside them what they shall become, and notes everything.
+    /// Nothing has changed yet, and where that fails, nothing of it is left.
     fn begin_journal(
         &self,
         machine: &Machine,
@@ -99,53 +100,54 @@ impl HostChange<'_> {
         wish: &HostSection,
         told: &mut dyn FnMut(Step),
     ) -> Result<Journal, HostError> {
-        let mut journal = Journal::new(machine.service.clone(), machine.process.clone());
-        for change in &plan.files {
-            journal.files.push(self.keep(change, &journal)?);
-            told(Step::Kept(change.path.clone()));
-        }
+        let mut journal = self.stack.begin(machine, self.daemon().socket())?;
         journal.restart = plan.action == Action::Restart;
         journal.follow = plan.action != Action::Nothing;
         journal.units = plan.units;
         journal.bridge = wish.bridge.clone().filter(|_| !plan.network.is_empty());
-        journal.expectations.clone_from(&plan.expectations);
+        self.note(&mut journal, plan, told).inspect_err(|_| {
+            for change in &plan.files {
+                drop(write::discard(&change.real));
+            }
+            drop(self.forget(&journal));
+        })?;
+        Ok(journal)
+    }
+
+    fn note(
+        &self,
+        journal: &mut Journal,
+        plan: &HostPlan,
+        told: &mut dyn FnMut(Step),
+    ) -> Result<(), HostError> {
+        for change in &plan.files {
+            let kept = journal.keep(change)?;
+            journal.files.push(kept);
+            told(Step::Kept(change.path.clone()));
+        }
         for change in &plan.files {
             let owner = match &change.before {
                 Some(state) => state.owner,
                 None => write::own(change.mode),
             };
-            write::prepare(&change.real, &change.after, owner)?;
+            write::prepare(&change.real, &change.after, owner, None)?;
         }
-        match validate(machine, plan) {
-            Ok(by_daemon) => told(Step::Validated { by_daemon }),
-            Err(error) => {
-                for change in &plan.files {
-                    write::discard(&change.real)?;
-                }
-                return Err(error);
-            }
+        if plan.files.iter().any(|change| !change.leaves.is_empty()) {
+            told(Step::Validated { unasked: plan.unasked.clone() });
         }
-        journal.write(&self.folder)?;
+        marker::set(self.daemon().socket(), &self.file)?;
+        journal.write()?;
         told(Step::Noted);
-        Ok(journal)
+        Ok(())
     }
 
-    fn keep(&self, change: &FileChange, journal: &Journal) -> Result<JournalFile, HostError> {
-        let before = match &change.before {
-            None => None,
-            Some(state) => {
-                let backup = JournalFile::backup(&self.folder, &change.path, journal.began);
-                write::replace(&backup, &state.bytes, state.owner)?;
-                Some(Kept { backup, digest: state.digest(), owner: state.owner })
-            }
-        };
-        Ok(JournalFile {
-            path: change.path.clone(),
-            real: change.real.clone(),
-            before,
-            after: wheelmill_model::Digest::of(&change.after),
-            leaves: change.leaves.clone(),
-        })
+    /// What changed no file is not worth taking back.
+    fn finish(&self, journal: Journal) -> Result<(), HostError> {
+        if journal.files.is_empty() {
+            return self.forget(&journal);
+        }
+        Journal { finished: true, ..journal }.write()?;
+        marker::clear(self.daemon().socket())
     }
 
     fn carry_out(
@@ -180,7 +182,8 @@ impl HostChange<'_> {
                 told(Step::Reloaded);
             }
             Action::Restart => {
-                service.restart()?;
+                told(Step::Restarting);
+                self.restart(service)?;
                 told(Step::Restarted);
             }
         }
@@ -224,97 +227,4 @@ fn install(commands: &[String]) -> Result<(), HostError> {
         run(&["sh".to_owned(), "-ec".to_owned(), command.clone()])?;
     }
     Ok(())
-}
-
-/// Lets the daemon's own program look at the settings, with the options that it really has: only
-/// so it sees what is given twice. Whether it could be asked.
-fn validate(machine: &Machine, plan: &HostPlan) -> Result<bool, HostError> {
-    let release = machine.report.version.split('.').next().and_then(|part| part.parse().ok());
-    let settings = plan.files.iter().find(|change| change.path == machine.settings);
-    let (Some(process), Some(change)) = (&machine.process, settings) else { return Ok(false) };
-    if release.is_none_or(|release: u64| release < VALIDATES) {
-        return Ok(false);
-    }
-    let mut command = Command::new(&process.program);
-    // The last of two options counts.
-    command.arg("--validate").args(&process.arguments);
-    command.arg("--config-file").arg(write::beside(&change.real));
-    command.current_dir(&process.folder).env_clear();
-    command.envs(process.environment.iter().map(|(name, value)| (name, value)));
-    let output = command.output().map_err(|error| HostError::Command {
-        command: format!("{} --validate", process.program),
-        output: error.to_string(),
-    })?;
-    if output.status.success() {
-        return Ok(true);
-    }
-    let printed = [output.stdout, output.stderr].concat();
-    Err(HostError::Invalid { output: String::from_utf8_lossy(&printed).trim().to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use camino::{Utf8Path, Utf8PathBuf};
-    use wheelmill_engine::DaemonReport;
-    use wheelmill_recipe::Project;
-
-    use super::*;
-    use crate::machine::{DaemonOptions, DaemonProcess};
-    use crate::service::ServiceKind;
-
-    /// A machine whose daemon is a script.
-    fn machine(folder: &Utf8Path, version: &str, script: &str) -> Machine {
-        let program = folder.join("dockerd");
-        fs_err::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a script");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        fs_err::set_permissions(&program, mode).expect("it is ours");
-        let words = ["-H", "fd://", "--config-file", "/etc/docker/daemon.json"];
-        Machine {
-            report: DaemonReport { version: version.to_owned(), ..DaemonReport::default() },
-            process: Some(DaemonProcess {
-                id: 1,
-                program,
-                arguments: words.map(str::to_owned).to_vec(),
-                folder: "/".into(),
-                environment: Vec::new(),
-                log: None,
-            }),
-            options: DaemonOptions::default(),
-            settings: folder.join("daemon.json"),
-            service: ServiceKind::Process,
-            routes: Vec::new(),
-            bridge_keeper: None,
-            data_root: None,
-            release: String::new(),
-            root: folder.to_owned(),
-        }
-    }
-
-    #[test]
-    fn the_daemons_own_check_is_asked_with_its_real_options() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder: Utf8PathBuf = folder.path().to_path_buf().try_into().unwrap();
-        fs_err::create_dir_all(&folder).unwrap();
-        let text = "[host]\naddress-pools = [{ base = \"10.201.0.0/16\", size = 24 }]\n";
-        let wish = Project::parse(text, "wheelmill.toml".into()).unwrap().host;
-        let check = |version: &str, script: &str| {
-            let machine = machine(&folder, version, script);
-            let plan = plan::plan(&machine, &wish).unwrap();
-            validate(&machine, &plan)
-        };
-        let new = folder.join(".daemon.json.wheelmill");
-        let script = format!(
-            "[ \"$*\" = \"--validate -H fd:// --config-file /etc/docker/daemon.json \
-             --config-file {new}\" ]"
-        );
-        assert!(check("29.7.2", &script).unwrap());
-        // What the daemon says of settings that its options contradict.
-        let error = check("28.3.0", "echo 'hosts: (from flag: [fd://])' >&2; exit 1").unwrap_err();
-        let HostError::Invalid { output } = error else { panic!("{error:?}") };
-        assert_eq!(output, "hosts: (from flag: [fd://])");
-        // One that knows no such option is not asked.
-        assert!(!check("20.10.24+dfsg1", "exit 1").unwrap());
-    }
 }

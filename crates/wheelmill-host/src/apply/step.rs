@@ -9,10 +9,10 @@ pub enum Step {
     Installed,
     /// The file is kept as it was.
     Kept(Utf8PathBuf),
-    /// The daemon's own check calls the new settings good, where it has one.
+    /// The new settings are good; by the daemon's own check, unless that could not be asked: why.
     Validated {
-        /// It has: from Docker 23 on.
-        by_daemon: bool,
+        /// Why the daemon could not be asked.
+        unasked: Option<String>,
     },
     /// What is needed to take everything back is on the disk.
     Noted,
@@ -24,7 +24,9 @@ pub enum Step {
     UnitsRead,
     /// The daemon has taken its new settings.
     Reloaded,
-    /// The daemon was started again.
+    /// The daemon is being told to end and to start again.
+    Restarting,
+    /// The daemon was started again, and answers.
     Restarted,
     /// The daemon says that it is as wanted.
     Verified,

@@ -9,16 +9,27 @@ use super::change::HostChange;
 use super::error::HostError;
 use crate::machine::said;
 use crate::plan::Expectation;
-use crate::service::ServiceManager;
+use crate::service::{ServiceManager, fatal};
 
 /// How long a daemon may take until it serves.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long one that serves may say something else than what is expected.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// How long one answer may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often it is asked.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What is wrong with a daemon.
+enum Wrong {
+    /// It does not answer.
+    Silent(String),
+    /// It says something else than what is expected.
+    Says(String),
+}
 
 impl HostChange<'_> {
     /// Waits until the daemon answers, says what is expected, and nothing else is wrong with it.
@@ -29,35 +40,49 @@ impl HostChange<'_> {
         wrong: impl Fn(&DaemonReport) -> Option<String>,
     ) -> Result<(), HostError> {
         let start = Instant::now();
+        let mut answered = None;
         loop {
-            let what = match self.judge(expectations, &wrong) {
+            let (what, since, limit) = match self.judge(expectations, &wrong) {
                 Ok(()) => return Ok(()),
-                Err(what) => what,
+                Err(Wrong::Silent(what)) => (what, start, LIMIT),
+                Err(Wrong::Says(what)) => {
+                    (what, *answered.get_or_insert_with(Instant::now), SETTLE)
+                }
             };
             if service.is_down() {
-                return Err(HostError::Ended);
+                return Err(HostError::Ended { why: fatal(&service.log()) });
             }
-            if start.elapsed() > LIMIT {
-                return Err(HostError::NotAsWanted { seconds: LIMIT.as_secs(), what });
+            if since.elapsed() > limit {
+                return Err(HostError::NotAsWanted { seconds: limit.as_secs(), what });
             }
             thread::sleep(LOOK);
         }
+    }
+
+    /// Starts the daemon again, and waits until it serves.
+    pub(super) fn restart(&self, service: &dyn ServiceManager) -> Result<(), HostError> {
+        service.restart().map_err(|error| match fatal(&service.log()) {
+            Some(why) => HostError::Ended { why: Some(why) },
+            None => error.into(),
+        })?;
+        self.wait(service, &[], |_| None)
     }
 
     fn judge(
         &self,
         expectations: &[Expectation],
         wrong: &impl Fn(&DaemonReport) -> Option<String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Wrong> {
         if !self.daemon().answers(PATIENCE) {
-            return Err("the daemon does not answer".to_owned());
+            return Err(Wrong::Silent("the daemon does not answer".to_owned()));
         }
-        let report = self.daemon().report().map_err(|error| said(&error))?;
+        let report = self.daemon().report().map_err(|error| Wrong::Silent(said(&error)))?;
         let broken = expectations.iter().find(|wanted| wanted.holds(&report) == Some(false));
         if let Some(broken) = broken {
-            return Err(format!("the daemon does not say that {}", broken.described()));
+            let what = format!("the daemon does not say that {}", broken.described());
+            return Err(Wrong::Says(what));
         }
-        wrong(&report).map_or(Ok(()), Err)
+        wrong(&report).map_or(Ok(()), |what| Err(Wrong::Says(what)))
     }
 }
 

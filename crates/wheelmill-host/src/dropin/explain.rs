@@ -107,7 +107,7 @@ fn host_section(options: &DaemonOptions) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wheelmill_recipe::Project;
+    use wheelmill_recipe::{NvidiaRuntime, Project};
 
     use super::*;
 
@@ -141,7 +141,8 @@ mod tests {
         assert!(meaning(6).contains("is gone"));
         assert!(meaning(7).contains("when somebody logs in"));
         let host = Project::parse(&explanation.host, "wheelmill.toml".into()).unwrap().host;
-        assert_eq!(host.nvidia_runtime.unwrap(), "/usr/bin/nvidia-container-runtime");
+        let program = NvidiaRuntime::Program("/usr/bin/nvidia-container-runtime".into());
+        assert_eq!(host.nvidia_runtime.unwrap(), program);
         assert_eq!(host.data_root.unwrap(), "/media/me/86d1fadd-4a40-4ce5-96b4-a56f81b8df62");
         assert!(explanation.host.contains("`ip address show bridge0`"), "{}", explanation.host);
     }

@@ -63,6 +63,8 @@ pub struct Machine {
     pub bridge_keeper: Option<BridgeKeeper>,
     /// The file system of the folder that images are wished to lie in.
     pub data_root: Option<FileSystem>,
+    /// The file system of the folder that images lie in, where this user can tell.
+    pub present_root: Option<FileSystem>,
     /// What `/etc/os-release` says; empty where there is none.
     pub release: String,
     /// The folder that stands for `/` where system files are written.
@@ -124,6 +126,7 @@ impl Machine {
         Ok(Self {
             routes: Route::all(process.as_ref().map(|process| process.id)),
             data_root: data_root.map(look).transpose()?,
+            present_root: FileSystem::of(&report.root).ok(),
             bridge_keeper: BridgeKeeper::running(),
             release: fs_err::read_to_string("/etc/os-release").unwrap_or_default(),
             root: "/".into(),

@@ -27,8 +27,9 @@ pub struct KeyChange {
     pub key: String,
     /// What the file says now.
     pub from: Option<Value>,
-    /// What it will say.
-    pub to: Value,
+    /// What it will say; none for a key that is taken away. The same as before where only the daemon
+    /// that runs does not follow.
+    pub to: Option<Value>,
     /// What that needs.
     pub action: Action,
 }
@@ -105,6 +106,9 @@ pub struct HostPlan {
     pub volume: Option<String>,
     /// Commands that install what is missing, for a shell.
     pub packages: Vec<String>,
+    /// Why the daemon could not be asked whether it would take the settings; none where it could, or
+    /// they stay as they are.
+    pub unasked: Option<String>,
     /// What the daemon must say of itself afterwards.
     #[serde(skip)]
     pub(crate) expectations: Vec<Expectation>,

@@ -9,6 +9,8 @@ use serde_json::Value;
 use similar::TextDiff;
 use wheelmill_model::Digest;
 
+use super::leaf::Expectation;
+
 /// Who owns a file, and who may do what with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -47,8 +49,10 @@ pub struct LeafChange {
     pub path: Vec<String>,
     /// What was written there.
     pub before: Option<String>,
-    /// What will be.
-    pub after: Value,
+    /// What will be; none for a key that is taken away.
+    pub after: Option<Value>,
+    /// What the daemon says of it when it is as before.
+    pub(crate) was: Option<Expectation>,
 }
 
 /// A file that changes.

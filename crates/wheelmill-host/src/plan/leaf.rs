@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wheelmill_engine::DaemonReport;
-use wheelmill_recipe::HostSection;
+use wheelmill_recipe::{HostSection, NvidiaRuntime};
 
 use super::change::Action;
 
@@ -17,6 +17,8 @@ const NVIDIA: &str = "nvidia";
 pub(crate) enum Expectation {
     /// The runtime `nvidia` is this program.
     Runtime(Utf8PathBuf),
+    /// There is no runtime `nvidia`.
+    NoRuntime,
     /// CDI is on, or off.
     Cdi(bool),
     /// Images lie here.
@@ -32,6 +34,56 @@ pub(crate) enum Expectation {
 }
 
 impl Expectation {
+    /// What a daemon says that has read a value at a place of its settings, or none there; none
+    /// where that depends on more.
+    fn of(path: &[&str], value: Option<&Value>) -> Option<Self> {
+        match path {
+            ["runtimes", NVIDIA] if value.is_none() => return Some(Self::NoRuntime),
+            ["default-address-pools"] if value.is_none() => return Some(Self::Pools(Vec::new())),
+            _ => {}
+        }
+        let value = value?;
+        let text = || value.as_str().map(str::to_owned);
+        let pool = |pool: &Value| Some((pool["base"].as_str()?.to_owned(), pool["size"].as_i64()?));
+        Some(match path {
+            ["runtimes", NVIDIA] => Self::Runtime(value["path"].as_str()?.into()),
+            ["runtimes", NVIDIA, "path"] => Self::Runtime(text()?.into()),
+            ["features", "cdi"] => Self::Cdi(value.as_bool()?),
+            ["data-root"] => Self::DataRoot(text()?.into()),
+            ["storage-driver"] => Self::Driver(text()?),
+            ["bip"] => Self::BridgeAddress(text()?),
+            ["bridge"] => Self::Bridge(text()?),
+            ["default-address-pools"] => {
+                Self::Pools(value.as_array()?.iter().map(pool).collect::<Option<_>>()?)
+            }
+            _ => return None,
+        })
+    }
+
+    /// What a daemon says of the same before a change: as its settings have it, else as it does.
+    pub(crate) fn before(
+        &self,
+        path: &[&str],
+        from: Option<&Value>,
+        report: &DaemonReport,
+    ) -> Option<Self> {
+        if from.is_some() {
+            return Self::of(path, from);
+        }
+        Some(match self {
+            Self::Runtime(_) | Self::NoRuntime => match report.runtimes.get(NVIDIA) {
+                None => Self::NoRuntime,
+                Some(runtime) => Self::Runtime(runtime.path.as_ref()?.into()),
+            },
+            Self::Cdi(_) => Self::Cdi(!report.cdi_folders.as_ref()?.is_empty()),
+            Self::DataRoot(_) => Self::DataRoot(report.root.clone()),
+            Self::Driver(_) => Self::Driver(report.driver.clone()),
+            Self::BridgeAddress(_) => Self::BridgeAddress(report.bridge_address.clone()?),
+            Self::Bridge(_) => Self::Bridge(report.bridge.clone()?),
+            Self::Pools(_) => Self::Pools(report.address_pools.clone()),
+        })
+    }
+
     /// Whether it holds; none where the daemon is too old to tell.
     pub(crate) fn holds(&self, report: &DaemonReport) -> Option<bool> {
         Some(match self {
@@ -39,6 +91,7 @@ impl Expectation {
                 let runtime = report.runtimes.get(NVIDIA);
                 runtime.is_some_and(|runtime| runtime.path.as_deref() == Some(program.as_str()))
             }
+            Self::NoRuntime => !report.runtimes.contains_key(NVIDIA),
             Self::Cdi(on) => report.cdi_folders.as_ref()?.is_empty() != *on,
             // With user namespaces the daemon works in a folder below.
             Self::DataRoot(folder) => {
@@ -56,12 +109,16 @@ impl Expectation {
     pub(crate) fn described(&self) -> String {
         match self {
             Self::Runtime(program) => format!("the runtime `nvidia` is `{program}`"),
+            Self::NoRuntime => "there is no runtime `nvidia`".to_owned(),
             Self::Cdi(true) => "CDI is on".to_owned(),
             Self::Cdi(false) => "CDI is off".to_owned(),
             Self::DataRoot(folder) => format!("images lie in `{folder}`"),
             Self::Driver(driver) => format!("the storage driver is `{driver}`"),
             Self::BridgeAddress(address) => format!("the bridge has the address {address}"),
             Self::Bridge(bridge) => format!("the bridge is `{bridge}`"),
+            Self::Pools(pools) if pools.is_empty() => {
+                "networks are taken from Docker's own".to_owned()
+            }
             Self::Pools(pools) => {
                 let pools: Vec<&str> = pools.iter().map(|(base, _)| base.as_str()).collect();
                 format!("networks are taken from {}", pools.join(", "))
@@ -74,7 +131,8 @@ impl Expectation {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Leaf {
     pub(super) path: Vec<&'static str>,
-    pub(super) value: Value,
+    /// None for a key that is to be away.
+    pub(super) value: Option<Value>,
     /// What the daemon needs before it follows. All but the runtimes is ignored by a reload, and
     /// without a word (tried with 20.10 and 29).
     pub(super) action: Action,
@@ -82,55 +140,50 @@ pub(super) struct Leaf {
 }
 
 impl Leaf {
+    fn new(path: &[&'static str], value: Option<Value>, action: Action) -> Self {
+        let expectation = Expectation::of(path, value.as_ref()).expect("a wish has its type");
+        Self { path: path.to_vec(), value, action, expectation }
+    }
+
     pub(super) fn key(&self) -> String {
         self.path.join(".")
     }
 
     /// The value as an option of the command line would have it.
-    pub(super) fn as_option(&self) -> Option<String> {
-        match &self.value {
-            Value::String(text) => Some(text.clone()),
-            _ => None,
-        }
+    pub(super) fn as_option(&self) -> Option<&str> {
+        self.value.as_ref()?.as_str()
     }
 }
 
 /// The keys that a wish is about.
 pub(super) fn leaves(wish: &HostSection) -> Vec<Leaf> {
     let mut leaves = Vec::new();
-    let mut add = |path: &[&'static str], value: Value, action, expectation| {
-        leaves.push(Leaf { path: path.to_vec(), value, action, expectation });
-    };
-    if let Some(program) = &wish.nvidia_runtime {
-        let expectation = Expectation::Runtime(program.clone());
-        add(&["runtimes", NVIDIA, "path"], json!(program), Action::Reload, expectation);
+    let mut add =
+        |path: &[&'static str], value, action| leaves.push(Leaf::new(path, value, action));
+    match &wish.nvidia_runtime {
+        Some(NvidiaRuntime::Program(program)) => {
+            add(&["runtimes", NVIDIA, "path"], Some(json!(program)), Action::Reload);
+        }
+        Some(NvidiaRuntime::Absent) => add(&["runtimes", NVIDIA], None, Action::Reload),
+        None => {}
     }
     if let Some(cdi) = wish.cdi {
-        add(&["features", "cdi"], json!(cdi), Action::Restart, Expectation::Cdi(cdi));
+        add(&["features", "cdi"], Some(json!(cdi)), Action::Restart);
     }
     if let Some(folder) = &wish.data_root {
-        let expectation = Expectation::DataRoot(folder.clone());
-        add(&["data-root"], json!(folder), Action::Restart, expectation);
+        add(&["data-root"], Some(json!(folder)), Action::Restart);
     }
     if let Some(driver) = &wish.storage_driver {
-        let expectation = Expectation::Driver(driver.clone());
-        add(&["storage-driver"], json!(driver), Action::Restart, expectation);
+        add(&["storage-driver"], Some(json!(driver)), Action::Restart);
     }
     match (&wish.bridge, wish.bridge_address) {
-        (Some(bridge), _) => {
-            let expectation = Expectation::Bridge(bridge.clone());
-            add(&["bridge"], json!(bridge), Action::Restart, expectation);
-        }
-        (None, Some(address)) => {
-            let expectation = Expectation::BridgeAddress(address.to_string());
-            add(&["bip"], json!(address), Action::Restart, expectation);
-        }
+        (Some(bridge), _) => add(&["bridge"], Some(json!(bridge)), Action::Restart),
+        (None, Some(address)) => add(&["bip"], Some(json!(address)), Action::Restart),
         (None, None) => {}
     }
     if let Some(pools) = &wish.address_pools {
-        let pairs = pools.iter().map(|pool| (pool.base.to_string(), i64::from(pool.size)));
-        let expectation = Expectation::Pools(pairs.collect());
-        add(&["default-address-pools"], json!(pools), Action::Restart, expectation);
+        let value = (!pools.is_empty()).then(|| json!(pools));
+        add(&["default-address-pools"], value, Action::Restart);
     }
     leaves
 }

@@ -1,5 +1,6 @@
 //! What a wish changes on a machine, and what that costs; nothing is changed here.
 
+mod ask;
 mod bridge;
 mod change;
 mod check;
@@ -10,6 +11,7 @@ mod package;
 mod planner;
 mod unit;
 
+pub(crate) use ask::{Answer, ask, plan_with_daemon, users};
 pub use change::{Action, HostPlan, KeyChange, Refusal, RefusalKind, Remark};
 pub(crate) use check::problems;
 pub(crate) use danger::free;

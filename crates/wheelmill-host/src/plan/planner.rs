@@ -1,7 +1,7 @@
 //! Makes a plan.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use wheelmill_recipe::{HostSection, NVIDIA_RUNTIME};
+use wheelmill_recipe::{HostSection, NVIDIA_RUNTIME, NvidiaRuntime};
 
 use super::bridge::bridge;
 use super::change::{Action, HostPlan, KeyChange, Refusal, Remark};
@@ -47,6 +47,7 @@ pub fn plan(machine: &Machine, wish: &HostSection) -> Result<HostPlan, PlanError
         hides_volumes: Vec::new(),
         volume: None,
         packages: Vec::new(),
+        unasked: None,
         expectations: Vec::new(),
     };
     // What is changed elsewhere has no file here.
@@ -67,7 +68,8 @@ pub fn plan(machine: &Machine, wish: &HostSection) -> Result<HostPlan, PlanError
 
 /// The runtime must be there before it is registered: `dockerd` does not look.
 fn install_runtime(plan: &mut HostPlan, machine: &Machine, wish: &HostSection) {
-    let (Some(program), Some(process)) = (&wish.nvidia_runtime, &machine.process) else { return };
+    let Some(NvidiaRuntime::Program(program)) = &wish.nvidia_runtime else { return };
+    let Some(process) = &machine.process else { return };
     if process.find_program(program.as_str()).is_some() {
         return;
     }
@@ -100,24 +102,31 @@ fn change_settings(
     let mut changes = Vec::new();
     for leaf in leaves(wish) {
         if let Some(option) = option_of(machine, &leaf) {
-            if leaf.as_option().as_deref() != Some(&option) {
+            if leaf.as_option() != Some(&option) {
                 plan.refusals.push(option_twice(&leaf, &option));
             }
             continue;
         }
         let written = text.written(&leaf.path).map(str::to_owned);
         let from = text.get(&leaf.path);
-        text.set(&leaf.path, &leaf.value).map_err(wrong)?;
-        let differs = from.as_ref() != Some(&leaf.value);
+        match &leaf.value {
+            Some(value) => text.set(&leaf.path, value).map_err(wrong)?,
+            None => text.remove(&leaf.path),
+        }
+        let differs = from != leaf.value;
         if differs {
             changes.push(LeafChange {
                 path: leaf.path.iter().map(|key| (*key).to_owned()).collect(),
                 before: written,
                 after: leaf.value.clone(),
+                was: leaf.expectation.before(&leaf.path, from.as_ref(), &machine.report),
             });
         }
         if differs || leaf.expectation.holds(&machine.report) == Some(false) {
-            let (key, action) = (leaf.key(), leaf.action);
+            let key = leaf.key();
+            // A reload of settings that do not name a runtime leaves it where it is.
+            let stays = !differs && leaf.expectation == Expectation::NoRuntime;
+            let action = if stays { Action::Restart } else { leaf.action };
             plan.keys.push(KeyChange { key, from, to: leaf.value, action });
         }
         plan.expectations.push(leaf.expectation);
@@ -140,7 +149,9 @@ fn change_settings(
 /// What the command line says about a key.
 fn option_of(machine: &Machine, leaf: &Leaf) -> Option<String> {
     match &leaf.expectation {
-        Expectation::Runtime(_) => machine.options.runtime("nvidia").map(Utf8PathBuf::into_string),
+        Expectation::Runtime(_) | Expectation::NoRuntime => {
+            machine.options.runtime("nvidia").map(Utf8PathBuf::into_string)
+        }
         _ => machine.options.value(leaf.path[0]).map(str::to_owned),
     }
 }
@@ -225,7 +236,7 @@ fn tell_losses(plan: &mut HostPlan, machine: &Machine) {
         plan.hides_volumes.clone_from(&report.volumes);
     }
     let folder = plan.keys.iter().find(|change| change.key == "data-root");
-    if let Some(to) = folder.and_then(|change| change.to.as_str())
+    if let Some(to) = folder.and_then(|change| change.to.as_ref()?.as_str())
         && !(plan.hides_images.is_empty() && plan.hides_volumes.is_empty())
     {
         plan.remarks.push(Remark {

@@ -25,9 +25,9 @@ pub trait ServiceManager {
     /// Whether the daemon neither runs nor is about to.
     fn is_down(&self) -> bool;
 
-    /// The last lines that the daemon printed since this was made.
+    /// What the daemon printed since this was made, by lines; of very much the end.
     fn log(&self) -> Vec<String>;
 }
 
-/// How many lines of a log are worth showing.
-pub(super) const TAIL: usize = 20;
+/// How many lines of a log are read: more than a crash with all its threads prints.
+pub(super) const MOST: usize = 5000;

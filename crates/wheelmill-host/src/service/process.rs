@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::ServiceError;
-use super::manager::{ServiceManager, TAIL};
+use super::manager::{MOST, ServiceManager};
 use crate::machine::DaemonProcess;
 
 /// How long a daemon may take to end: it gives each container 15 s by default.
@@ -119,7 +119,7 @@ impl ServiceManager for ProcessService {
         };
         let text = read().unwrap_or_default();
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        lines[lines.len().saturating_sub(TAIL)..].to_vec()
+        lines[lines.len().saturating_sub(MOST)..].to_vec()
     }
 }
 

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use super::ServiceError;
-use super::manager::{ServiceManager, TAIL};
+use super::manager::{MOST, ServiceManager};
 
 /// A unit of systemd.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl ServiceManager for SystemdService {
         // Whole seconds are what every version reads.
         let since = format!("@{}", self.since.as_second());
         command.args(["--unit", &self.unit, "--since", &since, "--output=cat", "--no-pager"]);
-        command.arg(format!("--lines={TAIL}")).stdin(Stdio::null());
+        command.arg(format!("--lines={MOST}")).stdin(Stdio::null());
         let printed = command.output().map(|output| output.stdout).unwrap_or_default();
         String::from_utf8_lossy(&printed).lines().map(str::to_owned).collect()
     }

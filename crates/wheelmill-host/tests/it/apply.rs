@@ -10,6 +10,8 @@ use wheelmill_engine::DaemonAdministration;
 use wheelmill_host::apply::{Consent, HostError, HostSettings, Outcome, Step};
 use wheelmill_recipe::{HostSection, Project};
 
+use crate::machine::not_tested;
+
 /// Consent to everything but to install something.
 pub(crate) const ALL: Consent =
     Consent { stop_containers: true, hide_images: true, install: false };
@@ -217,10 +219,21 @@ fn a_daemon_that_does_not_start_is_back_within_a_minute() {
     fixture.image();
     fixture.run("held", "runc");
     let start = Instant::now();
-    // No file system of a test is one of zfs.
-    let error = fixture.apply("storage-driver = \"zfs\"", ALL).unwrap_err();
+    // The driver needs a folder there.
+    fs_err::write(fixture.daemon.path().join("data/vfs"), "").unwrap();
+    let mut steps = Vec::new();
+    let wish = wish("storage-driver = \"vfs\"");
+    let host = fixture.host();
+    let change = host.begin().unwrap();
+    let error = change.apply(&wish, ALL, &mut |step| steps.push(step)).unwrap_err();
+    drop(change);
     assert!(start.elapsed() < Duration::from_secs(60));
-    assert!(matches!(error, HostError::TakenBack { .. }), "{error:?}");
+    let HostError::TakenBack { source, .. } = &error else { panic!("{error:?}") };
+    let HostError::Ended { why: Some(why) } = &**source else { panic!("{source:?}") };
+    assert!(why.starts_with("failed to start daemon: ") && why.contains("data/vfs"), "{why}");
+    // It was started again once, on the way back.
+    let told: Vec<&Step> = steps.iter().skip_while(|step| **step != Step::Restarting).collect();
+    assert_eq!(told, [&Step::Restarting, &Step::Restored, &Step::Restarting, &Step::Restarted]);
     assert!(error.hints()[0].contains("docker start held"), "{:?}", error.hints());
     let log = error.log().join("\n");
     assert!(log.contains("failed to start daemon"), "{log}");
@@ -231,17 +244,155 @@ fn a_daemon_that_does_not_start_is_back_within_a_minute() {
 }
 
 #[test]
-fn settings_that_the_daemon_does_not_take_are_taken_back() {
+fn settings_that_the_daemon_does_not_take_are_refused_before() {
     let Some(fixture) = Fixture::start("{}") else { return };
     // Somebody wrote it since the daemon started.
-    let broken = "{\"nvidia-x\": true}";
-    fixture.write(broken);
-    let error = fixture.apply(&fixture.register(), ALL).unwrap_err();
+    for (theirs, said) in [
+        ("{\"nvidia-x\": true}", "don't match any configuration option: nvidia-x"),
+        ("{\"debug\": \"yes\"}", "cannot unmarshal string into Go struct field Config.debug"),
+        ("{\"features\": {\"cdi\": 1}}", "Config.features of type bool"),
+        ("\u{feff}{}", "invalid character"),
+        ("{\"hosts\": [\"fd://\"]}", "both as a flag and in the configuration file: hosts"),
+    ] {
+        fixture.write(theirs);
+        let error = fixture.apply(&fixture.register(), ALL).unwrap_err();
+        let HostError::Refused(refusals) = &error else { panic!("{error:?}") };
+        // What our own check knows is told by it.
+        let [refusal] = &refusals[..] else { panic!("{refusals:?}") };
+        assert!(
+            refusal.message.contains(said) || refusal.code == "option-twice",
+            "{theirs}: {refusal:?}"
+        );
+        assert_eq!(fixture.settings(), theirs);
+    }
+    assert!(!fixture.has_runtime());
+    assert!(!fixture.daemon.path().join("wheelmill").exists());
+}
+
+#[test]
+fn settings_that_the_daemon_does_not_take_are_taken_back() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    let host = fixture.host();
+    let change = host.begin().unwrap();
+    let error = change.apply(&wish(&fixture.register()), ALL, &mut |step| {
+        // Somebody writes just before the daemon reads.
+        if let Step::Replaced(_) = step {
+            fixture.write(&fixture.settings().replacen('{', "{\"nvidia-x\": true,", 1));
+        }
+    });
+    let error = error.unwrap_err();
     assert!(matches!(error, HostError::TakenBack { .. }), "{error:?}");
     let log = error.log().join("\n");
     assert!(log.contains("don't match any configuration option"), "{log}");
-    assert_eq!(fixture.settings(), broken);
+    assert_eq!(fixture.settings().replace(char::is_whitespace, ""), "{\"nvidia-x\":true}");
     assert!(!fixture.has_runtime());
+}
+
+#[test]
+fn changes_are_taken_back_one_by_one_and_nothing_piles_up() {
+    let Some(fixture) = Fixture::start(SETTINGS) else { return };
+    fixture.apply(&fixture.register(), ALL).unwrap();
+    let first = fixture.settings();
+    fixture.apply(POOLS, ALL).unwrap();
+    let keys = || {
+        let host = fixture.host();
+        let applied = host.begin().unwrap().applied().unwrap();
+        applied.into_iter().flat_map(|change| change.keys).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(), ["default-address-pools", "runtimes.nvidia.path"]);
+    fixture.undo().unwrap();
+    assert_eq!(fixture.settings(), first);
+    assert!(fixture.has_runtime() && !fixture.has_pools());
+    assert_eq!(keys(), ["runtimes.nvidia.path"]);
+    fixture.undo().unwrap();
+    assert_eq!(fixture.settings(), SETTINGS);
+    assert!(!fixture.has_runtime());
+    assert!(matches!(fixture.undo(), Err(HostError::NothingToUndo { .. })));
+    assert!(!fixture.daemon.path().join("wheelmill").exists());
+    assert!(!fixture.daemon.path().join("daemon.sock.wheelmill").exists());
+}
+
+#[test]
+fn runtimes_that_are_null_do_not_crash_the_daemon() {
+    let settings = "{\"runtimes\": null}";
+    let Some(fixture) = Fixture::start(settings) else { return };
+    let process = fixture.daemon.process();
+    fixture.apply(&fixture.register(), Consent::default()).unwrap();
+    assert!(fixture.has_runtime());
+    assert_eq!(fixture.undo().unwrap(), Outcome::Changed);
+    assert_eq!(fixture.settings(), settings);
+    assert!(!fixture.has_runtime());
+    assert_eq!(fixture.daemon.process(), process);
+}
+
+#[test]
+fn a_registration_is_taken_away_and_those_who_need_it_are_named() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    fixture.image();
+    fixture.apply(&fixture.register(), ALL).unwrap();
+    fixture.run("gpu", "nvidia");
+    let host = fixture.host();
+    let away = wish("nvidia-runtime = false");
+    let plan = host.plan(&away).unwrap();
+    assert!(plan.remarks.iter().any(|remark| remark.message.ends_with(": gpu")), "{plan:?}");
+    {
+        let change = host.begin().unwrap();
+        let [remark] = &change.undo_remarks().unwrap()[..] else { panic!("there is one") };
+        assert!(remark.message.ends_with(": gpu"), "{remark:?}");
+    }
+    assert_eq!(fixture.apply("nvidia-runtime = false", ALL).unwrap(), Outcome::Changed);
+    assert!(!fixture.has_runtime());
+    assert_eq!(fixture.apply("nvidia-runtime = false", ALL).unwrap(), Outcome::Nothing);
+    fixture.undo().unwrap();
+    assert!(fixture.has_runtime());
+    drop(fixture.daemon.says(&["rm", "--force", "gpu"]));
+    fixture.undo().unwrap();
+    assert_eq!(fixture.settings(), "{}");
+}
+
+#[test]
+fn labels_and_access_lists_of_a_file_stay() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    let file = fixture.daemon.settings();
+    let has = || {
+        let file = std::fs::File::open(&file).unwrap();
+        let mut value = [0; 64];
+        let length = rustix::fs::fgetxattr(&file, "trusted.label", &mut value).unwrap_or_default();
+        String::from_utf8(value[..length].to_vec()).unwrap()
+    };
+    let flags = rustix::fs::XattrFlags::empty();
+    if rustix::fs::setxattr(file.as_str(), "trusted.label", b"etc_t", flags).is_err() {
+        return not_tested("this file system has no extended attributes");
+    }
+    fixture.apply(&fixture.register(), ALL).unwrap();
+    assert_eq!(has(), "etc_t");
+    // Also when it has to be made anew.
+    fs_err::remove_file(&file).unwrap();
+    fixture.undo().unwrap();
+    assert_eq!(has(), "etc_t");
+    assert_eq!(fixture.settings(), "{}");
+}
+
+#[test]
+fn a_full_disk_leaves_everything_as_it_was() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    // The settings on a disk of their own.
+    let disk = fixture.daemon.path().join("disk");
+    fs_err::create_dir(&disk).unwrap();
+    let tmpfs = Some("tmpfs");
+    let none = nix::mount::MsFlags::empty();
+    nix::mount::mount(tmpfs, disk.as_str(), tmpfs, none, Some("size=16k")).unwrap();
+    let real = disk.join("daemon.json");
+    fs_err::write(&real, "{}").unwrap();
+    fs_err::remove_file(fixture.daemon.settings()).unwrap();
+    std::os::unix::fs::symlink(&real, fixture.daemon.settings()).unwrap();
+    fs_err::write(disk.join("filler"), vec![0; 65_536]).unwrap_err();
+    let error = fixture.apply(&fixture.register(), ALL).unwrap_err();
+    assert!(matches!(error, HostError::Files { .. }), "{error:?}");
+    assert_eq!(fixture.settings(), "{}");
+    assert!(!fixture.daemon.path().join("wheelmill").exists());
+    assert_eq!(disk.read_dir_utf8().unwrap().count(), 2);
+    nix::mount::umount(disk.as_str()).unwrap();
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod crash;
 mod doctor;
 mod json;
 mod machine;
+mod network;
 mod plan;

@@ -57,6 +57,7 @@ impl Fixture {
             routes: Vec::new(),
             bridge_keeper: None,
             data_root: None,
+            present_root: None,
             release: "ID=debian\n".to_owned(),
             root,
         };

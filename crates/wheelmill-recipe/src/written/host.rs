@@ -15,7 +15,7 @@ use wheelmill_model::{InterfaceAddress, Subnet};
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct HostTable {
     /// Registers NVIDIA's runtime as `nvidia`: `true`, or the absolute path of the program, which
-    /// by default is `/usr/bin/nvidia-container-runtime`.
+    /// by default is `/usr/bin/nvidia-container-runtime`. `false` takes the registration away.
     #[schemars(with = "RuntimeValue")]
     pub(crate) nvidia_runtime: Option<Spanned<RuntimeWish>>,
     /// Whether containers may ask for GPUs by the Container Device Interface. Needs Docker 25, and
@@ -33,7 +33,8 @@ pub(crate) struct HostTable {
     /// `192.168.5.1/24`.
     #[schemars(with = "String")]
     pub(crate) bridge_address: Option<Spanned<InterfaceAddress>>,
-    /// Where the networks of users are taken from.
+    /// Where the networks of users are taken from. An empty list takes the key away: then it is
+    /// where Docker takes them by itself.
     #[schemars(with = "Vec<AddressPool>")]
     pub(crate) address_pools: Option<Vec<Spanned<AddressPool>>>,
     /// The name of a bridge of your own in place of Docker's `docker0`. It is made so that it is

@@ -1,7 +1,9 @@
 //! What a project file becomes, and which recipe holds in it.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use wheelmill_recipe::{EngineWish, Origin, PackageWish, Project, Recipe, Recipes, Source};
+use wheelmill_recipe::{
+    EngineWish, NvidiaRuntime, Origin, PackageWish, Project, Recipe, Recipes, Source,
+};
 
 struct Folder {
     _folder: tempfile::TempDir,
@@ -65,7 +67,8 @@ fn every_section_is_read() {
     assert_eq!(base.get("13.0".parse().unwrap()).unwrap(), "quay.io/y:2");
     assert_eq!(project.store.path, Some(folder.path.join("wheels")));
     let host = project.host;
-    assert_eq!(host.nvidia_runtime.unwrap(), "/usr/bin/nvidia-container-runtime");
+    let program = NvidiaRuntime::Program("/usr/bin/nvidia-container-runtime".into());
+    assert_eq!(host.nvidia_runtime.unwrap(), program);
     assert_eq!(host.cdi, Some(false));
     assert_eq!(host.data_root.unwrap(), "/mnt/disk/docker");
     assert_eq!(host.bridge.unwrap(), "bridge0");
@@ -80,9 +83,10 @@ fn a_runtime_is_the_usual_program_or_one_that_is_named() {
         let text = format!("[host]\nnvidia-runtime = {value}\n");
         Project::parse(&text, Utf8Path::new("wheelmill.toml")).unwrap().host.nvidia_runtime
     };
-    assert_eq!(runtime("true").unwrap(), "/usr/bin/nvidia-container-runtime");
-    assert_eq!(runtime("\"/opt/nvidia/runtime\"").unwrap(), "/opt/nvidia/runtime");
-    assert_eq!(runtime("false"), None);
+    let program = |path: &str| Some(NvidiaRuntime::Program(path.into()));
+    assert_eq!(runtime("true"), program("/usr/bin/nvidia-container-runtime"));
+    assert_eq!(runtime("\"/opt/nvidia/runtime\""), program("/opt/nvidia/runtime"));
+    assert_eq!(runtime("false"), Some(NvidiaRuntime::Absent));
 }
 
 #[test]

@@ -5,12 +5,15 @@ use std::sync::atomic::AtomicBool;
 
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use wheelmill_engine::{DaemonAdministration, EngineKind};
-use wheelmill_host::apply::{Consent, HostError, HostSettings, Outcome, Step};
+use wheelmill_host::apply::{
+    AppliedChange, Consent, HostChange, HostError, HostSettings, Outcome, Step,
+};
 use wheelmill_host::dropin::explain;
 use wheelmill_host::plan::{Action, HostPlan, RefusalKind};
 use wheelmill_recipe::HostSection;
@@ -22,6 +25,10 @@ use crate::settings::Session;
 use crate::sockets::sockets;
 
 /// Set up this machine's Docker for GPU builds, as `[host]` of wheelmill.toml says
+///
+/// Ends with 2 when what is asked for is refused, or needs a word that was not said
+/// (`--stop-containers`, `--hide-images`, `--yes`), or there is nothing to take back; with 3 when
+/// the machine does not allow it, or a change failed.
 #[derive(Debug, Args)]
 pub(crate) struct HostArgs {
     #[command(subcommand)]
@@ -56,9 +63,10 @@ struct ApplyArgs {
     install: bool,
 }
 
-/// Take back the last `apply`
+/// Take back the last `apply`; said again, the one before
 ///
-/// What somebody else has written into the same files since stays.
+/// What somebody else has written into the same files since stays. The daemon is asked whether it is
+/// as before.
 #[derive(Debug, Args)]
 struct UndoArgs {
     #[command(flatten)]
@@ -70,7 +78,7 @@ struct UndoArgs {
 /// And the `[host]` section that says what is worth keeping of it.
 #[derive(Debug, Args)]
 struct ExplainArgs {
-    /// The drop-in
+    /// The drop-in; `-` is standard input
     #[arg(default_value = "/etc/systemd/system/docker.service.d/override.conf")]
     file: Utf8PathBuf,
 }
@@ -132,6 +140,7 @@ fn apply(args: &ApplyArgs, session: &Session) -> Result<Ending, CliError> {
     let wish = wish(session)?;
     let settings = settings(args.consent.daemon_json.as_ref(), session)?;
     let change = settings.begin()?;
+    tell_recovered(&change, session);
     let plan = change.plan(&wish)?;
     // What is refused is told as an error.
     if !printer.json && !plan.is_nothing() && plan.refusals.is_empty() {
@@ -165,19 +174,53 @@ fn undo(args: &UndoArgs, session: &Session) -> Result<Ending, CliError> {
     let printer = session.printer;
     let settings = settings(args.consent.daemon_json.as_ref(), session)?;
     let change = settings.begin()?;
-    if !args.consent.yes && !agreed("Take the last change of this machine back?", session)? {
-        return Ok(Ending::Done);
+    tell_recovered(&change, session);
+    let applied = change.applied()?;
+    for remark in change.undo_remarks()? {
+        printer.warn(&remark.message, remark.hint.as_deref());
+    }
+    if let Some(latest) = applied.first().filter(|_| !args.consent.yes) {
+        let question = format!("Take back the change of {}?", described(latest));
+        if !agreed(&question, session)? {
+            return Ok(Ending::Done);
+        }
     }
     let ConsentArgs { stop_containers, hide_images, .. } = args.consent;
     let consent = Consent { stop_containers, hide_images, install: false };
     finish_what_is_begun()?;
     let outcome = change.undo(consent, &mut |step| printer.say(said(&step)));
     let outcome = outcome.inspect_err(tell_log)?;
+    let left = change.applied()?;
     if printer.json {
-        printer.document(json!({ "outcome": outcome }))?;
+        printer.document(json!({ "outcome": outcome, "left": left }))?;
     }
-    printer.say("done");
+    printer.say(match left.first() {
+        None => "done; nothing is left to take back".to_owned(),
+        Some(next) => format!(
+            "done; {} left to take back, the next is that of {}",
+            human::count(left.len(), "earlier change"),
+            described(next)
+        ),
+    });
     Ok(Ending::Done)
+}
+
+/// `2026-11-22 20:10:03 UTC (bip, runtimes.nvidia.path)`.
+fn described(change: &AppliedChange) -> String {
+    format!("{} ({})", moment(change.began), change.keys.join(", "))
+}
+
+fn moment(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn tell_recovered(change: &HostChange<'_>, session: &Session) {
+    if let Some(began) = change.recovered() {
+        session.printer.say(format_args!(
+            "the change of {} was cut off before its end; its files are as they were before it",
+            moment(began)
+        ));
+    }
 }
 
 fn explain_drop_in(args: &ExplainArgs, session: &Session) -> Result<Ending, CliError> {
@@ -272,16 +315,17 @@ fn said(step: &Step) -> String {
     match step {
         Step::Installed => "installed what was missing".to_owned(),
         Step::Kept(file) => format!("kept `{file}` as it was"),
-        Step::Validated { by_daemon: true } => "the daemon calls the settings good".to_owned(),
-        Step::Validated { by_daemon: false } => {
-            "checked the settings, but not by the daemon, which could not be asked".to_owned()
+        Step::Validated { unasked: None } => "the daemon calls the settings good".to_owned(),
+        Step::Validated { unasked: Some(why) } => {
+            format!("checked the settings, but not by the daemon: {why}")
         }
         Step::Noted => "noted how to take it back".to_owned(),
         Step::Replaced(file) => format!("wrote `{file}`"),
         Step::Bridged => "made the bridge".to_owned(),
         Step::UnitsRead => "systemd has read its units".to_owned(),
         Step::Reloaded => "the daemon has read its settings".to_owned(),
-        Step::Restarted => "the daemon was started again".to_owned(),
+        Step::Restarting => "starting the daemon again".to_owned(),
+        Step::Restarted => "the daemon was started again, and answers".to_owned(),
         Step::Verified => "the daemon is as wanted".to_owned(),
         Step::VolumeMade(name) => format!("made the volume `{name}`"),
         Step::Restored => "the files are as they were".to_owned(),
@@ -304,12 +348,14 @@ fn show(plan: &HostPlan, session: &Session) -> Result<(), CliError> {
     for remark in &plan.remarks {
         printer.warn(&remark.message, remark.hint.as_deref());
     }
-    let mut page = Page::new();
+    let mut refused = Page::new();
     for refusal in &plan.refusals {
         let label = "refused:".style(style::bad());
-        page.line(format_args!("{label} {} ({})", safe(&refusal.message), refusal.code));
-        page.remark("instead:", style::active(), &refusal.instead);
+        refused.line(format_args!("{label} {} ({})", safe(&refusal.message), refusal.code));
+        refused.remark("instead:", style::active(), &refusal.instead);
     }
+    printer.page(&refused.finish())?;
+    let mut page = Page::new();
     for file in &plan.files {
         for line in file.diff().lines() {
             let style = match line.as_bytes().first() {
@@ -333,16 +379,25 @@ fn show(plan: &HostPlan, session: &Session) -> Result<(), CliError> {
 fn keys(plan: &HostPlan) -> String {
     let mut table = Table::new(["KEY", "FROM", "TO", "NEEDS"]);
     for change in &plan.keys {
-        let from = change.from.as_ref().map(ToString::to_string).unwrap_or_default();
+        let text = |value: &Option<Value>| match value {
+            Some(value) => value.to_string(),
+            None => "-".to_owned(),
+        };
+        let needs = match change.action {
+            Action::Nothing => "nothing",
+            Action::Reload => "reload",
+            Action::Restart => "restart",
+        };
+        // Somebody wrote it since the daemon started.
+        let needs = match change.from == change.to {
+            true => format!("{needs}: the daemon does not follow yet"),
+            false => needs.to_owned(),
+        };
         table.row([
             Field::styled(&change.key, style::strong()),
-            Field::plain(from),
-            Field::plain(change.to.to_string()),
-            Field::plain(match change.action {
-                Action::Nothing => "nothing",
-                Action::Reload => "reload",
-                Action::Restart => "restart",
-            }),
+            Field::plain(text(&change.from)),
+            Field::plain(text(&change.to)),
+            Field::plain(needs),
         ]);
     }
     table.render()

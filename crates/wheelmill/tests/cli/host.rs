@@ -47,6 +47,7 @@ fn without_a_wish_or_a_daemon_it_says_what_to_do() {
     ----- stderr
     error: no Docker daemon answers: the daemon does not answer at `/nonexistent/docker.sock`: Socket not found: /nonexistent/docker.sock
       hint: start Docker (`sudo systemctl start docker`), or see why it does not start: `journalctl --unit docker --lines 30`
+      hint: for a daemon that is down with its settings elsewhere: `undo --daemon-json FILE`
     ");
     let daemon = recorded(r#"{"OperatingSystem": "Docker Desktop"}"#);
     assert_snapshot!(run(&place, &daemon.socket(), "host plan"), @r"
@@ -114,7 +115,7 @@ fn a_change_is_shown_done_once_and_taken_back() {
      }
 
     KEY                   FROM  TO           NEEDS
-    runtimes.nvidia.path        "/bin/true"  reload
+    runtimes.nvidia.path  -     "/bin/true"  reload
     makes the volume build-vol
     "#);
     assert_snapshot!(run("host apply"), @r#"
@@ -134,7 +135,7 @@ fn a_change_is_shown_done_once_and_taken_back() {
      }
 
     KEY                   FROM  TO           NEEDS
-    runtimes.nvidia.path        "/bin/true"  reload
+    runtimes.nvidia.path  -     "/bin/true"  reload
     makes the volume build-vol
     ----- stderr
     error: nobody is there to be asked whether to change this machine
@@ -157,11 +158,11 @@ fn a_change_is_shown_done_once_and_taken_back() {
      }
 
     KEY                   FROM  TO           NEEDS
-    runtimes.nvidia.path        "/bin/true"  reload
+    runtimes.nvidia.path  -     "/bin/true"  reload
     makes the volume build-vol
     ----- stderr
     kept `[DAEMON]/daemon.json` as it was
-    checked the settings, but not by the daemon, which could not be asked
+    the daemon calls the settings good
     noted how to take it back
     wrote `[DAEMON]/daemon.json`
     the daemon has read its settings
@@ -184,14 +185,13 @@ fn a_change_is_shown_done_once_and_taken_back() {
     ----- stderr
     the files are as they were
     the daemon has read its settings
-    done
+    done; nothing is left to take back
     ");
     assert_eq!(fs_err::read_to_string(daemon.settings()).unwrap(), settings);
     assert_snapshot!(run("host undo --yes"), @r"
     exit: 2
     ----- stderr
     error: there is no change of wheelmill's to take back, as `[DAEMON]/wheelmill` would tell
-      hint: for a daemon with its settings elsewhere: `--daemon-json FILE`
     ");
 }
 

@@ -47,6 +47,13 @@ fn of_docker(daemon: &DaemonFacts) -> Vec<Check> {
         )];
     };
     let problems = problems(settings, options, daemon.process.as_ref());
+    if let Some(why) = daemon.refused.as_ref().filter(|_| problems.is_empty()) {
+        return vec![Check::problem(
+            CODE,
+            format!("Docker will not start again: {why}"),
+            format!("correct it: `sudo nano {file}`"),
+        )];
+    }
     if problems.is_empty() {
         return vec![Check::ok(
             CODE,

@@ -16,6 +16,7 @@ use crate::json::JsonText;
 use crate::machine::{
     DaemonKind, DaemonOptions, DaemonProcess, FileSystem, Route, said, settings_file,
 };
+use crate::plan::{Answer, ask};
 
 /// The socket of the containerd that belongs to the system and not to the daemon.
 const SYSTEM_CONTAINERD: &str = "/run/containerd/containerd.sock";
@@ -56,6 +57,8 @@ pub struct DaemonFacts {
     pub process: Option<DaemonProcess>,
     /// Its file of settings.
     pub settings: (Utf8PathBuf, SettingsFile),
+    /// Why the daemon's own program would not take that file, where it could be asked.
+    pub refused: Option<String>,
     /// Where packets go.
     pub routes: Vec<Route>,
     /// What its folder lies on; else why that cannot be told.
@@ -149,6 +152,7 @@ impl DaemonFacts {
         let containerd = containerd_root(&report, &settings.root);
         Ok(Self {
             socket: daemon.socket().to_owned(),
+            refused: refused(process.as_ref(), &report.version, &file),
             settings: (file.clone(), SettingsFile::read(&file)),
             routes: Route::all(id),
             data_root: look(&report.root),
@@ -203,6 +207,13 @@ impl SettingsFile {
             Err(error) if error.kind() == ErrorKind::NotFound => Self::Absent,
             Err(error) => Self::Unreadable(error.to_string()),
         }
+    }
+}
+
+fn refused(process: Option<&DaemonProcess>, version: &str, file: &Utf8Path) -> Option<String> {
+    match ask(process, version, file, &fs_err::read(file).ok()?) {
+        Answer::Refused(why) => Some(why),
+        Answer::Good | Answer::Unasked(_) => None,
     }
 }
 

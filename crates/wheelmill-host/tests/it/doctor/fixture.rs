@@ -46,6 +46,7 @@ pub(super) fn docker() -> DaemonFacts {
         options: Some(DaemonOptions::default()),
         process: None,
         settings: ("/etc/docker/daemon.json".into(), SettingsFile::Absent),
+        refused: None,
         routes: Vec::new(),
         data_root: Ok(disk()),
         containerd_root: None,
