@@ -10,6 +10,8 @@ use nix::sys::statvfs::fstatvfs;
 use serde::Serialize;
 use wheelmill_model::ByteSize;
 
+use super::start;
+
 /// A mounted file system, as far as a folder on it can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -26,7 +28,7 @@ pub struct FileSystem {
     pub tells_types: bool,
     /// The folder that was asked for, or the nearest one above that exists.
     pub nearest: Utf8PathBuf,
-    /// It is mounted at every start, by a line of `/etc/fstab`, or it holds the system.
+    /// It is mounted at every start, by a line of `/etc/fstab` or a unit, or it holds the system.
     pub at_start: bool,
 }
 
@@ -86,11 +88,7 @@ impl FileSystem {
         let mounts = fs_err::read_to_string("/proc/self/mountinfo")?;
         let mount = mount_of(&mounts, &existing)
             .ok_or_else(|| std::io::Error::other("no mount holds the folder"))?;
-        let at_start = mount.mounted_at == "/"
-            || is_in_table(
-                &fs_err::read_to_string("/etc/fstab").unwrap_or_default(),
-                &mount.mounted_at,
-            );
+        let at_start = start::is_mounted("/".into(), &mount.mounted_at);
         let free = size.blocks_available().saturating_mul(size.fragment_size());
         let nearest = nearest.to_owned();
         Ok(Self { free: ByteSize(free), tells_types, nearest, at_start, ..mount })
@@ -139,45 +137,60 @@ impl FileSystem {
     }
 }
 
-/// The last mount that a folder lies below: later ones hide earlier ones.
-fn mount_of(mounts: &str, folder: &Utf8Path) -> Option<FileSystem> {
-    let mut found: Option<FileSystem> = None;
-    for line in mounts.lines() {
-        let (place, source) = line.split_once(" - ")?;
-        let mut place = place.split(' ').skip(4);
-        let mounted_at = Utf8PathBuf::from(unescaped(place.next()?));
-        let options = place.next()?.split(',').map(str::to_owned).collect();
-        let deeper = found.as_ref().is_none_or(|found| mounted_at.starts_with(&found.mounted_at));
-        if folder.starts_with(&mounted_at) && deeper {
-            found = Some(FileSystem {
-                kind: source.split(' ').next()?.to_owned(),
-                mounted_at,
-                options,
-                free: ByteSize(0),
-                tells_types: false,
-                nearest: folder.to_owned(),
-                at_start: false,
-            });
-        }
-    }
-    found
+/// A line of `/proc/self/mountinfo` (`proc(5)`).
+struct Mount<'a> {
+    /// The device's number.
+    device: &'a str,
+    /// The folder of the device that is mounted.
+    root: Utf8PathBuf,
+    mounted_at: Utf8PathBuf,
+    options: &'a str,
+    kind: &'a str,
 }
 
-fn is_in_table(table: &str, mounted_at: &Utf8Path) -> bool {
-    let lines = table.lines().filter(|line| !line.trim_start().starts_with('#'));
-    lines
-        .filter_map(|line| {
-            let mut words = line.split_whitespace().skip(1);
-            Some((words.next()?, words.nth(1)?))
+impl<'a> Mount<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let (place, source) = line.split_once(" - ")?;
+        let mut place = place.split(' ').skip(2);
+        Some(Self {
+            device: place.next()?,
+            root: unescaped(place.next()?).into(),
+            mounted_at: unescaped(place.next()?).into(),
+            options: place.next()?,
+            kind: source.split(' ').next()?,
         })
-        .any(|(place, options)| {
-            unescaped(place) == mounted_at.as_str()
-                && !options.split(',').any(|option| option == "noauto")
-        })
+    }
+
+    /// A folder of the other mount that is mounted over itself, as daemons do with their own.
+    fn is_part_of(&self, other: &Self) -> bool {
+        let part = self.root.strip_prefix(&other.root).ok();
+        self.device == other.device
+            && self.mounted_at != other.mounted_at
+            && part.is_some_and(|part| other.mounted_at.join(part) == self.mounted_at)
+    }
+}
+
+/// The last mount that a folder lies below: later ones hide earlier ones.
+fn mount_of(mounts: &str, folder: &Utf8Path) -> Option<FileSystem> {
+    let mounts: Vec<Mount<'_>> = mounts.lines().filter_map(Mount::read).collect();
+    let own = |mount: &&Mount<'_>| !mounts.iter().any(|other| mount.is_part_of(other));
+    let found =
+        mounts.iter().filter(|mount| folder.starts_with(&mount.mounted_at)).filter(own).reduce(
+            |best, next| if next.mounted_at.starts_with(&best.mounted_at) { next } else { best },
+        )?;
+    Some(FileSystem {
+        kind: found.kind.to_owned(),
+        mounted_at: found.mounted_at.clone(),
+        options: found.options.split(',').map(str::to_owned).collect(),
+        free: ByteSize(0),
+        tells_types: false,
+        nearest: folder.to_owned(),
+        at_start: false,
+    })
 }
 
 /// Paths in the kernel's tables have spaces and the like as octal numbers: `\040`.
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     ["040: ", "011:\t", "012:\n", "134:\\"]
         .iter()
         .fold(text.to_owned(), |text, pair| text.replace(&format!("\\{}", &pair[..3]), &pair[4..]))
@@ -205,11 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn a_table_says_what_is_mounted_at_start() {
-        let table = "# /mnt\nUUID=1 / ext4 defaults 0 1\nUUID=2 /my\\040disk ext4 defaults 0 2\n\
-                     UUID=3 /usb ext4 noauto,user 0 0\n";
-        assert!(is_in_table(table, "/my disk".into()));
-        assert!(!is_in_table(table, "/mnt".into()) && !is_in_table(table, "/usb".into()));
+    fn a_folder_over_itself_lies_where_it_lay() {
+        let bound = "40 22 254:0 /var/lib/docker /var/lib/docker rw - ext4 /dev/vda rw\n\
+                     41 22 8:2 /docker /srv/docker rw - ext4 /dev/sdb rw\n";
+        let mounts = format!("{MOUNTS}{bound}");
+        let of = |path: &str| mount_of(&mounts, path.into()).unwrap().mounted_at;
+        assert_eq!(of("/var/lib/docker/overlay2"), "/");
+        // This one is another disk's.
+        assert_eq!(of("/srv/docker"), "/srv/docker");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod network;
 mod options;
 mod process;
 mod route;
+mod start;
 
 pub use filesystem::{FileSystem, Suitability};
 pub use found::{DaemonKind, Machine, MachineError};
@@ -15,3 +16,4 @@ pub use options::DaemonOptions;
 pub use process::DaemonProcess;
 pub(crate) use process::is_executable;
 pub use route::Route;
+pub(crate) use start::escaped;

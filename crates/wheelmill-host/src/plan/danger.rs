@@ -12,6 +12,13 @@ use crate::service::ServiceKind;
 /// Storage drivers that are gone, and the release without them (`docs/deprecated.md` of Docker).
 const GONE: &[(&str, u64)] = &[("overlay", 24), ("aufs", 24), ("devicemapper", 25)];
 
+/// Storage drivers that a daemon has, and containerd's own (Docker 20.10 to 29).
+const DRIVERS: &[&str] =
+    &["overlay2", "overlayfs", "fuse-overlayfs", "btrfs", "zfs", "vfs", "native"];
+
+/// Programs that storage drivers need.
+const PROGRAMS: &[(&str, &str)] = &[("fuse-overlayfs", "fuse-overlayfs"), ("zfs", "zfs")];
+
 /// The first release that knows CDI.
 const CDI: u64 = 25;
 
@@ -20,7 +27,7 @@ pub(super) fn refusals(machine: &Machine, wish: &HostSection) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     refusals.extend(daemon(machine));
     refusals.extend(hosts(&machine.options, wish));
-    refusals.extend(storage_driver(wish));
+    refusals.extend(storage_driver(machine, wish));
     refusals.extend(cdi(machine, wish));
     refusals.extend(data_root(machine));
     refusals.extend(data_root_place(machine, wish));
@@ -42,7 +49,7 @@ pub(super) fn remarks(machine: &Machine, wish: &HostSection) -> Vec<Remark> {
     {
         remarks.push(Remark {
             message: format!(
-                "`{}`, which holds `{folder}`, is not mounted by `/etc/fstab`: after a start \
+                "`{}`, which holds `{folder}`, is mounted neither by `/etc/fstab` nor by a unit: after a start \
                  without it Docker would begin anew on the system's own disk",
                 system.mounted_at
             ),
@@ -128,17 +135,52 @@ fn hosts(options: &DaemonOptions, wish: &HostSection) -> Option<Refusal> {
     ))
 }
 
-fn storage_driver(wish: &HostSection) -> Option<Refusal> {
+fn storage_driver(machine: &Machine, wish: &HostSection) -> Option<Refusal> {
+    const INSTEAD: &str =
+        "leave `storage-driver` out, or write `overlay2`; another disk needs neither";
     let wished = wish.storage_driver.as_deref()?;
-    let (name, release) = GONE.iter().find(|(name, _)| *name == wished)?;
-    Some(Refusal::wish(
-        "storage-driver-gone",
-        format!(
-            "the storage driver `{name}` is deprecated, and from Docker {release} on the daemon \
-             does not start with it"
-        ),
-        "leave `storage-driver` out, or write `overlay2`; another disk needs neither",
-    ))
+    if let Some((name, release)) = GONE.iter().find(|(name, _)| *name == wished) {
+        return Some(Refusal::wish(
+            "storage-driver-gone",
+            format!(
+                "the storage driver `{name}` is deprecated, and from Docker {release} on the \
+                 daemon does not start with it"
+            ),
+            INSTEAD,
+        ));
+    }
+    let refused = |message: String| Some(Refusal::wish("storage-driver-unfit", message, INSTEAD));
+    // Containerd has drivers as plug-ins, by any name.
+    let by_containerd =
+        machine.report.driver_status.iter().any(|(_, value)| value.contains("snapshotter"));
+    if !DRIVERS.contains(&wished) && !by_containerd && !wished.contains([':', '/']) {
+        return refused(format!("Docker has no storage driver `{wished}`"));
+    }
+    let system = machine.data_root.as_ref().or(machine.present_root.as_ref());
+    if let Some(system) = system {
+        if matches!(wished, "btrfs" | "zfs") && system.kind != wished {
+            return refused(format!(
+                "the storage driver `{wished}` works on {wished} alone, and `{}` is {}",
+                system.mounted_at, system.kind
+            ));
+        }
+        if let (true, Suitability::Unfit(why)) =
+            (wished.starts_with("overlay"), system.suitability())
+        {
+            return refused(format!("the storage driver `{wished}` does not work here: {why}"));
+        }
+    }
+    let missing = |program: &str| {
+        machine.process.as_ref().is_some_and(|it| it.find_program(program).is_none())
+    };
+    let (_, program) = PROGRAMS.iter().find(|(name, _)| *name == wished)?;
+    if missing(program) {
+        return refused(format!(
+            "the storage driver `{wished}` needs the program `{program}`, which the daemon does \
+             not find"
+        ));
+    }
+    None
 }
 
 fn cdi(machine: &Machine, wish: &HostSection) -> Option<Refusal> {

@@ -3,6 +3,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::machine::escaped;
+
 const HEAD: &str = "# Written by wheelmill; `wheelmill host undo` takes it back.\n[Unit]\n";
 
 /// Where the drop-in of a unit lies, below the system's root.
@@ -20,15 +22,7 @@ pub(super) fn mounts_for(folder: &Utf8Path) -> Vec<String> {
 
 /// The lines that make a service wait for a network device.
 pub(super) fn after_device(device: &str) -> Vec<String> {
-    // As `systemd-escape` writes it.
-    let escaped: String = device
-        .chars()
-        .map(|character| match character {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' => character.to_string(),
-            other => format!("\\x{:02x}", u32::from(other)),
-        })
-        .collect();
-    let unit = format!("sys-subsystem-net-devices-{escaped}.device");
+    let unit = format!("sys-subsystem-net-devices-{}.device", escaped(device));
     vec![format!("Wants={unit}"), format!("After={unit}")]
 }
 

@@ -224,6 +224,36 @@ fn storage_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_storage_driver_that_cannot_work_is_refused() {
+    let mut fixture = Fixture::new("{}");
+    let message = |fixture: &Fixture, driver: &str| {
+        let plan = fixture.plan(&format!("storage-driver = \"{driver}\""));
+        plan.refusals.into_iter().map(|refusal| refusal.message).collect::<String>()
+    };
+    let mut disk = fixture.disk("ext4").clone();
+    fixture.machine.data_root = None;
+    fixture.machine.present_root = Some(disk.clone());
+    for driver in ["zfs", "btrfs"] {
+        let text = message(&fixture, driver);
+        assert!(text.contains("alone, and `/mnt/disk` is ext4"), "{text}");
+    }
+    assert_eq!(message(&fixture, "overlay3"), "Docker has no storage driver `overlay3`");
+    assert_eq!(message(&fixture, "overlay2"), "");
+    let text = message(&fixture, "fuse-overlayfs");
+    assert!(text.contains("needs the program `fuse-overlayfs`"), "{text}");
+    disk.kind = "nfs".to_owned();
+    fixture.machine.present_root = Some(disk.clone());
+    assert!(message(&fixture, "overlay2").contains("does not work here"));
+    disk.kind = "btrfs".to_owned();
+    fixture.machine.present_root = Some(disk);
+    assert_eq!(message(&fixture, "btrfs"), "");
+    // Containerd's plug-ins have names of their own.
+    let status = ("driver-type".to_owned(), "io.containerd.snapshotter.v1".to_owned());
+    fixture.machine.report.driver_status = vec![status];
+    assert_eq!(message(&fixture, "nydus"), "");
+}
+
+#[test]
 fn subnets_of_others_are_refused_and_a_free_one_is_named() {
     let mut fixture = Fixture::new("{}");
     fixture.route("172.17.0.0/16", Some("docker0"));

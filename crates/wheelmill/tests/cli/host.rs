@@ -240,7 +240,9 @@ fn an_old_drop_in_is_explained() {
 fn the_words_of_a_daemon_that_failed_are_shown() {
     let place = Place::new();
     let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
-    place.write("wheelmill.toml", "[host]\nstorage-driver = \"zfs\"\n");
+    // The driver needs a folder there.
+    fs_err::write(daemon.path().join("data/vfs"), "").unwrap();
+    place.write("wheelmill.toml", "[host]\nstorage-driver = \"vfs\"\n");
     let arguments = "host apply --yes --hide-images --json";
     let output: Output = command(&place, &daemon.socket(), arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
@@ -250,5 +252,6 @@ fn the_words_of_a_daemon_that_failed_are_shown() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("failed to start daemon"), "{told}");
     assert!(told.contains("the daemon runs as before"), "{told}");
+    assert!(told.contains("cause: the daemon has ended: failed to start daemon: "), "{told}");
     assert_eq!(fs_err::read_to_string(daemon.settings()).unwrap(), "{}");
 }

@@ -95,7 +95,7 @@ fn late(code: &'static str, folder: &Utf8Path, system: &FileSystem) -> Option<Ch
     }
     let when = match at_login {
         true => "is mounted when somebody logs in",
-        false => "is not mounted by `/etc/fstab`",
+        false => "is mounted neither by `/etc/fstab` nor by a unit",
     };
     Some(Check::warning(
         code,
