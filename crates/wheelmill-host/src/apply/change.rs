@@ -18,7 +18,7 @@ use crate::plan::{HostPlan, Remark, plan_with_daemon, real_path};
 use crate::service::{ProcessService, ServiceKind, ServiceManager, SystemdService};
 
 /// The settings of a daemon that nobody named and that cannot be asked.
-const USUAL: &str = "/etc/docker/daemon.json";
+pub(super) const USUAL: &str = "/etc/docker/daemon.json";
 
 /// The lock, in the folder of the changes.
 pub(super) const LOCK: &str = "lock";
@@ -46,7 +46,7 @@ impl HostSettings {
         let machine = Machine::look(&self.daemon, wish.data_root.as_deref());
         let machine = machine.map_err(|error| self.unanswered(error))?;
         let mut plan = plan_with_daemon(&machine, &self.daemon, wish)?;
-        if let Some(unfinished) = unfinished(self.daemon.socket(), &machine.settings) {
+        if let Some(unfinished) = unfinished(self.daemon.socket(), Some(&machine.settings)) {
             plan.remarks.insert(
                 0,
                 Remark {

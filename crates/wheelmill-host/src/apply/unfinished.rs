@@ -6,9 +6,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use wheelmill_engine::lock::is_held;
 
-use super::change::{LOCK, folder_of};
+use super::change::{LOCK, USUAL, folder_of};
+use super::journal::Journal;
 use super::marker;
 use super::stack::Stack;
+use crate::plan::real_path;
 
 /// A change that was begun, and not finished as far as can be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,22 +22,26 @@ pub struct Unfinished {
 }
 
 /// A change of the daemon at a socket that was begun and not finished. One that somebody makes at
-/// this moment is none, where this user can tell.
+/// this moment is none, where this user can tell. `settings` is the daemon's file, where that answers
+/// and says so.
 #[must_use]
-pub fn unfinished(socket: &Utf8Path, settings: &Utf8Path) -> Option<Unfinished> {
+pub fn unfinished(socket: &Utf8Path, settings: Option<&Utf8Path>) -> Option<Unfinished> {
     let marked = marker::read(socket);
-    let settings = marked.clone().unwrap_or_else(|| settings.to_owned());
+    let known = settings.map(Utf8Path::to_owned).or_else(|| marked.clone());
+    let is_known = known.is_some();
+    let settings = known.unwrap_or_else(|| USUAL.into());
     let folder = folder_of(&settings);
     if is_held(&folder.join(LOCK)) {
         return None;
     }
-    let journal = Stack { folder }.latest().ok().flatten();
-    match journal {
-        Some(journal) if !journal.finished => {
+    // A guess may be right for another daemon.
+    let is_its = |journal: &Journal| is_known || real_path(&journal.socket) == real_path(socket);
+    match (Stack { folder }.latest().ok().flatten().filter(is_its), marked) {
+        (Some(journal), _) if !journal.finished => {
             Some(Unfinished { settings, began: Some(journal.began) })
         }
         // A plain user sees that much.
-        None if marked.is_some() => Some(Unfinished { settings, began: None }),
+        (None, Some(settings)) => Some(Unfinished { settings, began: None }),
         _ => None,
     }
 }

@@ -15,8 +15,8 @@ pub struct Need {
     pub images: bool,
     /// Builds are to have GPUs, and no build without.
     pub gpus: bool,
-    /// The volume that installers leave their wheels in.
-    pub volume: Option<String>,
+    /// The volumes that installers leave their wheels in.
+    pub volumes: Vec<String>,
 }
 
 /// Whether the ways to ask for GPUs are tried.

@@ -13,7 +13,7 @@ use testkit::Daemon;
 
 use super::apply::{ALL, Fixture, POOLS, SETTINGS, wish};
 use wheelmill_engine::DaemonAdministration;
-use wheelmill_host::apply::{HostError, HostSettings, Outcome};
+use wheelmill_host::apply::{HostError, HostSettings, Outcome, unfinished};
 
 /// What the one that is killed is told: what it does, the step that is its last, the socket, the
 /// file of settings, and the keys of `[host]`.
@@ -181,6 +181,7 @@ fn a_daemon_that_was_left_down_is_found_by_its_socket() {
     let Some(fixture) = left_down() else { return };
     // Nobody names its settings, which are not where they usually are.
     let host = HostSettings { settings: None, ..fixture.host() };
+    assert!(unfinished(&fixture.daemon.socket(), None).is_some());
     let error = host.plan(&wish(POOLS)).unwrap_err();
     let HostError::Unfinished { settings, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*settings, fixture.daemon.settings());
@@ -192,6 +193,7 @@ fn a_daemon_that_was_left_down_is_found_by_its_socket() {
     }
     assert_eq!(fixture.settings(), SETTINGS);
     assert!(host.plan(&wish(POOLS)).is_ok());
+    assert_eq!(unfinished(&fixture.daemon.socket(), None), None);
     assert_eq!(leftovers(&fixture.daemon), [""; 0]);
 }
 

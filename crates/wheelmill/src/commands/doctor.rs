@@ -1,5 +1,6 @@
 //! `wheelmill doctor`: whether this machine is ready, each check with its fix.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
@@ -105,7 +106,13 @@ fn need(args: &DoctorArgs, session: &Session) -> Result<Need, CliError> {
         session.setting(args.engine, environment::ENGINE, |build| build.engine.map(EngineArg))?;
     let gpus = session.setting(args.gpus.clone(), environment::GPUS, |build| build.gpus.clone())?;
     let named = session.files()?.into_iter().find_map(|file| file.host.build_volume.clone());
-    let images = session.layout()?.is_some();
+    let layout = session.layout()?;
+    let cells = layout.iter().flat_map(|layout| &layout.cells);
+    let mut volumes: BTreeSet<String> =
+        cells.map(|planned| planned.cell.volume.clone()).chain(named).collect();
+    if volumes.is_empty() {
+        volumes.insert(VOLUME.to_owned());
+    }
     Ok(Need {
         engine: engine.and_then(|EngineArg(wish)| match wish {
             EngineWish::Auto => None,
@@ -113,9 +120,9 @@ fn need(args: &DoctorArgs, session: &Session) -> Result<Need, CliError> {
             EngineWish::Podman => Some(EngineKind::Podman),
             EngineWish::Embedded => Some(EngineKind::Embedded),
         }),
-        images,
+        images: layout.is_some(),
         gpus: matches!(gpus, Some(GpuWish::Only(_))),
-        volume: Some(named.unwrap_or_else(|| VOLUME.to_owned())),
+        volumes: volumes.into_iter().collect(),
     })
 }
 

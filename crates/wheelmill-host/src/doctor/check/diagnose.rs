@@ -8,7 +8,7 @@ use crate::doctor::fact::Facts;
 use crate::doctor::result::{Check, CheckState, Diagnosis};
 
 /// In the order of importance, where two came out alike.
-const CHECKS: [fn(&Facts) -> Vec<Check>; 16] = [
+const CHECKS: [fn(&Facts) -> Vec<Check>; 17] = [
     engine::checks,
     daemon::checks,
     embedded::checks,
@@ -24,6 +24,7 @@ const CHECKS: [fn(&Facts) -> Vec<Check>; 16] = [
     network::checks,
     volume::checks,
     service::checks,
+    unfinished,
     slurm,
 ];
 
@@ -38,6 +39,16 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
         driver: facts.driver.clone(),
         checks,
     }
+}
+
+fn unfinished(facts: &Facts) -> Vec<Check> {
+    const CODE: &str = "host-change";
+    vec![match &facts.unfinished {
+        None => Check::ok(CODE, "no change by `wheelmill host` was cut off"),
+        Some(change) => {
+            Check::warning(CODE, change.to_string(), "take it back: `sudo wheelmill host undo`")
+        }
+    }]
 }
 
 fn slurm(facts: &Facts) -> Vec<Check> {

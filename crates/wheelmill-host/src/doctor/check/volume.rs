@@ -1,4 +1,6 @@
-//! The volume that installers leave their wheels in.
+//! The volumes that installers leave their wheels in.
+
+use camino::Utf8PathBuf;
 
 use crate::doctor::fact::Facts;
 use crate::doctor::result::Check;
@@ -6,10 +8,16 @@ use crate::doctor::result::Check;
 const CODE: &str = "volume";
 
 pub(super) fn checks(facts: &Facts) -> Vec<Check> {
-    let (Some(name), Some(daemon)) = (&facts.need.volume, facts.daemon_in_use()) else {
-        return vec![Check::not_applicable(CODE, "no volume is used")];
-    };
-    vec![match &daemon.volume {
+    match facts.daemon_in_use() {
+        Some(daemon) if !daemon.volumes.is_empty() => {
+            daemon.volumes.iter().map(|(name, found)| volume(name, found)).collect()
+        }
+        _ => vec![Check::not_applicable(CODE, "no volume is used")],
+    }
+}
+
+fn volume(name: &str, found: &Result<Option<Utf8PathBuf>, String>) -> Check {
+    match found {
         Ok(Some(place)) => Check::ok(CODE, format!("`{name}` lies in `{place}`")),
         Ok(None) => Check::not_applicable(
             CODE,
@@ -22,5 +30,5 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
             format!("where `{name}` lies: {why}"),
             format!("`docker volume inspect {name}`"),
         ),
-    }]
+    }
 }

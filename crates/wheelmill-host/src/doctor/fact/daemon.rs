@@ -65,8 +65,8 @@ pub struct DaemonFacts {
     pub data_root: Result<FileSystem, String>,
     /// The second folder of images, where it has one: that of the system's containerd.
     pub containerd_root: Option<(Utf8PathBuf, Result<FileSystem, String>)>,
-    /// Where the volume for wheels lies, if it is there; else why that cannot be told.
-    pub volume: Result<Option<Utf8PathBuf>, String>,
+    /// Where each volume for wheels lies, if it is there; else why that cannot be told.
+    pub volumes: Vec<(String, Result<Option<Utf8PathBuf>, String>)>,
     /// How containers fared that asked for GPUs.
     pub trials: Vec<(GpuWay, GpuTrial)>,
 }
@@ -142,7 +142,8 @@ impl DaemonFacts {
         let options = arguments.map(|arguments| DaemonOptions::read(&arguments));
         let known = options.clone().unwrap_or_default();
         let file = settings_file(&known, process.as_ref(), report.is_rootless());
-        let volume = settings.need.volume.as_deref().map(|name| daemon.volume_place(name));
+        let place =
+            |name: &String| (name.clone(), daemon.volume_place(name).map_err(|error| said(&error)));
         // The folders of Desktop lie in its virtual machine.
         let is_here = DaemonKind::of(&report) != DaemonKind::Desktop;
         let look = |folder: &Utf8Path| match is_here {
@@ -157,7 +158,7 @@ impl DaemonFacts {
             routes: Route::all(id),
             data_root: look(&report.root),
             containerd_root: containerd.map(|folder| (folder.clone(), look(&folder))),
-            volume: volume.transpose().map(Option::flatten).map_err(|error| said(&error)),
+            volumes: settings.need.volumes.iter().map(place).collect(),
             trials: Vec::new(),
             options,
             process,

@@ -13,6 +13,7 @@ use super::daemon::{DaemonFacts, DaemonState};
 use super::disk::WorkFolder;
 use super::toolkit::Toolkit;
 use super::user::User;
+use crate::apply::{Unfinished, unfinished};
 use crate::doctor::settings::{DoctorSettings, Need, TrialWish};
 use crate::dropin::explain;
 
@@ -40,6 +41,8 @@ pub struct Facts {
     pub cdi: Vec<CdiFile>,
     /// Drop-ins that replace the whole command of Docker's service.
     pub drop_ins: Vec<Utf8PathBuf>,
+    /// A change of Docker by wheelmill that came to no end.
+    pub unfinished: Option<Unfinished>,
     /// What `/etc/os-release` says.
     pub release: String,
     /// wheelmill's own folders.
@@ -53,7 +56,7 @@ impl Facts {
     #[must_use]
     pub fn read(settings: &DoctorSettings) -> Self {
         let DoctorSettings { root, programs, need, .. } = settings;
-        let mut facts = thread::scope(|scope| {
+        let mut facts: Self = thread::scope(|scope| {
             let driver = scope.spawn(|| NvidiaDriver::read(root, programs));
             let docker = scope.spawn(|| DaemonState::look(&settings.docker, settings));
             let podman = scope.spawn(|| DaemonState::look(&settings.podman, settings));
@@ -68,6 +71,7 @@ impl Facts {
                 toolkit,
                 cdi: CdiFile::all(&settings.cdi),
                 drop_ins: drop_ins(settings),
+                unfinished: None,
                 release: fs_err::read_to_string(root.join("etc/os-release")).unwrap_or_default(),
                 folders: WorkFolder::all(&settings.folders),
                 driver: driver.join().expect(done),
@@ -76,6 +80,7 @@ impl Facts {
                 slurm: slurm.join().expect(done),
             }
         });
+        facts.unfinished = unfinished_change(&facts.docker, settings);
         if facts.has_gpus_to_give() {
             facts.try_gpus(&settings.trial);
         }
@@ -130,6 +135,14 @@ impl Facts {
         if let DaemonState::Answers(daemon) = state {
             daemon.try_gpus(wish);
         }
+    }
+}
+
+/// Beside the settings of a daemon that answers, else wherever a socket may lead to.
+fn unfinished_change(docker: &DaemonState, settings: &DoctorSettings) -> Option<Unfinished> {
+    match docker {
+        DaemonState::Answers(daemon) => unfinished(&daemon.socket, Some(&daemon.settings.0)),
+        _ => settings.docker.iter().flatten().find_map(|socket| unfinished(socket, None)),
     }
 }
 

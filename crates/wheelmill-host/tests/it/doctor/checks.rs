@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use serde_json::json;
 use wheelmill_engine::{EngineKind, Finding, GpuWay, Severity};
+use wheelmill_host::apply::Unfinished;
 use wheelmill_host::doctor::CheckState::{NotApplicable, NotChecked, Ok as Good, Problem, Warning};
 use wheelmill_host::doctor::{
     CheckState, DaemonFacts, DaemonState, Facts, GpuTrial, SettingsFile, diagnose,
@@ -391,11 +392,15 @@ fn a_users_own_daemon_needs_identities_lingering_and_control_groups() {
 #[test]
 fn the_rest_of_a_machine_is_told_too() {
     is(&machine(), "volume", Good, &["/var/lib/docker/volumes/build-vol/_data"]);
-    let none = with_docker(|daemon| daemon.volume = Ok(None));
+    let none = with_docker(|daemon| daemon.volumes[0].1 = Ok(None));
     is(&none, "volume", NotApplicable, &["the first build"]);
     let old = "/etc/systemd/system/docker.service.d/override.conf";
     let changed = with(|facts| facts.drop_ins = vec![old.into()]);
     is(&changed, "drop-in", Warning, &["wheelmill host explain", old]);
+    is(&machine(), "host-change", Good, &[]);
+    let cut = Unfinished { settings: "/etc/docker/daemon.json".into(), began: None };
+    let cut = with(|facts| facts.unfinished = Some(cut));
+    is(&cut, "host-change", Warning, &["/etc/docker/daemon.json", "wheelmill host undo"]);
     is(&machine(), "slurm", NotApplicable, &[]);
     let slurm = with(|facts| facts.slurm = Some(Ok("slurm 22.05.8".to_owned())));
     is(&slurm, "slurm", Good, &["22.05.8"]);

@@ -50,7 +50,10 @@ pub(super) fn docker() -> DaemonFacts {
         routes: Vec::new(),
         data_root: Ok(disk()),
         containerd_root: None,
-        volume: Ok(Some("/var/lib/docker/volumes/build-vol/_data".into())),
+        volumes: vec![(
+            "build-vol".to_owned(),
+            Ok(Some("/var/lib/docker/volumes/build-vol/_data".into())),
+        )],
         trials: GpuWay::ALL
             .map(|way| (way, GpuTrial::Works { devices: vec!["/dev/nvidia0".to_owned()] }))
             .to_vec(),
@@ -82,7 +85,7 @@ pub(super) fn machine() -> Facts {
         "nvidia-cdi-hook",
     ];
     Facts {
-        need: Need { volume: Some("build-vol".to_owned()), ..Need::default() },
+        need: Need { volumes: vec!["build-vol".to_owned()], ..Need::default() },
         user: User {
             name: "ann".to_owned(),
             subordinate: (65_536, 65_536),
@@ -114,6 +117,7 @@ pub(super) fn machine() -> Facts {
         },
         cdi: vec![cdi_file()],
         drop_ins: Vec::new(),
+        unfinished: None,
         release: "ID=debian\n".to_owned(),
         folders: vec![WorkFolder {
             path: "/home/ann/.cache/wheelmill".into(),

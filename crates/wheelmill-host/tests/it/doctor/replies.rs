@@ -29,7 +29,7 @@ impl Place {
     pub(super) fn settings(&self, kind: EngineKind, socket: &Utf8Path) -> DoctorSettings {
         let at = |of| Ok(if of == kind { vec![socket.to_owned()] } else { Vec::new() });
         DoctorSettings {
-            need: Need { volume: Some("build-vol".to_owned()), ..Need::default() },
+            need: Need { volumes: vec!["build-vol".to_owned()], ..Need::default() },
             root: self.path("root"),
             programs: Programs { folders: vec![self.path("bin")], limit: Duration::from_secs(60) },
             docker: at(EngineKind::Docker),
