@@ -4,7 +4,7 @@ use camino::Utf8Path;
 use serde::Serialize;
 
 use super::part::Part;
-use super::unit::{lines, words};
+use super::unit::{has_open_quote, lines, words};
 use crate::machine::DaemonOptions;
 
 /// Where packages put NVIDIA's runtime, which needs not be named.
@@ -16,7 +16,7 @@ const NVIDIA_RUNTIME: &str = "/usr/bin/nvidia-container-runtime";
 pub struct Explanation {
     /// Its parts, in their order.
     pub parts: Vec<Part>,
-    /// The section of the project file that says what is worth keeping.
+    /// The section of the project file that says what is worth keeping; empty where nothing is.
     pub host: String,
 }
 
@@ -25,6 +25,7 @@ pub struct Explanation {
 pub fn explain(text: &str) -> Option<Explanation> {
     let mut parts = Vec::new();
     let mut arguments = None;
+    let mut is_taken_away = false;
     for line in lines(text) {
         let Some(command) = line.strip_prefix("ExecStart=") else {
             let meaning = "stays as it is";
@@ -35,6 +36,7 @@ pub fn explain(text: &str) -> Option<Explanation> {
         };
         let words = words(command);
         let Some((program, rest)) = words.split_first() else {
+            is_taken_away = true;
             parts.push(Part::new(
                 &line,
                 "takes the package's own command away, as a new one needs",
@@ -46,6 +48,14 @@ pub fn explain(text: &str) -> Option<Explanation> {
             != Some("dockerd")
         {
             continue;
+        }
+        if !is_taken_away {
+            parts.push(Part::new(
+                "ExecStart=",
+                "stands here for the first time, and no empty one before it: systemd refuses a \
+                 service with two commands, so this one does not start",
+                "drop the whole line",
+            ));
         }
         parts.push(Part::new(
             program,
@@ -63,6 +73,7 @@ pub fn explain(text: &str) -> Option<Explanation> {
 
 /// Each option, with a value that stands behind it.
 fn options(words: &[String]) -> Vec<Part> {
+    let verified = DaemonOptions::read(words).is_verified();
     let mut parts = Vec::new();
     let mut at = 0;
     while at < words.len() {
@@ -76,8 +87,17 @@ fn options(words: &[String]) -> Vec<Part> {
         let (alone, together) = (read(1), read(2));
         let count = if alone.0.is_some() && alone.1.is_empty() { 2 } else { 1 };
         let (key, value) = if count == 2 { together } else { alone };
-        let text = words[at..(at + count).min(words.len())].join(" ");
-        parts.push(Part::option(&text, key.as_deref().unwrap_or_default(), &value));
+        let taken = &words[at..(at + count).min(words.len())];
+        let text = taken.join(" ");
+        parts.push(match &key {
+            _ if taken.iter().any(|word| has_open_quote(word)) => Part::new(
+                &text,
+                "has a quote without its end: systemd takes no such line",
+                "drop it, or write it anew with both quotes or none",
+            ),
+            None if text.starts_with('$') => Part::variable(&text),
+            key => Part::option(&text, key.as_deref().unwrap_or_default(), &value, verified),
+        });
         at += count;
     }
     parts
@@ -85,24 +105,38 @@ fn options(words: &[String]) -> Vec<Part> {
 
 fn host_section(options: &DaemonOptions) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let mut lines = vec!["[host]".to_owned()];
+    let mut lines = Vec::new();
     if let Some(program) = options.runtime("nvidia") {
         let usual = program == NVIDIA_RUNTIME;
         let value = if usual { "true".to_owned() } else { quoted(program.as_str()) };
-        lines.push(format!("nvidia-runtime = {value}"));
+        lines.push(format!("nvidia-runtime = {value}\n"));
     }
-    if let Some(folder) = options.value("data-root") {
-        lines.push(format!("data-root = {}", quoted(folder)));
+    if let Some(folder) = options.value("data-root").filter(|folder| !has_open_quote(folder)) {
+        lines.push(format!("data-root = {}\n", quoted(folder)));
     }
     match (options.value("bip"), options.value("bridge")) {
-        (Some(address), _) => lines.push(format!("bridge-address = {}", quoted(address))),
+        (Some(address), _) => lines.push(format!("bridge-address = {}\n", quoted(address))),
         (None, Some(bridge)) if bridge != "none" && bridge != "docker0" => lines.push(format!(
             "# bridge-address = \"192.168.5.1/24\"    # the address that `{bridge}` has: \
-             `ip address show {bridge}`"
+             `ip address show {bridge}`\n"
         )),
         _ => {}
     }
-    lines.join("\n") + "\n"
+    // As `base=10.201.0.0/16,size=24`.
+    let pools: Vec<String> = options
+        .values("default-address-pools")
+        .filter_map(|pool| {
+            let (base, size) = pool.strip_prefix("base=")?.split_once(",size=")?;
+            Some(format!("{{ base = {}, size = {size} }}", quoted(base)))
+        })
+        .collect();
+    if !pools.is_empty() {
+        lines.push(format!("address-pools = [{}]\n", pools.join(", ")));
+    }
+    match lines.is_empty() {
+        true => String::new(),
+        false => format!("[host]\n{}", lines.concat()),
+    }
 }
 
 #[cfg(test)]
@@ -151,5 +185,49 @@ mod tests {
     fn a_drop_in_that_leaves_the_command_alone_needs_no_word() {
         assert_eq!(explain("[Unit]\nRequiresMountsFor=/mnt/disk\n"), None);
         assert_eq!(explain("[Service]\nExecStart=\nExecStart=/usr/bin/other\n"), None);
+    }
+
+    #[test]
+    fn every_option_is_explained_by_what_it_is() {
+        let of = |line: &str| {
+            let text = format!("[Service]\nExecStart=\nExecStart=/usr/bin/dockerd {line}\n");
+            let explanation = explain(&text).unwrap();
+            let part = explanation.parts.last().unwrap().clone();
+            (format!("{}: {}; {}", part.text, part.meaning, part.today), explanation.host)
+        };
+        for (line, said) in [
+            ("--bridge=none", "write `\"bridge\": \"none\"` into"),
+            ("--tlsverify", "certificates"),
+            ("--tlsverify -H tcp://0.0.0.0:2376", "for those with a certificate"),
+            ("-H tcp://0.0.0.0:2375", "become root"),
+            ("$DOCKER_OPTS", "/etc/default/docker"),
+            ("--bip=10.9.0.1/24", "write `bridge-address`"),
+            ("-g /mnt/docker", "-g /mnt/docker: is still right"),
+            ("-s vfs", "fixes how images are kept"),
+            ("-D", "write `\"debug\": true` into"),
+            ("-l warn", "write `\"log-level\": \"warn\"` into"),
+            ("--dns 10.0.0.1", "write `\"dns\": [\"10.0.0.1\"]` into"),
+            ("--log-opt max-size=10m", "write `\"log-opts\": {\"max-size\":\"10m\"}` into"),
+            ("--mtu=1400", "write `\"mtu\": 1400` into"),
+            ("--add-runtime=kata=/usr/bin/kata", "{\"kata\":{\"path\":\"/usr/bin/kata\"}}"),
+            ("--default-ulimit nofile=1:2", "\"Soft\":1,\"Hard\":2"),
+            ("--label \"a=b", "quote without its end"),
+            ("daemon", "no option"),
+        ] {
+            let (text, _) = of(line);
+            assert!(text.contains(said), "{line}: {text}");
+        }
+        assert_eq!(of("--bip=10.9.0.1/24").1, "[host]\nbridge-address = \"10.9.0.1/24\"\n");
+        assert_eq!(of("-g /mnt/docker").1, "[host]\ndata-root = \"/mnt/docker\"\n");
+        let pool = of("--default-address-pool base=10.201.0.0/16,size=24").1;
+        assert_eq!(pool, "[host]\naddress-pools = [{ base = \"10.201.0.0/16\", size = 24 }]\n");
+        // Nothing to keep makes no section.
+        assert_eq!(of("-H fd:// --bridge=none").1, "");
+    }
+
+    #[test]
+    fn a_second_command_without_an_empty_one_is_told() {
+        let explanation = explain("[Service]\nExecStart=/usr/bin/dockerd -H fd://\n").unwrap();
+        assert!(explanation.parts[0].meaning.contains("two commands"), "{explanation:?}");
     }
 }

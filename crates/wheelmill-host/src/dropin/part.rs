@@ -2,6 +2,7 @@
 
 use camino::Utf8Path;
 use serde::Serialize;
+use serde_json::json;
 
 /// A part of a drop-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,9 +21,14 @@ impl Part {
         Self { text: text.to_owned(), meaning: meaning.to_owned(), today: today.to_owned() }
     }
 
-    /// An option of `dockerd`, by its key in the file of settings.
-    pub(super) fn option(text: &str, key: &str, value: &str) -> Self {
+    /// An option of `dockerd`, by its key in the file of settings. Whether those who come over TCP
+    /// must show a certificate is said by another.
+    pub(super) fn option(text: &str, key: &str, value: &str, verified: bool) -> Self {
         let (meaning, today) = match key {
+            "hosts" if value.starts_with("tcp://") && verified => (
+                "opens a socket for those with a certificate; each of them is root",
+                "keep it in a drop-in of its own, or drop it: from another machine use `ssh://`",
+            ),
             "hosts" if value.starts_with("tcp://") => (
                 "lets every program on this machine become root, and every web page in a browser \
                  on it; Docker will refuse it one day",
@@ -32,12 +38,29 @@ impl Part {
                 "opens the unix socket, which the package's own command does with `-H fd://`",
                 "drop it",
             ),
+            "tls" | "tlsverify" | "tlscacert" | "tlscert" | "tlskey" => (
+                "is about certificates of those who come over TCP",
+                "keep it together with `-H tcp://…`, or drop both",
+            ),
             "containerd" => ("is what the package's own command has", "drop it"),
+            "config-file" => (
+                "names another file of settings",
+                "drop it, and let that file be /etc/docker/daemon.json",
+            ),
+            "bridge" if value == "none" => (
+                "gives containers no network but that of the machine, or one that they name",
+                "write `\"bridge\": \"none\"` into /etc/docker/daemon.json, if it is still wanted",
+            ),
+            "bridge" if value == "docker0" => ("is what Docker does by itself", "drop it"),
             "bridge" => (
                 "takes a bridge that somebody must have made: one made with `ip link` is gone \
                  after a reboot, and then Docker does not start",
                 "write `bridge-address`; Docker makes its own bridge with it, every time",
             ),
+            "default-address-pools" => {
+                ("says where networks are taken from", "write `address-pools`")
+            }
+            "bip" => ("gives Docker's bridge its address", "write `bridge-address`"),
             "storage-driver" if matches!(value, "overlay" | "aufs" | "devicemapper") => (
                 "was needed for no disk, and is gone: Docker does not start with it since 24 or 25",
                 "drop it; images that were made with it are not seen by another driver",
@@ -57,11 +80,60 @@ impl Part {
                 "is still right; the program comes with `nvidia-container-toolkit` today",
                 "write `nvidia-runtime`",
             ),
-            _ => (
-                "is an option of the daemon",
-                "write it into /etc/docker/daemon.json, if it is still wanted",
-            ),
+            "" => ("is no option of the daemon", "drop it"),
+            _ => {
+                let today = format!(
+                    "write `{}` into /etc/docker/daemon.json, if it is still wanted",
+                    setting(key, value)
+                );
+                return Self::new(text, "is an option of the daemon", &today);
+            }
         };
         Self::new(text, meaning, today)
     }
+
+    /// A word that systemd replaces by what stands in a variable.
+    pub(super) fn variable(text: &str) -> Self {
+        Self::new(
+            text,
+            "stands for what /etc/default/docker or /etc/sysconfig/docker says, if the unit reads it",
+            "drop it: the package's own command has it where its unit reads such a file",
+        )
+    }
+}
+
+/// Keys whose values are lists, which an option adds to.
+const LISTS: &[&str] = &[
+    "authorization-plugins",
+    "cdi-spec-dirs",
+    "dns",
+    "dns-opts",
+    "dns-search",
+    "exec-opts",
+    "insecure-registries",
+    "labels",
+    "registry-mirrors",
+    "storage-opts",
+];
+
+/// A key of the file of settings as that has it: `"dns": ["10.0.0.1"]`.
+fn setting(key: &str, value: &str) -> String {
+    let (name, rest) = value.split_once('=').unwrap_or((value, ""));
+    let value = match (key, value) {
+        _ if LISTS.contains(&key) => json!([value]),
+        ("log-opts" | "default-network-opts", _) => json!({ name: rest }),
+        ("features", _) => json!({ name: rest != "false" }),
+        ("runtimes", _) => json!({ name: { "path": rest } }),
+        // As `nofile=1024:2048`.
+        ("default-ulimits", _) => {
+            let (soft, hard) = rest.split_once(':').unwrap_or((rest, rest));
+            let number = |text: &str| text.parse::<i64>().unwrap_or_default();
+            json!({ name: { "Name": name, "Soft": number(soft), "Hard": number(hard) } })
+        }
+        (_, "true") => json!(true),
+        (_, "false") => json!(false),
+        (_, number) if number.parse::<i64>().is_ok() => json!(number.parse::<i64>().ok()),
+        (_, text) => json!(text),
+    };
+    format!("\"{key}\": {value}")
 }

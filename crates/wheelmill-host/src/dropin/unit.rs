@@ -20,7 +20,8 @@ pub(super) fn lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// The words of a command, as systemd parts them: quotes hold around a whole word.
+/// The words of a command, as systemd parts them: quotes hold around a whole word
+/// (`systemd.service(5)`).
 pub(super) fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = command.trim_start();
@@ -36,6 +37,11 @@ pub(super) fn words(command: &str) -> Vec<String> {
     words
 }
 
+/// Whether a quote in a word has no end: around a whole one it was taken off.
+pub(super) fn has_open_quote(word: &str) -> bool {
+    ['"', '\''].iter().any(|quote| word.matches(*quote).count() % 2 == 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +51,9 @@ mod tests {
         let text = "# old\n[Service]\nExecStart=/usr/bin/dockerd \\\n  -H unix:// \\\n  -D\n\n";
         assert_eq!(lines(text), ["[Service]", "ExecStart=/usr/bin/dockerd -H unix:// -D"]);
         assert_eq!(words("a  \"b c\" --x=\"y\" 'd'"), ["a", "b c", "--x=\"y\"", "d"]);
+        let open = words("-H \"fd:// --label='a'");
+        assert_eq!(open, ["-H", "\"fd://", "--label='a'"]);
+        let has: Vec<bool> = open.iter().map(|word| has_open_quote(word)).collect();
+        assert_eq!(has, [false, true, false]);
     }
 }

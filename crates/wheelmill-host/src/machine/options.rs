@@ -111,6 +111,12 @@ impl DaemonOptions {
         self.0.iter().map(|(key, _)| key.as_str())
     }
 
+    /// Whether those who come over TCP must show a certificate.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.value("tlsverify").is_some_and(|value| value != "false")
+    }
+
     /// The file of settings that it names.
     #[must_use]
     pub fn settings_file(&self) -> Option<&Utf8Path> {

@@ -103,7 +103,7 @@ fn daemon(machine: &Machine) -> Option<Refusal> {
 
 fn hosts(options: &DaemonOptions, wish: &HostSection) -> Option<Refusal> {
     let hosts = wish.hosts.as_deref()?;
-    let verified = options.value("tlsverify").is_some_and(|value| value != "false");
+    let verified = options.is_verified();
     if let Some(open) = hosts.iter().find(|host| host.starts_with("tcp://") && !verified) {
         return Some(Refusal::wish(
             "hosts-tcp",
@@ -300,7 +300,7 @@ fn bridge(machine: &Machine, wish: &HostSection) -> Option<Refusal> {
 
 /// Sockets that are open now; what is not wished is not changed.
 fn open_sockets(options: &DaemonOptions) -> Option<Remark> {
-    let verified = options.value("tlsverify").is_some_and(|value| value != "false");
+    let verified = options.is_verified();
     let open = options.values("hosts").find(|host| host.starts_with("tcp://"))?;
     (!verified).then(|| Remark {
         message: format!("the daemon listens at `{open}` without TLS: whoever reaches it is root"),

@@ -224,10 +224,17 @@ fn tell_recovered(change: &HostChange<'_>, session: &Session) {
 }
 
 fn explain_drop_in(args: &ExplainArgs, session: &Session) -> Result<Ending, CliError> {
-    let text =
-        fs_err::read_to_string(&args.file).map_err(|error| CliError::new(Ending::Usage, error))?;
+    let text = match args.file.as_str() {
+        "-" => std::io::read_to_string(std::io::stdin()),
+        _ => fs_err::read_to_string(&args.file),
+    };
+    let text = text.map_err(|error| CliError::new(Ending::Usage, error))?;
+    let name = match args.file.as_str() {
+        "-" => "the drop-in".to_owned(),
+        file => format!("`{file}`"),
+    };
     let explanation = explain(&text).ok_or_else(|| {
-        CliError::usage(format!("`{}` does not replace the command of Docker", args.file))
+        CliError::usage(format!("{name} does not replace the command of Docker"))
             .hint("it can stay as it is")
     })?;
     let printer = session.printer;
@@ -244,13 +251,20 @@ fn explain_drop_in(args: &ExplainArgs, session: &Session) -> Result<Ending, CliE
         ));
         page.remark("today:", style::active(), &part.today);
     }
-    page.line("\nWhat is worth keeping, for wheelmill.toml:\n");
+    let keeps = !explanation.host.is_empty();
+    if keeps {
+        page.line("\nWhat is worth keeping, for wheelmill.toml:\n");
+    }
     printer.page(&page.finish())?;
     printer.data(&explanation.host)?;
-    printer.say(format_args!(
-        "then remove `{}`, run `systemctl daemon-reload`, and see `wheelmill host plan`",
-        args.file
-    ));
+    printer.say(match keeps {
+        true => format!(
+            "then remove {name}, run `systemctl daemon-reload`, and see `wheelmill host plan`"
+        ),
+        false => format!(
+            "nothing of it is for `[host]`: remove {name}, and run `systemctl daemon-reload`"
+        ),
+    });
     Ok(Ending::Done)
 }
 

@@ -227,6 +227,13 @@ fn an_old_drop_in_is_explained() {
     ----- stderr
     then remove `override.conf`, run `systemctl daemon-reload`, and see `wheelmill host plan`
     "#);
+    let short =
+        place.write("short.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd -H fd://\n");
+    let short = fs_err::File::open(short).unwrap().into_parts().0;
+    let output = place.command("host explain -").stdin(short).output().unwrap();
+    let told = place.show(&output);
+    assert!(!told.contains("[host]\n"), "{told}");
+    assert!(told.contains("nothing of it is for `[host]`: remove the drop-in"), "{told}");
     place.write("other.conf", "[Unit]\nAfter=x.mount\n");
     assert_snapshot!(place.run("host explain other.conf"), @r"
     exit: 2
