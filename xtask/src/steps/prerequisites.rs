@@ -61,6 +61,11 @@ const NEEDS: &[Need] = &[
         present: || Utf8Path::new("/lib/systemd/systemd-networkd").exists(),
     },
     Need {
+        package: "network-manager",
+        reason: "it makes a bridge in a network of the tests' own",
+        present: || on_path("NetworkManager") && on_path("nmcli"),
+    },
+    Need {
         package: "e2fsprogs",
         reason: "the tests make file systems that cannot hold images",
         present: || on_path("mkfs.ext4"),
