@@ -15,7 +15,7 @@ pub(crate) const OLD_NAME: &str = "NVIDIA_DEVICES";
 
 /// The GPUs that a build asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     pub(super) gpus: Gpus,
     /// Whether it cannot do without.
     is_needed: bool,
@@ -23,7 +23,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// What a recipe asks for by its variables, unless the user has decided.
-    pub(super) fn by_recipe(wish: &GpuWish, variables: &[(String, String)]) -> Option<Self> {
+    pub(crate) fn by_recipe(wish: &GpuWish, variables: &[(String, String)]) -> Option<Self> {
         let value = |name: &str| {
             let found = variables.iter().rfind(|(variable, _)| variable == name);
             found.map(|(_, value)| value.as_str())
@@ -43,12 +43,17 @@ impl Wanted {
     }
 
     /// What an image with an installer is given: all that there is, unless the user has decided.
-    pub(super) fn by_image(wish: &GpuWish) -> Option<Self> {
+    pub(crate) fn by_image(wish: &GpuWish) -> Option<Self> {
         match wish {
             GpuWish::None => None,
             GpuWish::Only(devices) => Some(Self { gpus: Gpus::of(devices), is_needed: true }),
             GpuWish::Auto => Some(Self { gpus: Gpus::of("all"), is_needed: false }),
         }
+    }
+
+    /// Whether it cannot do without.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.is_needed
     }
 
     /// What a container gets, by what another one has seen.
@@ -85,6 +90,16 @@ pub(super) fn unmet<'a>(
         why: unmet.message,
         fix: "install a newer NVIDIA driver, or build for an older `--cuda`".to_owned(),
     })
+}
+
+/// The same of a cell with these variables, by what is known of it before its base is there.
+pub(crate) fn need(
+    driver: &Driver,
+    mut variables: Vec<(String, String)>,
+    cuda: CudaVersion,
+) -> Option<GpuSight> {
+    require_driver(&mut variables, cuda);
+    unmet(driver, pairs(&variables))
 }
 
 /// Variables as they are looked at.

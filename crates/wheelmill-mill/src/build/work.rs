@@ -14,7 +14,7 @@ use super::context::AttemptContext;
 use super::course::{Course, ended};
 use super::failure::{CellError, WorkEvidence, failure};
 use super::folder::{FolderLock, WorkFolder};
-use super::gpus::{Wanted, pairs, require_driver, unmet};
+use super::gpus::{Wanted, need, pairs, require_driver};
 use super::job::{Done, Job, Measured, Stop};
 use super::judge::{self, ImportTest, Imported};
 use super::listener::Listener;
@@ -349,12 +349,12 @@ impl<'a> Work<'a> {
     /// Ends here, before anything is fetched for it, what is to have GPUs and needs another driver.
     fn require(&self, log: &mut CellLog<'_>) -> Result<(), Stop> {
         let mill = self.course.context.mill;
-        let mut variables = self.recipe().environment(&self.cell.cell, self.budget.jobs);
+        let variables = self.recipe().environment(&self.cell.cell, self.budget.jobs);
         let Some(wanted) = Wanted::by_recipe(&mill.settings.gpus, &variables) else {
             return Ok(());
         };
-        require_driver(&mut variables, self.cell.cell.cuda);
-        if let Some(sight) = unmet(&mill.driver().for_requirements(), pairs(&variables)) {
+        let driver = mill.driver().for_requirements();
+        if let Some(sight) = need(&driver, variables, self.cell.cell.cuda) {
             self.course.tell_of_gpus(&sight, log)?;
             wanted.settle(sight)?;
         }

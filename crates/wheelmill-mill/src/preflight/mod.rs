@@ -1,5 +1,6 @@
 //! Cheap checks before anything heavy.
 
+mod driver;
 mod machine;
 mod outside;
 
@@ -89,11 +90,13 @@ impl Mill {
         checks
     }
 
-    /// As [`Self::preflight`], and whether what the plan wants from outside is there: packages and
+    /// As [`Self::preflight`], whether the driver is good for the GPUs that cells are to have, and
+    /// whether what the plan wants from outside is there: packages and
     /// their versions, bases, Pythons, builds of torch. Asks whatever a build would ask to pin them.
     #[must_use]
     pub fn check(&self, plan: &Plan) -> Vec<Check> {
         let mut checks = self.preflight(plan);
+        checks.extend(driver::misfits(self, plan));
         if unlocked(plan).next().is_none() {
             return checks;
         }

@@ -24,13 +24,15 @@ exec "$@"
 #[test]
 fn a_driver_that_is_too_old_ends_a_build_before_anything_is_fetched() {
     let place = Place::with("environment = { NVIDIA_VISIBLE_DEVICES = \"all\" }");
-    let tools = place.path().join("tools");
     let program = env!("CARGO_BIN_EXE_wheelmill");
-    let build = "build tinycuda --cuda 13.0 --arch 9.0 --json";
-    let mut command = Command::new("unshare");
-    place.prepare(&mut command);
-    command.args(["--mount", "sh", "-euc", DRIVER, tools.as_str(), program]);
-    let output = command.args(build.split(' ')).output().unwrap();
+    let run = |arguments: &str, tools: &str| {
+        let mut command = Command::new("unshare");
+        place.prepare(&mut command);
+        let tools = place.path().join(tools);
+        command.args(["--mount", "sh", "-euc", DRIVER, tools.as_str(), program]);
+        command.args(arguments.split(' ')).output().unwrap()
+    };
+    let output = run("build tinycuda --cuda 13.0 --arch 9.0 --json", "tools");
     if String::from_utf8_lossy(&output.stderr).contains("unshare failed") {
         assert!(std::env::var_os("WHEELMILL_CI").is_none(), "no mounts of our own can be made");
         eprintln!("NOT TESTED: no mounts of our own can be made");
@@ -41,4 +43,13 @@ fn a_driver_that_is_too_old_ends_a_build_before_anything_is_fetched() {
     assert_eq!((&failure["cause"], &failure["phase"]), (&"no-gpu".into(), &"preflight".into()));
     let message = failure["message"].as_str().unwrap();
     assert!(message.contains("`cuda>=13.0`") && message.contains("driver 535.129.03"), "{message}");
+
+    // The plan says the same before.
+    let output = run("plan tinycuda --cuda 13.0 --arch 9.0 --check --json", "more-tools");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let checks = document["checks"].as_array().unwrap();
+    let driver = checks.iter().find(|check| check["code"] == "driver").unwrap();
+    assert_eq!(driver["state"], "problem");
+    assert!(driver["message"].as_str().unwrap().contains("`cuda>=13.0`"), "{driver}");
 }
