@@ -42,7 +42,7 @@ pub use fetch::{FetchError, IndexError, PinError};
 pub use layout::ImageCell;
 pub use mill::Mill;
 pub use plan::{CellKind, CellState, Plan, PlannedCell, RecipeCell};
-pub use preflight::{Check, CheckState};
+pub use preflight::Check;
 pub use settings::{Bases, MillSettings};
 pub use unchecked::not_checked;
 pub use warning::PlanWarning;

@@ -5,6 +5,7 @@
 
 mod arch;
 mod cell;
+mod check;
 mod digest;
 mod driver;
 mod name;
@@ -18,6 +19,7 @@ mod version;
 
 pub use arch::{ArchError, ArchList, ArchTarget, CudaArch, Feature};
 pub use cell::{CellKey, RunId};
+pub use check::CheckState;
 pub use digest::{Digest, DigestBuilder, DigestError};
 pub use driver::{DriverNeed, DriverVersion};
 pub use name::{NameError, PackageName};

@@ -13,5 +13,5 @@ pub use check::diagnose;
 pub use fact::{
     CdiFile, DaemonFacts, DaemonState, Facts, GpuTrial, SettingsFile, Toolkit, User, WorkFolder,
 };
-pub use result::{Check, CheckState, Diagnosis};
+pub use result::{Check, Diagnosis};
 pub use settings::{DoctorSettings, Need, TrialWish};

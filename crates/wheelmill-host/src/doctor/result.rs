@@ -2,22 +2,7 @@
 
 use serde::Serialize;
 use wheelmill_engine::{EngineKind, NvidiaDriver};
-
-/// How a check came out; what matters most first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckState {
-    /// The machine is not ready.
-    Problem,
-    /// It is, with a drawback or a danger.
-    Warning,
-    /// It could not be found out, and does not count as good.
-    NotChecked,
-    /// As it should be.
-    Ok,
-    /// It does not matter for what is wanted of this machine.
-    NotApplicable,
-}
+use wheelmill_model::CheckState;
 
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -20,7 +20,7 @@ mod work;
 use std::time::Instant;
 
 use serde_json::json;
-use wheelmill_model::RunId;
+use wheelmill_model::{CheckState, RunId};
 use wheelmill_store::{AttemptEnd, NewCell, NewRun, Outcome, Owner, RunOutcome, Store};
 
 use crate::cache_use;
@@ -31,7 +31,7 @@ use crate::fetch::{Client, Index};
 use crate::mill::Mill;
 use crate::plan::{CellKind, CellState, Plan, PlannedCell, RecipeCell};
 use crate::planner::spec;
-use crate::preflight::{Check, CheckState};
+use crate::preflight::Check;
 use crate::unchecked::not_checked;
 pub use shell::{Shell, ShellError, ShellPlace};
 

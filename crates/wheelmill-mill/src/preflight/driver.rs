@@ -1,8 +1,9 @@
 //! Whether NVIDIA's driver is good for the GPUs that cells are to have.
 
 use wheelmill_engine::GpuSight;
+use wheelmill_model::CheckState;
 
-use super::{Check, CheckState};
+use super::Check;
 use crate::build::gpus::{Wanted, need};
 use crate::mill::Mill;
 use crate::plan::{CellKind, Plan};

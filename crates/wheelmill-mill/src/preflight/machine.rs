@@ -3,9 +3,9 @@
 use camino::Utf8Path;
 use nix::unistd::AccessFlags;
 use wheelmill_engine::{Engine, Severity};
-use wheelmill_model::ByteSize;
+use wheelmill_model::{ByteSize, CheckState};
 
-use super::{Check, CheckState};
+use super::Check;
 use crate::layout::daemon_fix;
 
 /// What a toolchain with torch takes: its layer and its share of uv's cache.

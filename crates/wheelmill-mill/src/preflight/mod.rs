@@ -7,26 +7,13 @@ mod outside;
 use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
+use wheelmill_model::CheckState;
 
 use crate::fetch::{Client, Index};
 use crate::host::{available_memory, total_memory};
 use crate::mill::Mill;
 use crate::plan::{Plan, RecipeCell};
 pub(crate) use outside::base_hint;
-
-/// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckState {
-    /// As it should be.
-    Ok,
-    /// It may go wrong.
-    Warning,
-    /// It will go wrong.
-    Problem,
-    /// It could not be found out.
-    NotChecked,
-}
 
 /// One check of this machine, or of something outside that a plan wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

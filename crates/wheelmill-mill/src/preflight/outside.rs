@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use wheelmill_engine::{Base, EngineError};
-use wheelmill_model::{CudaVersion, PackageName, PythonVersion, TorchVersion, Version};
+use wheelmill_model::{CheckState, CudaVersion, PackageName, PythonVersion, TorchVersion, Version};
 use wheelmill_recipe::Source;
 
-use super::{Check, CheckState, unlocked};
+use super::{Check, unlocked};
 use crate::error::brief;
 use crate::fetch::{Client, FetchError, Index, IndexError, pin};
 use crate::mill::Mill;

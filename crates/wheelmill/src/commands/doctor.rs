@@ -8,9 +8,8 @@ use clap::Args;
 use owo_colors::OwoColorize as _;
 use wheelmill_engine::program::Programs;
 use wheelmill_engine::{EmbeddedSettings, EngineKind};
-use wheelmill_host::doctor::{
-    Check, CheckState, Diagnosis, DoctorSettings, Facts, Need, TrialWish, diagnose,
-};
+use wheelmill_host::doctor::{Check, Diagnosis, DoctorSettings, Facts, Need, TrialWish, diagnose};
+use wheelmill_model::CheckState;
 use wheelmill_recipe::{EngineWish, GpuWish};
 
 use super::cells::{EngineArg, engine_parser, own_program};
@@ -135,13 +134,7 @@ fn folders(path: Option<&str>) -> Vec<Utf8PathBuf> {
 fn page<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
     let mut page = Page::new();
     for check in checks {
-        let (word, style) = match check.state {
-            CheckState::Problem => ("problem", style::bad()),
-            CheckState::Warning => ("warning", style::warning()),
-            CheckState::NotChecked => ("not checked", style::warning()),
-            CheckState::Ok => ("ok", style::good()),
-            CheckState::NotApplicable => ("not needed", style::dim()),
-        };
+        let (word, style) = style::state(check.state);
         let code = check.code.style(style::strong());
         page.line(format_args!("{} {code}: {}", word.style(style), safe(&check.message)));
         if let Some(fix) = &check.fix {

@@ -3,7 +3,8 @@
 use clap::Args;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
-use wheelmill_mill::{CellState, Check, CheckState, Plan, PlanWarning, PlannedCell};
+use wheelmill_mill::{CellState, Check, Plan, PlanWarning, PlannedCell};
+use wheelmill_model::CheckState;
 use wheelmill_recipe::Impossible;
 
 use super::cells::{CellArgs, CellSettings};
@@ -129,12 +130,7 @@ fn add_steps(page: &mut Page, plan: &Plan) {
 fn check_table(checks: &[Check]) -> String {
     let mut table = Table::new(["CHECK", "STATE", "FOUND"]);
     for check in checks {
-        let (word, style) = match check.state {
-            CheckState::Ok => ("ok", style::good()),
-            CheckState::Warning => ("warning", style::warning()),
-            CheckState::Problem => ("problem", style::bad()),
-            CheckState::NotChecked => ("not checked", style::warning()),
-        };
+        let (word, style) = style::state(check.state);
         let found = match &check.fix {
             Some(fix) => format!("{}; {fix}", check.message),
             None => check.message.clone(),

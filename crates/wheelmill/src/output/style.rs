@@ -1,6 +1,7 @@
 //! The few styles that the program uses, each with one meaning.
 
 use owo_colors::Style;
+use wheelmill_model::CheckState;
 
 /// Done, good, there.
 pub(crate) const fn good() -> Style {
@@ -30,4 +31,15 @@ pub(crate) const fn dim() -> Style {
 /// A title, or the word that a line is about.
 pub(crate) const fn strong() -> Style {
     Style::new().bold()
+}
+
+/// How a check came out, as everybody reads it.
+pub(crate) const fn state(state: CheckState) -> (&'static str, Style) {
+    match state {
+        CheckState::Problem => ("problem", bad()),
+        CheckState::Warning => ("warning", warning()),
+        CheckState::NotChecked => ("not checked", warning()),
+        CheckState::Ok => ("ok", good()),
+        CheckState::NotApplicable => ("not needed", dim()),
+    }
 }

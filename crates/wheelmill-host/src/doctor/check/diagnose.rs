@@ -1,11 +1,13 @@
 //! All checks, and what they come to.
 
+use wheelmill_model::CheckState;
+
 use super::{
     cdi, daemon, disk, driver, embedded, engine, network, runtime, security, service, settings,
     storage, toolkit, volume, way,
 };
 use crate::doctor::fact::Facts;
-use crate::doctor::result::{Check, CheckState, Diagnosis};
+use crate::doctor::result::{Check, Diagnosis};
 
 /// In the order of importance, where two came out alike.
 const CHECKS: [fn(&Facts) -> Vec<Check>; 17] = [

@@ -4,12 +4,10 @@ use camino::Utf8PathBuf;
 use serde_json::json;
 use wheelmill_engine::{EngineKind, Finding, GpuWay, Severity};
 use wheelmill_host::apply::Unfinished;
-use wheelmill_host::doctor::CheckState::{NotApplicable, NotChecked, Ok as Good, Problem, Warning};
-use wheelmill_host::doctor::{
-    CheckState, DaemonFacts, DaemonState, Facts, GpuTrial, SettingsFile, diagnose,
-};
+use wheelmill_host::doctor::{DaemonFacts, DaemonState, Facts, GpuTrial, SettingsFile, diagnose};
 use wheelmill_host::machine::{DaemonOptions, FileSystem, Route};
-use wheelmill_model::ByteSize;
+use wheelmill_model::CheckState::{NotApplicable, NotChecked, Ok as Good, Problem, Warning};
+use wheelmill_model::{ByteSize, CheckState};
 
 use super::fixture::{check, disk, docker, judged, machine, with, with_docker};
 

@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use camino::Utf8Path;
 use testkit::{Daemon, DaemonProgram, DaemonSetup};
 use wheelmill_engine::EngineKind;
-use wheelmill_host::doctor::CheckState::{NotApplicable, NotChecked, Ok as Good, Problem, Warning};
-use wheelmill_host::doctor::{CheckState, Facts, TrialWish};
+use wheelmill_host::doctor::{Facts, TrialWish};
+use wheelmill_model::CheckState;
+use wheelmill_model::CheckState::{NotApplicable, NotChecked, Ok as Good, Problem, Warning};
 
 use super::fixture::judged;
 use super::replies::Place;

@@ -8,11 +8,11 @@ use wheelmill_engine::{
     DaemonReport, DaemonRuntime, EngineKind, GpuWay, Isolation, NvidiaDriver, NvidiaGpu, Probe,
 };
 use wheelmill_host::doctor::{
-    CdiFile, Check, CheckState, DaemonFacts, DaemonState, Facts, GpuTrial, Need, SettingsFile,
-    Toolkit, User, WorkFolder, diagnose,
+    CdiFile, Check, DaemonFacts, DaemonState, Facts, GpuTrial, Need, SettingsFile, Toolkit, User,
+    WorkFolder, diagnose,
 };
 use wheelmill_host::machine::{DaemonOptions, FileSystem};
-use wheelmill_model::ByteSize;
+use wheelmill_model::{ByteSize, CheckState};
 
 pub(super) fn disk() -> FileSystem {
     FileSystem {

@@ -7,8 +7,9 @@ use tempfile::TempDir;
 use testkit::RecordedDaemon;
 use wheelmill_engine::program::Programs;
 use wheelmill_engine::{EmbeddedSettings, EngineKind};
-use wheelmill_host::doctor::CheckState::{NotApplicable, NotChecked, Ok as Good, Problem, Warning};
-use wheelmill_host::doctor::{CheckState, DoctorSettings, Facts, Need, TrialWish, diagnose};
+use wheelmill_host::doctor::{DoctorSettings, Facts, Need, TrialWish, diagnose};
+use wheelmill_model::CheckState;
+use wheelmill_model::CheckState::{NotApplicable, NotChecked, Ok as Good, Problem, Warning};
 use wheelmill_model::NetworkSettings;
 
 use super::fixture::judged;
