@@ -196,6 +196,31 @@ fn a_change_is_shown_done_once_and_taken_back() {
 }
 
 #[test]
+fn what_the_daemon_does_not_follow_yet_is_told_and_undo_says_what_is_left() {
+    let place = Place::new();
+    let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
+    let run = |wish: &str, arguments: &str| {
+        place.write("wheelmill.toml", &format!("[host]\n{wish}\n"));
+        run(&place, &daemon.socket(), arguments)
+    };
+    let runtime = "nvidia-runtime = \"/bin/true\"";
+    let file = r#"{"runtimes": {"nvidia": {"path": "/bin/true"}}}"#;
+    fs_err::write(daemon.settings(), file).unwrap();
+    let told = run(runtime, "host plan");
+    assert!(told.contains("reload: the daemon does not follow yet"), "{told}");
+    let told = run(runtime, "host apply --yes");
+    assert!(told.contains("exit: 0") && told.ends_with("done\n"), "{told}");
+    run("nvidia-runtime = \"/bin/false\"", "host apply --yes");
+    run("nvidia-runtime = false", "host apply --yes");
+    let told = run(runtime, "host undo --yes");
+    assert!(told.contains("done; 1 earlier change left to take back, the next is"), "{told}");
+    assert!(told.contains("(runtimes.nvidia.path)"), "{told}");
+    let told = run(runtime, "host undo --yes");
+    assert!(told.contains("done; nothing is left to take back"), "{told}");
+    assert_eq!(fs_err::read_to_string(daemon.settings()).unwrap(), file);
+}
+
+#[test]
 fn an_old_drop_in_is_explained() {
     let place = Place::new();
     place.write(
