@@ -1,12 +1,13 @@
 //! What a wheel is: the outcome of reading one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use wheelmill_model::{Digest, WheelFilename, WheelTag};
 
 use crate::device::{Container, DeviceFile};
-use crate::elf::{LoadProperties, Machine};
+use crate::elf::{Linkage, LoadProperties, Machine};
 use crate::finding::Finding;
 use crate::metadata::Metadata;
 
@@ -75,6 +76,9 @@ pub struct NativeModule {
     pub properties: LoadProperties,
     /// The GPU code in it.
     pub device_code: Vec<Container>,
+    /// What the loader reads of it.
+    #[serde(skip)]
+    pub(crate) linkage: Arc<Linkage>,
 }
 
 impl NativeModule {

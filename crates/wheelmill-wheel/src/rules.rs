@@ -198,6 +198,32 @@ rules! {
     TAG_PROCESSOR = "tag.processor", Error, "the tags promise every processor of the machine, and these modules refuse to load on older ones",
         "compile without `-march=native` and `-z x86-64-v3`, and choose faster code at run time";
 
+    // What modules are loaded with.
+    ELF_LIBRARY_MISSING = "elf.library-missing", Error, "modules need libraries that are neither in the wheel nor beside it, nor on every Linux that its tags promise",
+        "name the package that has the library in Requires-Dist, or let `auditwheel repair` put the library into the wheel";
+    ELF_OPTIONAL_LIBRARY = "elf.optional-library", Warning, "a part of the modules and libraries cannot be loaded by itself",
+        "nothing, where the package does without them or loads what they need first; else link them with what they need";
+    ELF_LIBRARY_PATH = "elf.library-path", Warning, "modules need libraries that are there, but not where the loader looks",
+        "nothing, where the package loads them first, as `import torch` does with its own; else link the module with `-Wl,-rpath,$ORIGIN/…`";
+    ELF_VERSION_MISSING = "elf.version-missing", Error, "libraries lack versions of symbols that modules were linked with",
+        "build with the release of the library that the wheel is to run with";
+    ELF_UNDEFINED_SYMBOL = "elf.undefined-symbol", Error, "symbols are found nowhere: the modules cannot be imported",
+        "build with the very versions that it is to run with, and link every library whose functions are called";
+    ELF_SYMBOL_SCOPE = "elf.symbol-scope", Error, "symbols are in libraries that the loader does not search for the module",
+        "link the module with the library that has them, such as `-ltorch_python`";
+    ABI3_MODULE = "abi3.module", Warning, "the tags promise every later Python, but modules are for one Python alone",
+        "build them with the limited API (`py_limited_api=True`), or tag the wheel for that Python";
+    ABI3_TOO_NEW = "abi3.too-new", Error, "modules use functions that the oldest Python of the tags does not have",
+        "define Py_LIMITED_API as that Python's version when compiling, or raise the tag: `--py-limited-api cp311`";
+    ABI3_SYMBOL = "abi3.symbol", Warning, "modules use functions that Python does not promise to keep for the tags' Pythons",
+        "define Py_LIMITED_API as the oldest Python's version when compiling, so that the compiler refuses them";
+    TORCH_VERSION = "torch.version", Error, "the wheel is for another torch than the environment's",
+        "build it for that torch: `--torch`; modules are bound to the minor release they were compiled with, even where every symbol is found";
+    TORCH_ABI = "torch.abi", Error, "the modules and torch were compiled for different ABIs of the C++ library",
+        "build with the torch that it is to run with: its `torch._C._GLIBCXX_USE_CXX11_ABI` is taken over by torch.utils.cpp_extension";
+    TORCH_FLOOR = "torch.floor", Warning, "Requires-Dist lets in releases of torch that lack functions which the modules use",
+        "raise the requirement, as in `torch>=2.10`, or set TORCH_TARGET_VERSION lower when compiling";
+
     // Device code.
     DEVICE_DAMAGED = "device-code.damaged", Error, "GPU code in a module cannot be read",
         FETCH;

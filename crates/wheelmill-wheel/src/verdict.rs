@@ -6,6 +6,7 @@ use wheelmill_model::{ArchList, CudaVersion, PackageName, PythonVersion, TorchVe
 use crate::device::Coverage;
 use crate::driver::DriverFloor;
 use crate::finding::Finding;
+use crate::link::Environment;
 use crate::platform::EarnedPlatform;
 
 /// What a wheel is wanted to be.
@@ -46,6 +47,8 @@ pub struct Wishes {
     pub torch: Option<TorchVersion>,
     /// The oldest glibc that it is to run on, by its minor number: 28 for 2.28.
     pub glibc: Option<u16>,
+    /// What its modules are loaded with. The libraries there are read while it is judged.
+    pub environment: Option<Environment>,
 }
 
 impl From<&Expectation> for Wishes {

@@ -8,6 +8,7 @@ use crate::driver::driver_floors;
 use crate::elf::installed_path;
 use crate::finding::{Findings, Severity};
 use crate::inspection::Inspection;
+use crate::link;
 use crate::rules;
 use crate::summary::summary;
 use crate::verdict::{Expectation, NotChecked, Verdict, Wishes};
@@ -50,6 +51,9 @@ pub fn judge(inspection: &Inspection, wishes: &Wishes) -> Verdict {
     findings.extend(judged.finish());
     findings.extend(architectures::check(inspection, wishes));
     findings.extend(architectures::uneven(&coverage));
+    let mut linked = link::check(inspection, wishes);
+    findings.append(&mut linked.findings);
+    not_checked.append(&mut linked.not_checked);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Verdict {
         passed: findings.iter().all(|finding| finding.severity < Severity::Error),
@@ -133,12 +137,6 @@ fn not_checked(inspection: &Inspection) -> Vec<NotChecked> {
         add(
             "which GPUs and drivers the files of GPU code outside of modules serve",
             "programs choose among them by themselves",
-        );
-    }
-    if !modules.is_empty() {
-        add(
-            "whether every symbol is found when the modules are loaded",
-            "that takes the libraries that they are loaded with",
         );
     }
     list

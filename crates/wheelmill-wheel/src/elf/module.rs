@@ -1,7 +1,10 @@
 //! Describes one ELF file of a wheel.
 
+use std::sync::Arc;
+
 use crate::device;
 use crate::elf::facts;
+use crate::elf::symbols::Linkage;
 use crate::finding::{Finding, Findings};
 use crate::inspect::InspectOptions;
 use crate::inspection::NativeModule;
@@ -42,6 +45,15 @@ pub(crate) fn read(
         let last = name.rsplit('.').next().unwrap_or_default();
         facts.init_functions.iter().any(|module| module == last)
     });
+    let linkage = match Linkage::read(bytes) {
+        Ok(linkage) => linkage,
+        Err(error) => {
+            if is_library(path) {
+                findings.add(rules::ELF_DAMAGED, format!("{path}: {error}"));
+            }
+            return None;
+        }
+    };
     let device_code = device::read(path, bytes, &facts.device_sections, options, findings);
     Some(NativeModule {
         path: path.to_owned(),
@@ -56,6 +68,7 @@ pub(crate) fn read(
         driver_functions: facts.driver_functions,
         properties: facts.properties,
         device_code,
+        linkage: Arc::new(linkage),
     })
 }
 

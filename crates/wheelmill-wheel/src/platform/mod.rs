@@ -23,3 +23,23 @@ pub(crate) fn check(
         promise::check(inspection, earned, findings);
     }
 }
+
+/// Who has a library, as far as its name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Every system of the manylinux policies.
+    System,
+    /// NVIDIA's driver.
+    Driver,
+    /// A distribution that Python's installers bring.
+    Distribution,
+}
+
+/// Who has a library; `None` where that is not known.
+pub(crate) fn origin(library: &str) -> Option<Origin> {
+    libraries::provider(library).map(|provider| match provider {
+        libraries::Provider::System(_) => Origin::System,
+        libraries::Provider::Driver => Origin::Driver,
+        libraries::Provider::Distribution(_) => Origin::Distribution,
+    })
+}

@@ -9,6 +9,7 @@ mod device;
 mod files;
 mod identity;
 mod judging;
+mod linking;
 mod mutation;
 mod platform;
 mod record;

@@ -2,7 +2,7 @@
 //! without end.
 
 use proptest::prelude::*;
-use wheelmill_wheel::{InspectOptions, Wishes, judge, read_module};
+use wheelmill_wheel::{Environment, InspectOptions, Wishes, judge, read_module};
 
 use crate::build::{Elf, Wheel, ZipEntry, fixture, read};
 
@@ -79,7 +79,20 @@ fn modules() -> Vec<Vec<u8>> {
     let versions =
         Elf::default().version("libc.so.6", "GLIBC_2.17").version("libm.so.6", "GLIBC_2.29");
     modules.push(versions.section("__nv_relfatbin", &fixture("relocatable.section")).write());
+    modules.push(linked().write());
     modules
+}
+
+/// A module with symbols and versions of all kinds.
+fn linked() -> Elf {
+    Elf::default()
+        .init("_C")
+        .needed("libc10.so")
+        .runpath("$ORIGIN/../torch/lib")
+        .undefined("_ZN3c106SymInt4initEv")
+        .undefined_weakly("nobody_has_this")
+        .undefined_version("c10_one", "libc10.so", "C10_1")
+        .defines_version("own", "DEMO_1", true)
 }
 
 proptest! {
@@ -111,6 +124,32 @@ proptest! {
         }
         let options = InspectOptions { deep: true, ..InspectOptions::default() };
         drop(read_module("demo/_C.so", &bytes, &options));
+    }
+
+    #[test]
+    fn a_changed_environment_gets_an_answer(
+        in_wheel in any::<bool>(),
+        changes in prop::collection::vec(change(), 1..4),
+    ) {
+        let library = Elf::default()
+            .soname("libc10.so")
+            .needed("libcudart.so.13")
+            .rpath("$ORIGIN:$ORIGIN/../../../../..")
+            .defines("_ZN3c106SymInt4initEv")
+            .defines_version("c10_one", "C10_1", false);
+        let (mut module, mut library) = (linked().write(), library.write());
+        for change in &changes {
+            apply(if in_wheel { &mut module } else { &mut library }, change);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = camino::Utf8Path::from_path(folder.path()).unwrap();
+        fs_err::create_dir_all(path.join("torch/lib")).unwrap();
+        fs_err::create_dir_all(path.join("torch-2.11.0.dist-info")).unwrap();
+        fs_err::write(path.join("torch/lib/libc10.so"), library).unwrap();
+        let environment = Some(Environment::read(path).unwrap());
+        let wheel = Wheel::default().file("demo/_C.so", module).bytes();
+        let wishes = Wishes { environment, ..Wishes::default() };
+        drop(judge(&read(&wheel).unwrap(), &wishes));
     }
 }
 

@@ -11,13 +11,24 @@ pub(crate) struct Elf {
     machine: u16,
     needed: Vec<String>,
     soname: Option<String>,
+    rpath: Option<String>,
     runpath: Option<String>,
-    defined: Vec<String>,
-    undefined: Vec<String>,
+    symbols: Vec<Symbol>,
     text_relocations: bool,
     segments: Vec<Segment>,
     versions: Vec<(String, Vec<String>)>,
     sections: Vec<(String, Vec<u8>)>,
+}
+
+/// A dynamic symbol, and its version with the library that it is wanted of.
+#[derive(Clone, Debug, Default)]
+struct Symbol {
+    name: String,
+    undefined: bool,
+    weak: bool,
+    hidden: bool,
+    version: Option<String>,
+    library: Option<String>,
 }
 
 impl Default for Elf {
@@ -26,9 +37,9 @@ impl Default for Elf {
             machine: MACHINE_X86_64,
             needed: vec!["libc.so.6".to_owned()],
             soname: None,
+            rpath: None,
             runpath: None,
-            defined: Vec::new(),
-            undefined: Vec::new(),
+            symbols: Vec::new(),
             text_relocations: false,
             segments: Vec::new(),
             versions: Vec::new(),
@@ -58,14 +69,8 @@ impl Elf {
         self
     }
 
-    pub(crate) fn init(mut self, module: &str) -> Self {
-        self.defined.push(format!("PyInit_{module}"));
-        self
-    }
-
-    /// Wants a symbol of whoever has it.
-    pub(crate) fn undefined(mut self, name: &str) -> Self {
-        self.undefined.push(name.to_owned());
+    pub(crate) fn rpath(mut self, path: &str) -> Self {
+        self.rpath = Some(path.to_owned());
         self
     }
 
@@ -93,6 +98,68 @@ impl Elf {
         self
     }
 
+    pub(crate) fn init(self, module: &str) -> Self {
+        self.defines(&format!("PyInit_{module}"))
+    }
+
+    pub(crate) fn defines(self, name: &str) -> Self {
+        self.symbol(name, |_| {})
+    }
+
+    pub(crate) fn defines_version(self, name: &str, version: &str, hidden: bool) -> Self {
+        self.symbol(name, |symbol| {
+            symbol.version = Some(version.to_owned());
+            symbol.hidden = hidden;
+        })
+    }
+
+    pub(crate) fn undefined(self, name: &str) -> Self {
+        self.symbol(name, |symbol| symbol.undefined = true)
+    }
+
+    pub(crate) fn undefined_weakly(self, name: &str) -> Self {
+        self.symbol(name, |symbol| (symbol.undefined, symbol.weak) = (true, true))
+    }
+
+    pub(crate) fn undefined_version(self, name: &str, library: &str, version: &str) -> Self {
+        let known = self.versions.iter().any(|(known, _)| known == library);
+        let elf = if known { self } else { self.version(library, version) };
+        elf.symbol(name, |symbol| {
+            symbol.undefined = true;
+            symbol.version = Some(version.to_owned());
+            symbol.library = Some(library.to_owned());
+        })
+    }
+
+    fn symbol(mut self, name: &str, change: impl FnOnce(&mut Symbol)) -> Self {
+        let mut symbol = Symbol { name: name.to_owned(), ..Symbol::default() };
+        change(&mut symbol);
+        self.symbols.push(symbol);
+        self
+    }
+
+    /// The versions that the file defines.
+    fn definitions(&self) -> Vec<&str> {
+        let own = self.symbols.iter().filter(|symbol| !symbol.undefined);
+        let mut versions: Vec<&str> = own.filter_map(|symbol| symbol.version.as_deref()).collect();
+        versions.dedup();
+        versions
+    }
+
+    /// The number of a version: first those that are defined, then those that are needed.
+    fn number(&self, symbol: &Symbol) -> u16 {
+        let Some(version) = symbol.version.as_deref() else { return 1 };
+        let definitions = self.definitions();
+        let place = match &symbol.library {
+            None => definitions.iter().position(|known| *known == version).unwrap(),
+            Some(library) => {
+                let needs = self.versions.iter().position(|(known, _)| known == library);
+                definitions.len() + needs.unwrap()
+            }
+        };
+        place as u16 + 2 + if symbol.hidden { 0x8000 } else { 0 }
+    }
+
     pub(crate) fn version(mut self, library: &str, version: &str) -> Self {
         self.versions.push((library.to_owned(), vec![version.to_owned()]));
         self
@@ -117,6 +184,9 @@ impl Elf {
         if let Some(name) = &self.soname {
             entry(14, strings.add(name).into());
         }
+        if let Some(path) = &self.rpath {
+            entry(15, strings.add(path).into());
+        }
         if let Some(path) = &self.runpath {
             entry(29, strings.add(path).into());
         }
@@ -125,27 +195,33 @@ impl Elf {
         }
         entry(0, 0);
         let mut symbols = vec![0; 24];
-        for name in &self.defined {
-            symbols.extend(strings.add(name).to_le_bytes());
-            // A global function of section 1, at no address in particular.
-            symbols.extend([0x12, 0, 1, 0]);
+        let mut numbers = vec![0, 0];
+        for symbol in &self.symbols {
+            symbols.extend(strings.add(&symbol.name).to_le_bytes());
+            // A function, of section 1 where it is defined, at no address in particular.
+            let binding = if symbol.weak { 0x22 } else { 0x12 };
+            symbols.extend([binding, 0, u8::from(!symbol.undefined), 0]);
             symbols.extend([0; 16]);
+            numbers.extend(self.number(symbol).to_le_bytes());
         }
-        for name in &self.undefined {
-            symbols.extend(strings.add(name).to_le_bytes());
-            symbols.extend([0x12, 0, 0, 0]);
-            symbols.extend([0; 16]);
+        let definitions = self.definitions();
+        let mut defined = Vec::new();
+        for (index, version) in definitions.iter().enumerate() {
+            let next = if index + 1 < definitions.len() { 28 } else { 0 };
+            defined.extend([1, 0, index as u16 + 2, 1].map(u16::to_le_bytes).concat());
+            defined.extend([0, 20, next, strings.add(version), 0].map(u32::to_le_bytes).concat());
         }
         let mut needs = Vec::new();
-        for (index, (library, versions)) in self.versions.iter().enumerate() {
+        for (place, (library, versions)) in self.versions.iter().enumerate() {
             let size = 16 + 16 * versions.len() as u32;
-            let next = if index + 1 < self.versions.len() { size } else { 0 };
+            let next = if place + 1 < self.versions.len() { size } else { 0 };
             needs.extend([1_u16, versions.len() as u16].map(u16::to_le_bytes).concat());
             needs.extend([strings.add(library), 16, next].map(u32::to_le_bytes).concat());
             for (index, version) in versions.iter().enumerate() {
                 let next = if index + 1 < versions.len() { 16 } else { 0 };
                 needs.extend(0_u32.to_le_bytes());
-                needs.extend([0_u16, 2].map(u16::to_le_bytes).concat());
+                let number = (definitions.len() + place) as u16 + 2;
+                needs.extend([0_u16, number].map(u16::to_le_bytes).concat());
                 needs.extend([strings.add(version), next].map(u32::to_le_bytes).concat());
             }
         }
@@ -165,6 +241,17 @@ impl Elf {
                 info,
                 size: 0,
             });
+        }
+        if !defined.is_empty() {
+            let info = definitions.len() as u32;
+            let kind = 0x6fff_fffd;
+            let name = ".gnu.version_d";
+            sections.push(Section { name, kind, bytes: defined, link: 1, info, size: 0 });
+        }
+        if self.symbols.iter().any(|symbol| symbol.version.is_some()) {
+            let name = ".gnu.version";
+            let kind = 0x6fff_ffff;
+            sections.push(Section { name, kind, bytes: numbers, link: 2, info: 0, size: 2 });
         }
         for (name, bytes) in &self.sections {
             let bytes = bytes.clone();

@@ -1,0 +1,205 @@
+//! A folder with the Python packages that a wheel is to run beside.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use wheelmill_model::{PackageName, PythonVersion, Version};
+
+use crate::metadata::Requirement;
+
+/// Why a folder cannot serve as an environment.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// The folder cannot be looked into.
+    #[error("cannot look into the environment `{folder}`")]
+    Open {
+        /// The folder.
+        folder: Utf8PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// There are no Python packages.
+    #[error("`{folder}` is neither a virtual environment nor a folder of Python packages")]
+    NoPackages {
+        /// The folder.
+        folder: Utf8PathBuf,
+    },
+}
+
+/// Where the packages are that a wheel is to run beside: a virtual environment, the prefix of a
+/// Python, or a folder such as `pip install --target` fills. Of the libraries in it nothing is read
+/// until a wheel needs them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// The folder.
+    pub folder: Utf8PathBuf,
+    /// The folders on Python's path, the one that wheels are installed into first.
+    pub site_packages: Vec<Utf8PathBuf>,
+    /// The program that would load a wheel's modules, if there is one.
+    pub interpreter: Option<Utf8PathBuf>,
+    /// The Python, where the folders' names tell it.
+    pub python: Option<PythonVersion>,
+    /// The packages in it.
+    pub packages: BTreeMap<PackageName, Version>,
+    /// The CUDA release that its torch was built for, as that says of itself: `12.8`.
+    pub torch_cuda: Option<String>,
+    /// What its torch requires, as far as it can be read.
+    pub(crate) torch_requires: Vec<Requirement>,
+}
+
+/// The most bytes of a file that describes a package.
+const TEXT: u64 = 4 << 20;
+
+impl Environment {
+    /// Finds out what is in a folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or holds no Python packages.
+    pub fn read(folder: &Utf8Path) -> Result<Self, EnvironmentError> {
+        let failed = |source| EnvironmentError::Open { folder: folder.to_owned(), source };
+        let absolute = camino::absolute_utf8(folder).map_err(failed)?;
+        let names = entries(&absolute).map_err(failed)?;
+        let (prefix, site_packages) = if let Some(found) = prefix_of(&absolute) {
+            found
+        } else if holds_packages(&absolute, &names) {
+            let prefix = absolute.ancestors().nth(3).filter(|_| absolute.ends_with(SITE_PACKAGES));
+            (prefix.map(Utf8Path::to_owned), vec![absolute.clone()])
+        } else {
+            return Err(EnvironmentError::NoPackages { folder: folder.to_owned() });
+        };
+        let python = site_packages[0].parent().and_then(Utf8Path::file_name).and_then(python_of);
+        let interpreter = prefix.as_deref().and_then(|prefix| interpreter(prefix, python));
+        let mut environment = Self {
+            folder: prefix.unwrap_or(absolute),
+            site_packages,
+            interpreter,
+            python,
+            packages: BTreeMap::new(),
+            torch_cuda: None,
+            torch_requires: Vec::new(),
+        };
+        environment.read_packages().map_err(failed)?;
+        Ok(environment)
+    }
+
+    /// The version of the torch in it.
+    #[must_use]
+    pub fn torch(&self) -> Option<&Version> {
+        self.packages.iter().find(|(name, _)| name.as_str() == "torch").map(|(_, version)| version)
+    }
+
+    /// The first of the folders on Python's path that has a path in it.
+    pub(crate) fn find(&self, path: &str) -> Option<Utf8PathBuf> {
+        self.site_packages.iter().map(|folder| folder.join(path)).find(|path| path.exists())
+    }
+
+    /// A module of a package's folder, by how its name starts.
+    pub(crate) fn find_starting(&self, folder: &str, start: &str) -> Option<Utf8PathBuf> {
+        self.find_named(folder, |name| name.starts_with(start) && name.ends_with(".so"))
+    }
+
+    /// A file of a package's folder, by its name.
+    pub(crate) fn find_named(
+        &self,
+        folder: &str,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Option<Utf8PathBuf> {
+        let folder = self.find(folder)?;
+        let name = entries(&folder).ok()?.into_iter().find(|name| is_wanted(name))?;
+        Some(folder.join(name))
+    }
+
+    fn read_packages(&mut self) -> io::Result<()> {
+        for folder in self.site_packages.clone() {
+            for name in entries(&folder)? {
+                let Some(stem) = name.strip_suffix(".dist-info") else { continue };
+                let Some((package, version)) = stem.split_once('-') else { continue };
+                let (Ok(package), Ok(version)) = (package.parse(), version.parse()) else {
+                    continue;
+                };
+                let package: PackageName = package;
+                if package.as_str() == "torch"
+                    && let Some(metadata) = text(&folder.join(&name).join("METADATA"))
+                {
+                    let requirements = metadata
+                        .lines()
+                        .take_while(|line| !line.is_empty())
+                        .filter_map(|line| line.strip_prefix("Requires-Dist:"));
+                    self.torch_requires =
+                        requirements.filter_map(|line| line.parse().ok()).collect();
+                }
+                self.packages.entry(package).or_insert(version);
+            }
+        }
+        self.torch_cuda = self.find("torch/version.py").and_then(|path| {
+            let lines = text(&path)?;
+            let line = lines.lines().find(|line| line.starts_with("cuda") && line.contains('='))?;
+            let value = line.split('=').nth(1)?.trim().trim_matches(['\'', '"']);
+            (value != "None").then(|| value.to_owned())
+        });
+        Ok(())
+    }
+}
+
+const SITE_PACKAGES: &str = "site-packages";
+
+/// The names in a folder; those that are not UTF-8 are none that are looked for.
+fn entries(folder: &Utf8Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        if let Ok(name) = entry?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// A text that describes a package; `None` where it cannot be read.
+pub(crate) fn text(path: &Utf8Path) -> Option<String> {
+    use std::io::Read as _;
+
+    let file = fs_err::File::open(path).ok()?;
+    let mut bytes = Vec::new();
+    file.take(TEXT).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn python_of(folder: &str) -> Option<PythonVersion> {
+    folder.strip_prefix("python")?.parse().ok()
+}
+
+/// The folders of packages below a prefix: `lib/python3.11/site-packages`, and the same in `lib64`
+/// where that is a folder of its own. With several Pythons, those of the newest.
+fn prefix_of(folder: &Utf8Path) -> Option<(Option<Utf8PathBuf>, Vec<Utf8PathBuf>)> {
+    let mut found: Vec<(PythonVersion, Utf8PathBuf)> = Vec::new();
+    for library in ["lib", "lib64"] {
+        let library = folder.join(library);
+        if library.is_symlink() {
+            continue;
+        }
+        for name in entries(&library).unwrap_or_default() {
+            let packages = library.join(&name).join(SITE_PACKAGES);
+            if let Some(python) = python_of(&name)
+                && packages.is_dir()
+            {
+                found.push((python, packages));
+            }
+        }
+    }
+    let newest = found.iter().map(|(python, _)| *python).max()?;
+    found.retain(|(python, _)| *python == newest);
+    Some((Some(folder.to_owned()), found.into_iter().map(|(_, packages)| packages).collect()))
+}
+
+fn holds_packages(folder: &Utf8Path, names: &[String]) -> bool {
+    folder.ends_with(SITE_PACKAGES) || names.iter().any(|name| name.ends_with(".dist-info"))
+}
+
+fn interpreter(prefix: &Utf8Path, python: Option<PythonVersion>) -> Option<Utf8PathBuf> {
+    let exact = python.map(|python| format!("python{python}"));
+    let names = exact.as_deref().into_iter().chain(["python3", "python"]);
+    names.map(|name| prefix.join("bin").join(name)).find(|path| path.is_file())
+}
