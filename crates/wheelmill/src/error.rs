@@ -12,7 +12,7 @@ use wheelmill_host::plan::RefusalKind;
 use wheelmill_mill::MillError;
 use wheelmill_recipe::{LayoutError, RecipeError};
 use wheelmill_store::StoreError;
-use wheelmill_wheel::WheelError;
+use wheelmill_wheel::{EnvironmentError, WheelError};
 
 use crate::output::{Page, safe, style};
 
@@ -294,6 +294,17 @@ impl From<WheelError> for CliError {
             _ => Ending::Usage,
         };
         Self::new(ending, error)
+    }
+}
+
+impl From<EnvironmentError> for CliError {
+    fn from(error: EnvironmentError) -> Self {
+        let hint = "name a folder that holds `lib/python3.X/site-packages`, or that `pip install --target DIR torch …` filled";
+        let hints = match &error {
+            EnvironmentError::NoPackages { .. } => vec![hint.to_owned()],
+            EnvironmentError::Open { .. } => Vec::new(),
+        };
+        Self::new(Ending::Usage, error).hints(hints)
     }
 }
 

@@ -58,9 +58,12 @@ impl Environment {
     /// # Errors
     /// When the folder cannot be read, or holds no Python packages.
     pub fn read(folder: &Utf8Path) -> Result<Self, EnvironmentError> {
-        let failed = |source| EnvironmentError::Open { folder: folder.to_owned(), source };
-        let absolute = camino::absolute_utf8(folder).map_err(failed)?;
-        let names = entries(&absolute).map_err(failed)?;
+        let failed = |folder: &Utf8Path, source| EnvironmentError::Open {
+            folder: folder.to_owned(),
+            source,
+        };
+        let absolute = camino::absolute_utf8(folder).map_err(|source| failed(folder, source))?;
+        let names = entries(&absolute).map_err(|source| failed(folder, source))?;
         let (prefix, site_packages) = if let Some(found) = prefix_of(&absolute) {
             found
         } else if holds_packages(&absolute, &names) {
@@ -80,7 +83,11 @@ impl Environment {
             torch_cuda: None,
             torch_requires: Vec::new(),
         };
-        environment.read_packages().map_err(failed)?;
+        for folder in environment.site_packages.clone() {
+            let names = entries(&folder).map_err(|source| failed(&folder, source))?;
+            environment.read_packages(&folder, &names);
+        }
+        environment.torch_cuda = environment.cuda_of_torch();
         Ok(environment)
     }
 
@@ -111,35 +118,30 @@ impl Environment {
         Some(folder.join(name))
     }
 
-    fn read_packages(&mut self) -> io::Result<()> {
-        for folder in self.site_packages.clone() {
-            for name in entries(&folder)? {
-                let Some(stem) = name.strip_suffix(".dist-info") else { continue };
-                let Some((package, version)) = stem.split_once('-') else { continue };
-                let (Ok(package), Ok(version)) = (package.parse(), version.parse()) else {
-                    continue;
-                };
-                let package: PackageName = package;
-                if package.as_str() == "torch"
-                    && let Some(metadata) = text(&folder.join(&name).join("METADATA"))
-                {
-                    let requirements = metadata
-                        .lines()
-                        .take_while(|line| !line.is_empty())
-                        .filter_map(|line| line.strip_prefix("Requires-Dist:"));
-                    self.torch_requires =
-                        requirements.filter_map(|line| line.parse().ok()).collect();
-                }
-                self.packages.entry(package).or_insert(version);
+    fn read_packages(&mut self, folder: &Utf8Path, names: &[String]) {
+        for name in names {
+            let stem = name.strip_suffix(".dist-info").and_then(|stem| stem.split_once('-'));
+            let Some((package, version)) = stem else { continue };
+            let (Ok(package), Ok(version)) = (package.parse(), version.parse()) else { continue };
+            let package: PackageName = package;
+            if package.as_str() == "torch"
+                && let Some(metadata) = text(&folder.join(name).join("METADATA"))
+            {
+                let requirements = metadata
+                    .lines()
+                    .take_while(|line| !line.is_empty())
+                    .filter_map(|line| line.strip_prefix("Requires-Dist:"));
+                self.torch_requires = requirements.filter_map(|line| line.parse().ok()).collect();
             }
+            self.packages.entry(package).or_insert(version);
         }
-        self.torch_cuda = self.find("torch/version.py").and_then(|path| {
-            let lines = text(&path)?;
-            let line = lines.lines().find(|line| line.starts_with("cuda") && line.contains('='))?;
-            let value = line.split('=').nth(1)?.trim().trim_matches(['\'', '"']);
-            (value != "None").then(|| value.to_owned())
-        });
-        Ok(())
+    }
+
+    fn cuda_of_torch(&self) -> Option<String> {
+        let lines = text(&self.find("torch/version.py")?)?;
+        let line = lines.lines().find(|line| line.starts_with("cuda") && line.contains('='))?;
+        let value = line.split('=').nth(1)?.trim().trim_matches(['\'', '"']);
+        (value != "None").then(|| value.to_owned())
     }
 }
 
@@ -148,7 +150,7 @@ const SITE_PACKAGES: &str = "site-packages";
 /// The names in a folder; those that are not UTF-8 are none that are looked for.
 fn entries(folder: &Utf8Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs_err::read_dir(folder)? {
+    for entry in folder.as_std_path().read_dir()? {
         if let Ok(name) = entry?.file_name().into_string() {
             names.push(name);
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use wheelmill_model::{ArchError, ArchList, PythonVersion};
 use wheelmill_recipe::{ArchWish, CellName, Recipes};
-use wheelmill_wheel::{EarnedPlatform, Inspection, Verdict, Wishes};
+use wheelmill_wheel::{EarnedPlatform, Environment, Inspection, Verdict, Wishes};
 
 use super::{findings, inspect};
 use crate::error::{CliError, Ending};
@@ -39,6 +39,11 @@ pub(crate) struct VerifyArgs {
     /// The oldest glibc that it must run with, as `2.28`
     #[arg(long, value_name = "V", value_parser = glibc)]
     glibc: Option<u16>,
+
+    /// A folder with what it is to run beside: a virtual environment, or what `pip install --target`
+    /// filled. Every symbol of its modules is looked for there
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    env: Option<Utf8PathBuf>,
 
     /// A module that it must hold, by the name it is imported under; may be given several times
     #[arg(long = "module", value_name = "NAME")]
@@ -81,10 +86,11 @@ struct Judged {
 /// Prints a verdict for each, and fails when one is bad.
 pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, CliError> {
     let recipes = session.recipes()?;
+    let environment = args.env.as_deref().map(Environment::read).transpose()?;
     let (mut judged, mut errors) = (Vec::new(), Vec::new());
     let mut ending = Ending::Done;
     for wheel in &args.wheels {
-        match judge(wheel, args, &recipes, session) {
+        match judge(wheel, args, environment.as_ref(), &recipes, session) {
             Ok(one) => {
                 if !one.verdict.passed {
                     ending = Ending::Failed;
@@ -114,11 +120,14 @@ pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, Cli
 fn judge(
     wheel: &Utf8Path,
     args: &VerifyArgs,
+    environment: Option<&Environment>,
     recipes: &Recipes,
     session: &Session,
 ) -> Result<Judged, CliError> {
     let (file, inspection) = inspect::read(wheel, args.deep, session)?;
-    let verdict = wheelmill_wheel::judge(&inspection, &wishes(&inspection, args, recipes)?);
+    let wishes =
+        Wishes { environment: environment.cloned(), ..wishes(&inspection, args, recipes)? };
+    let verdict = wheelmill_wheel::judge(&inspection, &wishes);
     Ok(Judged { file, verdict })
 }
 
@@ -147,6 +156,7 @@ fn wishes(
         cuda: cell.cuda,
         torch: cell.torch,
         glibc: args.glibc,
+        environment: None,
     })
 }
 

@@ -58,6 +58,18 @@ fn wrong_arguments_are_named_with_a_good_spelling() {
 
     For more information, try '--help'.
     ");
+    assert_snapshot!(place.run("verify x.whl --env nowhere"), @r"
+    exit: 2
+    ----- stderr
+    error: cannot look into the environment `nowhere`
+      cause: No such file or directory (os error 2)
+    ");
+    assert_snapshot!(place.run("verify x.whl --env ."), @r"
+    exit: 2
+    ----- stderr
+    error: `.` is neither a virtual environment nor a folder of Python packages
+      hint: name a folder that holds `lib/python3.X/site-packages`, or that `pip install --target DIR torch …` filled
+    ");
     assert_snapshot!(place.run("verify x.whl --against x-scatter-cu130"), @r"
     exit: 2
     ----- stderr
