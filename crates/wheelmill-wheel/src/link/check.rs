@@ -219,21 +219,23 @@ impl Scope<'_> {
         if !self.base.python && owner::is_python(&symbol.name) {
             return None;
         }
-        let elsewhere = self.process.libraries().chain(self.base.files.of_wheel());
-        let mut providers = elsewhere.filter(|library| library.linkage.provides(symbol));
-        if let Some(provider) = providers.next() {
-            let of_wheel = provider.in_wheel.is_some();
-            return Some(Fate::OutOfScope { provider: provider.name().to_owned(), of_wheel });
-        }
-        if self.opened.missing.is_empty() {
-            return Some(Fate::Nowhere);
-        }
-        // A library is missing, but not one of those that would have this symbol.
+        // Where a library is missing, only those are known to lack a symbol who would have it.
         let known = match owner::read(&symbol.name).owner {
             Owner::Torch | Owner::TorchShim => self.base.torch && torch::links_torch(inspection),
             Owner::Python => self.base.python,
             _ => false,
         };
-        Some(if known { Fate::Nowhere } else { Fate::Open })
+        if !known && !self.opened.missing.is_empty() {
+            return Some(Fate::Open);
+        }
+        let elsewhere = self.process.libraries().chain(self.base.files.of_wheel());
+        // The same one each time, whoever is asked first.
+        let provider = elsewhere
+            .filter(|library| library.linkage.provides(symbol))
+            .min_by(|one, other| one.path.cmp(&other.path));
+        Some(provider.map_or(Fate::Nowhere, |provider| Fate::OutOfScope {
+            provider: provider.name().to_owned(),
+            of_wheel: provider.in_wheel.is_some(),
+        }))
     }
 }

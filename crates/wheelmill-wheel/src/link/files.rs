@@ -162,7 +162,9 @@ fn gather(
             gather(entry.path(), depth - 1, names, found);
         } else if !kind.is_dir() && entry.file_name().contains(".so") {
             let path = entry.path().to_owned();
-            found.entry(entry.file_name().to_owned()).or_insert(path);
+            let known = found.entry(entry.file_name().to_owned()).or_insert_with(|| path.clone());
+            // Folders tell their names in no order, and the same file is to be named each time.
+            *known = path.min(std::mem::take(known));
         }
     }
 }

@@ -282,6 +282,27 @@ fn an_environment_that_lacks_packages_is_not_held_against_the_wheel() {
 }
 
 #[test]
+fn beside_a_missing_library_only_what_torch_would_have_is_judged() {
+    let elf = |symbol: &str| {
+        extension(
+            Elf::default()
+                .needed("libc10.so")
+                .needed("libcufft.so.12")
+                .needed("libcuda.so.1")
+                .undefined(symbol),
+        )
+    };
+    let folder = Folder::with_torch();
+    let verdict = folder.verdict(&elf("cufftExecC2C"));
+    assert_eq!(codes(&verdict.findings), ["elf.library-missing"]);
+    assert!(verdict.not_checked.iter().any(|check| check.what.contains("some symbols")));
+    assert_eq!(
+        folder.codes(&elf("_ZN3c103newEi")),
+        ["elf.library-missing", "elf.undefined-symbol"]
+    );
+}
+
+#[test]
 fn without_a_python_its_symbols_are_not_checked() {
     let folder = Folder::with_torch();
     fs_err::remove_file(folder.path().join("bin/python3.11")).unwrap();
