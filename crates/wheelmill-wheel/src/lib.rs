@@ -3,7 +3,8 @@
 //!
 //! [`inspect`] reads a wheel once, strictly, and says what it is: every file is inflated and hashed,
 //! every native module is taken apart down to the GPU code in it. [`verify`] holds what was found
-//! against what was wanted and gives a [`Verdict`]. Nothing from a wheel is ever executed, written
+//! against what was wanted and gives a [`Verdict`]. [`finish`] writes a wheel anew, under a version
+//! with a label and with its torch pinned. Nothing from a wheel is ever executed, written
 //! under a name of the wheel's choosing, or trusted to be well formed.
 
 mod architectures;
@@ -13,6 +14,7 @@ mod driver;
 mod elf;
 mod error;
 mod finding;
+mod finish;
 mod inspect;
 mod inspection;
 mod label;
@@ -40,6 +42,9 @@ pub use driver::{DriverFloor, DriverFloorError, driver_floors};
 pub use elf::{IsaLevel, LoadProperties, Machine, read_module};
 pub use error::WheelError;
 pub use finding::{Finding, Severity};
+pub use finish::{
+    Finish, FinishError, Finished, LabelError, Pin, RequirementConflict, finish, labelled,
+};
 pub use inspect::{InspectOptions, inspect, inspect_bytes};
 pub use inspection::{Inspection, NativeModule};
 pub use limits::Limits;

@@ -1,5 +1,6 @@
 //! RECORD: the list of a wheel's files with their hashes (PyPA "Recording installed projects").
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use crate::finding::Findings;
@@ -114,6 +115,15 @@ impl Record {
         for path in absent {
             findings.add(rules::RECORD_ABSENT, path);
         }
+    }
+}
+
+/// A field of RECORD, quoted where it must be.
+pub(crate) fn csv_field(text: &str) -> Cow<'_, str> {
+    if text.contains([',', '"', '\r', '\n']) {
+        Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
@@ -244,8 +254,7 @@ mod tests {
         fn fields_survive_quoting(rows in prop::collection::vec(prop::collection::vec("[a-z\",\r\n é]{1,6}", 3), 1..5)) {
             let mut text = String::new();
             for row in &rows {
-                let quoted: Vec<String> =
-                    row.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
+                let quoted: Vec<_> = row.iter().map(|field| csv_field(field)).collect();
                 text.push_str(&quoted.join(","));
                 text.push('\n');
             }

@@ -7,6 +7,7 @@ mod archive;
 mod build;
 mod device;
 mod files;
+mod finishing;
 mod identity;
 mod judging;
 mod linking;

@@ -73,8 +73,9 @@ impl Wheel {
     /// The RECORD that fits what was added so far.
     pub(crate) fn fitting_record(&self) -> String {
         let line = |entry: &ZipEntry| {
-            let name = String::from_utf8_lossy(&entry.name);
-            format!("{name},{},{}\n", hash(&entry.bytes), entry.bytes.len())
+            let name = String::from_utf8_lossy(&entry.name).replace('"', "\"\"");
+            let quote = if name.contains([',', '"']) { "\"" } else { "" };
+            format!("{quote}{name}{quote},{},{}\n", hash(&entry.bytes), entry.bytes.len())
         };
         let lines: String = self.entries.iter().map(line).collect();
         lines + &format!("{}/RECORD,,\n", self.dist_info)
