@@ -224,6 +224,12 @@ rules! {
     TORCH_FLOOR = "torch.floor", Warning, "Requires-Dist lets in releases of torch that lack functions which the modules use",
         "raise the requirement, as in `torch>=2.10`, or set TORCH_TARGET_VERSION lower when compiling";
 
+    // What a build found when it finished the wheel and tried it out.
+    REPAIR_NO_POLICY = "repair.no-policy", Warning, "no manylinux policy fits the wheel: it keeps its tag, and runs surely on machines like the one it was built on",
+        "build on an older distribution, such as a manylinux image with `--base`; a library that is not found belongs to `exclude` under `[wheel]` in the recipe, where another package brings it";
+    IMPORT_UNDECLARED = "import.undeclared", Error, "the wheel imports a module that nothing brings which its metadata requires (Requires-Dist)",
+        "name the package in `dependencies` or `install_requires` of the project, or in the recipe: `requires = [\"…\"]` under `[wheel]`";
+
     // Device code.
     DEVICE_DAMAGED = "device-code.damaged", Error, "GPU code in a module cannot be read",
         FETCH;

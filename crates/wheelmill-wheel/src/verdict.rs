@@ -5,9 +5,10 @@ use wheelmill_model::{ArchList, CudaVersion, PackageName, PythonVersion, TorchVe
 
 use crate::device::Coverage;
 use crate::driver::DriverFloor;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::link::Environment;
 use crate::platform::EarnedPlatform;
+use crate::rules::{self, Rule};
 
 /// What a wheel is wanted to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,4 +98,31 @@ pub struct Verdict {
     /// What it asks of the driver: empty where it asks nothing, or where that is not checked; one
     /// for each major CUDA release where it holds modules for several.
     pub drivers: Vec<DriverFloor>,
+}
+
+impl Verdict {
+    /// Adds that the wheel could not be made fit for other machines, and why.
+    pub fn add_not_repaired(&mut self, why: &str) {
+        self.add(rules::REPAIR_NO_POLICY, why);
+    }
+
+    /// Whether it says that the wheel could not be made fit for other machines; gives why. `kept` is
+    /// a verdict as JSON.
+    #[must_use]
+    pub fn not_repaired(kept: &serde_json::Value) -> Option<&str> {
+        let findings = kept["findings"].as_array()?;
+        let found = findings.iter().find(|it| it["code"] == rules::REPAIR_NO_POLICY.code)?;
+        found["evidence"][0].as_str()
+    }
+
+    /// Adds that importing a module needs another one that nothing brings.
+    pub fn add_undeclared(&mut self, imported: &str, missing: &str) {
+        self.add(rules::IMPORT_UNDECLARED, &format!("importing `{imported}` needs `{missing}`"));
+    }
+
+    fn add(&mut self, rule: &Rule, evidence: &str) {
+        self.findings.push(Finding::of(rule).evidence([evidence]));
+        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        self.passed &= rule.severity < Severity::Error;
+    }
 }
