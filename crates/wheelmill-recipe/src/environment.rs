@@ -40,6 +40,20 @@ impl Recipe {
         self.build.requires.iter().map(|requirement| values.replace(requirement)).collect()
     }
 
+    /// The local label that the version of a cell's wheel gets.
+    #[must_use]
+    pub fn local_label(&self, cell: &Cell) -> Option<String> {
+        let values = CellValues { cell, jobs: 1, out: None };
+        self.wheel.local_label.as_ref().map(|label| values.replace(label))
+    }
+
+    /// What a cell's wheel requires beside what its own metadata says.
+    #[must_use]
+    pub fn wheel_requirements(&self, cell: &Cell) -> Vec<String> {
+        let values = CellValues { cell, jobs: 1, out: None };
+        self.wheel.requires.iter().map(|requirement| values.replace(requirement)).collect()
+    }
+
     /// The command that builds a cell, with the wheel to go into `out`; `None` when the recipe has
     /// none.
     #[must_use]

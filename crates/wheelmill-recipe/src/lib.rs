@@ -39,7 +39,7 @@ pub use host::{HostSection, NVIDIA_RUNTIME, NvidiaRuntime};
 pub use layout::{Layout, LayoutCell, LayoutError, PlannedLayout};
 pub use matrix::{Axes, Machine, expand, possible_cuda};
 pub use project::{BuildSection, CleanSection, MatrixSection, Project, StoreSection};
-pub use recipe::{Build, Jobs, Limits, Origin, Patch, Recipe, Source, SystemPackages, Test};
+pub use recipe::{Build, Jobs, Limits, Origin, Patch, Recipe, Source, SystemPackages, Test, Wheel};
 pub use recipes::Recipes;
 pub use reference::reference_markdown;
 pub use schema::{json_schema_project, json_schema_recipe};

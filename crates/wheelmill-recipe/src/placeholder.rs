@@ -11,7 +11,7 @@ use crate::suggest::{closest, list_words};
 /// A placeholder and what it stands for.
 pub(crate) type Placeholder = (&'static str, &'static str);
 
-/// The placeholders of environment variables, requirements and commands.
+/// The placeholders of environment variables, requirements, labels and commands.
 pub(crate) const CELL: &[Placeholder] = &[
     ("cuda", "the CUDA release, `13.0`"),
     ("cuda_major", "its first number, `13`"),

@@ -5,8 +5,9 @@ use toml::Spanned;
 use crate::recipe::{Recipe, Source};
 use crate::written::{
     ArchTemplate, ArchitectureTable, BuildTable, CommandText, FamilyPackages, GeneralPackage,
-    JobsTable, LimitsTable, Machine, ModuleName, RecipeTable, RelativePath, Requirement,
-    SourceTable, SourceText, Specifiers, Template, TestTable, VariableName,
+    JobsTable, LimitsTable, LocalLabel, Machine, ModuleName, RecipeTable, RelativePath,
+    Requirement, SharedLibrary, SourceTable, SourceText, Specifiers, Template, TestTable,
+    VariableName, WheelTable,
 };
 
 impl Recipe {
@@ -100,6 +101,16 @@ fn written(recipe: &Recipe) -> RecipeTable {
             variables: Some(recipe.jobs.variables.iter().map(variable).collect()),
             nvcc_threads: recipe.jobs.nvcc_threads.as_ref().map(variable),
             memory: recipe.jobs.memory,
+        }),
+        wheel: Some(WheelTable {
+            repair: Some(recipe.wheel.repair),
+            exclude: Some(recipe.wheel.exclude.iter().cloned().map(SharedLibrary).collect()),
+            local_label: Some(match &recipe.wheel.local_label {
+                Some(label) => LocalLabel::Text(label.clone()),
+                None => LocalLabel::Usual(false),
+            }),
+            pin_torch: Some(placed(recipe.wheel.pin_torch)),
+            requires: Some(recipe.wheel.requires.iter().cloned().map(Requirement).collect()),
         }),
         test: Some(TestTable {
             imports: Some(modules(&recipe.test.imports)),

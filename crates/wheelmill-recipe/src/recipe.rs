@@ -37,6 +37,8 @@ pub struct Recipe {
     pub architectures: Vec<ArchVariable>,
     /// The variables that carry the number of compilers.
     pub jobs: Jobs,
+    /// What becomes of the wheel.
+    pub wheel: Wheel,
     /// What a good wheel holds and does.
     pub test: Test,
     /// What the package cannot be built for.
@@ -167,6 +169,22 @@ pub struct Jobs {
     pub nvcc_threads: Option<String>,
     /// The memory that one compiler needs at most.
     pub memory: Option<ByteSize>,
+}
+
+/// What becomes of a wheel once it is built. Texts still hold their placeholders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Wheel {
+    /// Whether auditwheel repairs it.
+    pub repair: bool,
+    /// Libraries that it never holds copies of, beside those of the driver, CUDA and torch.
+    pub exclude: Vec<String>,
+    /// The local label of its version; see [`Recipe::local_label`].
+    pub local_label: Option<String>,
+    /// Whether it requires the torch that it was built with.
+    pub pin_torch: bool,
+    /// What it requires beside what its own metadata says; see [`Recipe::wheel_requirements`].
+    pub requires: Vec<String>,
 }
 
 /// What a good wheel holds and does.

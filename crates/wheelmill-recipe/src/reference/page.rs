@@ -123,7 +123,8 @@ impl Page {
         );
         self.line("| placeholder | stands for | where |");
         self.line("| --- | --- | --- |");
-        let everywhere = "`build.environment`, `build.requires`, `build.command`";
+        let everywhere = "`build.environment`, `build.requires`, `build.command`, \
+                          `wheel.local-label`, `wheel.requires`";
         let rows = placeholder::CELL.iter().map(|row| (row, everywhere)).chain([
             (&placeholder::VERSION, "`source.revision`, `source.url`"),
             (&placeholder::OUT, "`build.command`"),

@@ -9,7 +9,7 @@ use crate::RecipeError;
 use crate::document::{Document, Span};
 use crate::recipe::Source;
 use crate::suggest::list_words;
-use crate::written::{ArchitectureTable, BuildTable, JobsTable, SourceTable};
+use crate::written::{ArchitectureTable, BuildTable, JobsTable, SourceTable, WheelTable};
 
 /// The checks that need more than one key.
 pub(super) struct Checker<'a> {
@@ -120,6 +120,19 @@ impl Checker<'_> {
                 "a build has a `command` or a `script`, not both",
                 "the second one",
                 "call the script from the command, or remove one",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses to pin a torch that the build has not.
+    pub(super) fn pin(&self, table: &WheelTable, torch: bool) -> Result<(), RecipeError> {
+        match &table.pin_torch {
+            Some(pin) if *pin.get_ref() && !torch => Err(self.document.combination(
+                pin.span(),
+                "the wheel is to require the torch that it was built with, and it is built without",
+                "which torch",
+                "say that it is built against torch, `torch = true` under `[build]`, or remove `pin-torch`",
             )),
             _ => Ok(()),
         }

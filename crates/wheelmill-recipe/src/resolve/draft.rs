@@ -11,11 +11,11 @@ use super::check::Checker;
 use super::path::anchored;
 use crate::RecipeError;
 use crate::document::{Document, Span};
-use crate::recipe::{Build, Jobs, Limits, Origin, Patch, Recipe, SystemPackages, Test};
+use crate::recipe::{Build, Jobs, Limits, Origin, Patch, Recipe, SystemPackages, Test, Wheel};
 use crate::spelling::ArchVariable;
 use crate::written::{
-    ArchitectureTable, BuildTable, FamilyPackages, JobsTable, RecipeTable, Requirement, Template,
-    VariableName,
+    ArchitectureTable, BuildTable, FamilyPackages, JobsTable, LocalLabel, RecipeTable, Requirement,
+    Template, VariableName, WheelTable,
 };
 
 /// Where the files lie that a recipe names.
@@ -142,6 +142,8 @@ impl Draft {
         let architecture_tables = table.architectures;
         let jobs_table = table.jobs.unwrap_or_default();
         checker.command_or_script(&build_table)?;
+        let wheel_table = table.wheel.unwrap_or_default();
+        checker.pin(&wheel_table, torch)?;
         checker.variables(&build_table, architecture_tables.as_deref(), &jobs_table)?;
         let test = table.test.unwrap_or_default();
         let limits = table.limits.unwrap_or_default();
@@ -161,6 +163,7 @@ impl Draft {
                 None => Vec::new(),
             },
             jobs: jobs(jobs_table),
+            wheel: wheel(wheel_table, torch),
             test: Test {
                 imports: texts(test.imports, |module| module.0),
                 modules: texts(test.modules, |module| module.0),
@@ -234,6 +237,26 @@ fn build(table: BuildTable) -> Build {
             None => SystemPackages::default(),
         },
         outputs: table.outputs.map(|path| path.0.into_string()),
+    }
+}
+
+/// What a wheel is labelled with that belongs to one CUDA and one torch.
+const LABEL: &str = "cu{cuda_major}{cuda_minor}torch{torch}";
+/// The same for one that belongs to a CUDA alone.
+const LABEL_WITHOUT_TORCH: &str = "cu{cuda_major}{cuda_minor}";
+
+fn wheel(table: WheelTable, torch: bool) -> Wheel {
+    let usual = if torch { LABEL } else { LABEL_WITHOUT_TORCH };
+    Wheel {
+        repair: table.repair.unwrap_or(true),
+        exclude: texts(table.exclude, |library| library.0),
+        local_label: match table.local_label.unwrap_or(LocalLabel::Usual(torch)) {
+            LocalLabel::Usual(false) => None,
+            LocalLabel::Usual(true) => Some(usual.to_owned()),
+            LocalLabel::Text(text) => Some(text),
+        },
+        pin_torch: table.pin_torch.map_or(torch, Spanned::into_inner),
+        requires: texts(table.requires, |requirement| requirement.0),
     }
 }
 

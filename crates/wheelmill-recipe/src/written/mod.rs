@@ -20,9 +20,10 @@ pub(crate) use matrix::MatrixTable;
 pub(crate) use project::ProjectTable;
 pub(crate) use recipe::{
     ArchitectureTable, BuildTable, JobsTable, LimitsTable, RecipeTable, SourceTable, TestTable,
+    WheelTable,
 };
 pub use values::PerCuda;
 pub(crate) use values::{
-    ArchTemplate, CommandText, FamilyPackages, GeneralPackage, Machine, ModuleName, RelativePath,
-    Requirement, SourceText, Specifiers, Template, VariableName,
+    ArchTemplate, CommandText, FamilyPackages, GeneralPackage, LocalLabel, Machine, ModuleName,
+    RelativePath, Requirement, SharedLibrary, SourceText, Specifiers, Template, VariableName,
 };

@@ -2,7 +2,9 @@
 
 use toml::Spanned;
 
-use super::recipe::{BuildTable, JobsTable, LimitsTable, RecipeTable, SourceTable, TestTable};
+use super::recipe::{
+    BuildTable, JobsTable, LimitsTable, RecipeTable, SourceTable, TestTable, WheelTable,
+};
 use crate::document::Span;
 
 impl RecipeTable {
@@ -29,6 +31,13 @@ impl RecipeTable {
                 variables: upper.variables.or(lower.variables),
                 nvcc_threads: upper.nvcc_threads.or(lower.nvcc_threads),
                 memory: upper.memory.or(lower.memory),
+            }),
+            wheel: both(self.wheel, upper.wheel, |lower, upper| WheelTable {
+                repair: upper.repair.or(lower.repair),
+                exclude: upper.exclude.or(lower.exclude),
+                local_label: upper.local_label.or(lower.local_label),
+                pin_torch: upper.pin_torch.or(lower.pin_torch),
+                requires: upper.requires.or(lower.requires),
             }),
             test: both(self.test, upper.test, |lower, upper| TestTable {
                 imports: upper.imports.or(lower.imports),
@@ -81,6 +90,9 @@ impl RecipeTable {
                 *variable = Spanned::new(place.clone(), variable.get_ref().clone());
             }
             to(&mut jobs.nvcc_threads, place);
+        }
+        if let Some(wheel) = &mut self.wheel {
+            to(&mut wheel.pin_torch, place);
         }
     }
 }

@@ -9,8 +9,8 @@ use toml::Spanned;
 use wheelmill_model::{ByteSize, CudaArch, Digest, PackageName};
 
 use super::values::{
-    ArchTemplate, CommandText, FamilyPackages, Machine, ModuleName, RelativePath, Requirement,
-    SourceText, Specifiers, Template, VariableName,
+    ArchTemplate, CommandText, FamilyPackages, LocalLabel, Machine, ModuleName, RelativePath,
+    Requirement, SharedLibrary, SourceText, Specifiers, Template, VariableName,
 };
 use crate::Spelling;
 
@@ -57,6 +57,10 @@ pub(crate) struct RecipeTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "JobsTable")]
     pub(crate) jobs: Option<JobsTable>,
+    /// What becomes of the wheel once it is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "WheelTable")]
+    pub(crate) wheel: Option<WheelTable>,
     /// What a good wheel of this package must hold and do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TestTable")]
@@ -205,11 +209,43 @@ pub(crate) struct JobsTable {
     pub(crate) memory: Option<ByteSize>,
 }
 
+/// What becomes of the wheel once it is built.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct WheelTable {
+    /// Whether auditwheel repairs it: libraries of the distribution are copied into the wheel, and
+    /// its tag becomes the manylinux tag that it has earned. Default: `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(crate) repair: Option<bool>,
+    /// Libraries that are not copied into the wheel, by their file names, in which `*` stands for
+    /// any text: `libfoo.so.*`. Those of the driver, the CUDA toolkit and torch never are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) exclude: Option<Vec<SharedLibrary>>,
+    /// The local label of the version: `true` for `cu130torch2.11`, or `cu130` where there is no
+    /// torch; `false` for none; or a
+    /// text, in which placeholders are replaced. Default: `true` when `build.torch` is set, else `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LocalLabel")]
+    pub(crate) local_label: Option<LocalLabel>,
+    /// Whether the wheel requires the torch that it was built with: `torch==2.11.*` in its metadata.
+    /// Default: `true` when `build.torch` is set, else `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(crate) pin_torch: Option<Spanned<bool>>,
+    /// What the wheel needs at run time and its own metadata does not say. Placeholders are
+    /// replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) requires: Option<Vec<Requirement>>,
+}
+
 /// What a good wheel of this package must hold and do.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct TestTable {
-    /// Modules that must import where the wheel and its torch are installed.
+    /// Modules that must import where nothing is installed but the wheel and what it requires.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>")]
     pub(crate) imports: Option<Vec<ModuleName>>,
@@ -217,8 +253,8 @@ pub(crate) struct TestTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>")]
     pub(crate) modules: Option<Vec<ModuleName>>,
-    /// Python code that must run where a GPU is. It is kept, and not run yet: builds say that
-    /// nothing was run on a GPU.
+    /// Python code that must run where containers get a GPU. Without one, builds say that nothing
+    /// was run on a GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub(crate) gpu: Option<String>,

@@ -166,6 +166,63 @@ checked_text!(
     }
 );
 
+checked_text!(
+    /// The file name of a shared library, with `*` for any text.
+    SharedLibrary,
+    |text| {
+        let legal = |character: char| character.is_ascii_alphanumeric() || "._+-*".contains(character);
+        if text.contains(".so") && text.chars().all(legal) {
+            return Ok(());
+        }
+        Err(wrong(
+            format!("`{text}` is not the file name of a shared library"),
+            "write it as `ldd` prints it, without folders: `libfoo.so.*`",
+        ))
+    }
+);
+
+/// The local label of a version: whether there is one, or which.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum LocalLabel {
+    /// The usual one, or none.
+    Usual(bool),
+    /// One in these words.
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for LocalLabel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+
+        impl Visitor<'_> for Shape {
+            type Value = LocalLabel;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("`true`, `false` or a text")
+            }
+
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
+                Ok(LocalLabel::Usual(flag))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                check_placeholders(text, &[placeholder::CELL]).map_err(E::custom)?;
+                let sample = placeholder::replace(text, |_| Some("0".to_owned()));
+                match format!("0+{sample}").parse::<wheelmill_model::Version>() {
+                    Ok(_) => Ok(LocalLabel::Text(text.to_owned())),
+                    Err(_) => Err(E::custom(wrong(
+                        format!("`{text}` cannot be the local label of a version"),
+                        "use letters and digits, parted by dots: `cu{cuda_major}{cuda_minor}.mine`",
+                    ))),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(Shape)
+    }
+}
+
 /// A path that stays inside the folder it is relative to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]

@@ -506,3 +506,34 @@ fn a_key_that_is_missing_below_a_package_is_told_with_its_table() {
       help: add `git = "…"`, or remove `submodules`
     "#);
 }
+
+#[test]
+fn what_a_wheel_cannot_become_is_refused() {
+    assert_snapshot!(recipe("name = \"x\"\n[wheel]\nlocal-label = \"cu130+torch\"\n"), @r#"
+    Value: `cu130+torch` cannot be the local label of a version
+      x.toml:3:16
+      | local-label = "cu130+torch"
+      |                ^^^^^^^^^^^ this value
+      help: use letters and digits, parted by dots: `cu{cuda_major}{cuda_minor}.mine`
+    "#);
+    assert_snapshot!(recipe("name = \"x\"\n[wheel]\nlocal-label = 3\n"), @r#"
+    Value: `true`, `false` or a text is wanted, not a number
+      x.toml:3:15
+      | local-label = 3
+      |               ^ this value
+    "#);
+    assert_snapshot!(recipe("name = \"x\"\n[wheel]\nexclude = [\"lib/libfoo.so\"]\n"), @r#"
+    Value: `lib/libfoo.so` is not the file name of a shared library
+      x.toml:3:13
+      | exclude = ["lib/libfoo.so"]
+      |             ^^^^^^^^^^^^^ this value
+      help: write it as `ldd` prints it, without folders: `libfoo.so.*`
+    "#);
+    assert_snapshot!(recipe("name = \"x\"\n[wheel]\npin-torch = true\n"), @r#"
+    Combination: the wheel is to require the torch that it was built with, and it is built without
+      x.toml:3:13
+      | pin-torch = true
+      |             ^^^^ which torch
+      help: say that it is built against torch, `torch = true` under `[build]`, or remove `pin-torch`
+    "#);
+}

@@ -172,3 +172,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_belongs_to_a_torch_says_so_in_its_version_and_its_requirements() {
+    let of = |text: &str| {
+        let recipe = recipe(text);
+        let wheel = &recipe.wheel;
+        (recipe.local_label(&cell()), wheel.pin_torch, recipe.wheel_requirements(&cell()))
+    };
+    let (label, none) = (|text: &str| Some(text.to_owned()), Vec::<String>::new());
+    let torch = "name = \"x\"\nbuild.torch = true\n";
+    assert_eq!(of(torch), (label("cu130torch2.11"), true, none.clone()));
+    assert_eq!(of("name = \"x\""), (None, false, none.clone()));
+    assert_eq!(of("name = \"x\"\nwheel.local-label = true"), (label("cu130"), false, none));
+    let own = "[wheel]\nlocal-label = \"cu{cuda_major}.mine\"\npin-torch = false\nrequires = [\"a=={version}\"]";
+    assert_eq!(
+        of(&format!("{torch}{own}")),
+        (label("cu13.mine"), false, vec!["a==0.1.10".to_owned()])
+    );
+    let off =
+        format!("{torch}[wheel]\nrepair = false\nlocal-label = false\nexclude = [\"libx.so.*\"]");
+    assert!(recipe(&off).local_label(&cell()).is_none() && !recipe(&off).wheel.repair);
+    assert_eq!(recipe(&off).wheel.exclude, ["libx.so.*"]);
+}

@@ -366,6 +366,13 @@ fn a_recipe_is_shown_as_a_file_that_can_be_used() {
         "CMAKE_BUILD_PARALLEL_LEVEL",
     ]
 
+    [wheel]
+    repair = true
+    exclude = []
+    local-label = "cu{cuda_major}{cuda_minor}torch{torch}"
+    pin-torch = true
+    requires = []
+
     [test]
     imports = []
     modules = []
