@@ -1,7 +1,8 @@
 //! The operations of wheelmill: plan, build and clean. Owns the run and emits events.
 //!
 //! [`Mill::plan`] turns a wish into cells and says of each where it stands, from the store alone.
-//! [`Mill::build`] takes the wanted ones on their way: fetch, environment, compile, verify, store.
+//! [`Mill::build`] takes the wanted ones on their way: fetch, environment, compile, repair,
+//! verify, store.
 //! [`Cleaner`] tells what all that takes of the disk, and removes what a budget lets go.
 //! What happens is told as [`Event`]s; how a cell ended is a [`CellResult`]; why it failed is a
 //! [`Failure`] with a [`Cause`].
@@ -24,6 +25,7 @@ mod mill;
 mod plan;
 mod planner;
 mod preflight;
+mod repair;
 mod settings;
 mod tree;
 mod unchecked;

@@ -9,6 +9,7 @@ use wheelmill_wheel::Verdict;
 
 use crate::environment::Requirements;
 use crate::fetch::{PinError, PinnedSource, folder_digest};
+use crate::repair;
 
 /// Changes when the meaning of a lock or of a key does.
 const FORMAT: &str = "1";
@@ -110,6 +111,8 @@ pub(crate) fn key(
     environment: &Digest,
 ) -> CellKey {
     let cell = lock.versioned(cell);
+    let wheel = &resolved.wheel;
+    let release = cell.torch.filter(|_| wheel.pin_torch).map(|torch| torch.to_string());
     // How many compilers run at once decides no wheel: every key is of a build with one.
     let variables = resolved.environment(&cell, 1);
     CellKey(
@@ -121,6 +124,11 @@ pub(crate) fn key(
             .field("source", lock.source.identity())
             .field("environment", environment.as_bytes())
             .field("architectures", cell.architectures.to_string())
+            .field("repair", if wheel.repair { repair::VERSION } else { "" })
+            .fields("excluded", repair::excluded(resolved))
+            .field("label", resolved.local_label(&cell).unwrap_or_default())
+            .field("pin", release.unwrap_or_default())
+            .fields("requires", resolved.wheel_requirements(&cell))
             .fields("variables", variables.iter().map(|(name, value)| format!("{name}={value}")))
             .finish(),
     )

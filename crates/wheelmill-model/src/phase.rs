@@ -17,6 +17,8 @@ pub enum Phase {
     Environment,
     /// The package's own build; network off.
     Compile,
+    /// The wheel is made fit for other machines, labelled and pinned; network off.
+    Repair,
     /// The wheel is judged.
     Verify,
     /// The wheel is put in the store.
@@ -25,8 +27,15 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Preflight, Self::Fetch, Self::Environment, Self::Compile, Self::Verify, Self::Store];
+    pub const ALL: [Self; 7] = [
+        Self::Preflight,
+        Self::Fetch,
+        Self::Environment,
+        Self::Compile,
+        Self::Repair,
+        Self::Verify,
+        Self::Store,
+    ];
 
     /// The word for it.
     #[must_use]
@@ -36,6 +45,7 @@ impl Phase {
             Self::Fetch => "fetch",
             Self::Environment => "environment",
             Self::Compile => "compile",
+            Self::Repair => "repair",
             Self::Verify => "verify",
             Self::Store => "store",
         }

@@ -16,6 +16,9 @@ const WISH: &[&str] =
 /// that lacks the second.
 const MODULES: &[&str] = &["torchsort/isotonic_cpu", "torchsort/isotonic_cuda"];
 
+/// What its file name must say: which CUDA and torch it belongs to, and that it was repaired.
+const NAME: &str = "torchsort-0.1.10+cu130torch2.11-cp311-cp311-manylinux_";
+
 /// Builds the wheel, checks it, and builds it once more.
 pub(crate) fn build() -> Result<()> {
     run(&mut cargo(&["build", "--locked", "--package", "wheelmill"]))?;
@@ -65,6 +68,8 @@ fn stored_wheel(mut wheelmill: Command) -> Result<Utf8PathBuf> {
 }
 
 fn check_wheel(wheel: &Utf8Path, wheelmill: impl Fn() -> Command) -> Result<()> {
+    let name = wheel.file_name().unwrap_or_default();
+    ensure!(name.starts_with(NAME), "{name} does not tell its CUDA and torch, and where it runs");
     // Python's own reader first: it shares no code with ours.
     let listing = output(program("python3").args(["-m", "zipfile", "-l", wheel.as_str()]))?;
     for module in MODULES {

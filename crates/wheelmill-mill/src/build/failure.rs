@@ -5,9 +5,10 @@ use std::error::Error;
 use wheelmill_engine::{EngineError, EngineKind, Exit};
 use wheelmill_model::{PackageName, Phase, TimeLimit};
 use wheelmill_recipe::{Cell, Recipe};
-use wheelmill_wheel::{Severity, Verdict};
+use wheelmill_wheel::{FinishError, Severity, Verdict};
 
 use super::compile::{Budget, MEMORY_PER_COMPILE};
+use super::finish::RepairError;
 use super::image::InstallerError;
 use super::judge::JudgeError;
 use super::log::CellLog;
@@ -38,6 +39,8 @@ pub(super) enum CellError {
     TimedOut(TimeLimit),
     #[error("the build failed")]
     Build(Box<Exit>),
+    #[error("the wheel could not be finished")]
+    Repair(#[from] RepairError),
     #[error("there is no good wheel")]
     Judge(#[from] JudgeError),
     #[error("the wheel would fail its users")]
@@ -55,6 +58,7 @@ impl CellError {
             Self::Engine(error)
             | Self::Source(SourceError::Engine(error))
             | Self::Resolve(ResolveError::Engine(error))
+            | Self::Repair(RepairError::Engine(error))
             | Self::Judge(JudgeError::Engine(error)) => Some(error),
             _ => None,
         };
@@ -72,6 +76,7 @@ impl CellError {
         match self {
             Self::Build(exit)
             | Self::Import(exit)
+            | Self::Repair(RepairError::Broke(exit))
             | Self::Source(SourceError::Clone { exit, .. } | SourceError::Patch { exit, .. })
             | Self::Resolve(ResolveError::Unsolvable(exit)) => Some(exit),
             Self::Engine(EngineError::Step { exit, .. }) => Some(exit),
@@ -105,6 +110,14 @@ impl CellError {
             },
             Self::Source(SourceError::Copy { source, .. }) if is_full(source) => {
                 (Cause::DiskFull, disk())
+            }
+            Self::Repair(RepairError::Finish(FinishError::Write { source, .. }))
+                if is_full(source) =>
+            {
+                (Cause::DiskFull, disk())
+            }
+            Self::Repair(RepairError::Finish(error)) => {
+                (Cause::RepairFailed, vec![unfinished(error, package)])
             }
             Self::Files(source) if is_full(source) => (Cause::DiskFull, disk()),
             Self::Engine(EngineError::Files { source, .. }) if is_full(source) => {
@@ -141,6 +154,7 @@ impl CellError {
             )
             | Self::Source(SourceError::Engine(_))
             | Self::Resolve(ResolveError::Engine(_))
+            | Self::Repair(RepairError::Engine(_))
             | Self::Judge(JudgeError::Engine(_)) => {
                 (Cause::EngineGone, vec![format!("see what works here with `wheelmill plan {package} --check`")])
             }
@@ -204,6 +218,19 @@ impl CellError {
                 .collect(),
             _ => Vec::new(),
         }
+    }
+}
+
+/// What to do about a wheel that could not be labelled and pinned.
+fn unfinished(error: &FinishError, package: &PackageName) -> String {
+    let table = format!("`[recipes.{package}.wheel]` of wheelmill.toml");
+    match error {
+        FinishError::Pin(_) => format!(
+            "build it for a torch that it asks for, or correct its requirements with a patch; `pin-torch = false` in {table} leaves them as they are"
+        ),
+        FinishError::Label(_) => format!("correct `local-label` in {table}"),
+        FinishError::Requirement(_) => format!("correct `requires` in {table}"),
+        _ => format!("see what its build makes: `wheelmill recipes show {package}`"),
     }
 }
 

@@ -5,6 +5,7 @@ mod compile;
 mod context;
 mod course;
 mod failure;
+mod finish;
 mod folder;
 pub(crate) mod gpus;
 mod image;
@@ -15,6 +16,8 @@ mod log;
 mod progress;
 mod shell;
 mod source;
+mod trial;
+mod verify;
 mod work;
 
 use std::time::Instant;

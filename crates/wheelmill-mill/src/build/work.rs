@@ -16,7 +16,6 @@ use super::failure::{CellError, WorkEvidence, failure};
 use super::folder::{FolderLock, WorkFolder};
 use super::gpus::{Wanted, need, pairs, require_driver};
 use super::job::{Done, Job, Measured, Stop};
-use super::judge::{self, ImportTest, Imported};
 use super::listener::Listener;
 use super::log::CellLog;
 use super::shell::{Openable, Shell, ShellContainer, ShellPlace};
@@ -35,6 +34,8 @@ pub(super) type Pinned = (Option<Version>, PinnedSource);
 /// What a cell is built from, once it is there.
 struct Ready {
     lock: Lock,
+    /// What is below everything of Python.
+    foundation: Prepared,
     environment: Environment,
     /// Whether the source is as a failed build, or another shell, left it.
     used: bool,
@@ -42,12 +43,12 @@ struct Ready {
 
 /// The work of one attempt by a recipe.
 pub(super) struct Work<'a> {
-    course: Course<'a>,
-    cell: &'a RecipeCell,
-    ground: &'a Ground,
+    pub(super) course: Course<'a>,
+    pub(super) cell: &'a RecipeCell,
+    pub(super) ground: &'a Ground,
     pinned: Option<Pinned>,
-    folder: WorkFolder,
-    budget: Budget,
+    pub(super) folder: WorkFolder,
+    pub(super) budget: Budget,
     measured: Measured,
 }
 
@@ -95,7 +96,7 @@ impl Openable for Work<'_> {
 
     fn open(&mut self, log: &mut CellLog<'_>) -> Result<Shell, Stop> {
         let held = self.hold(log)?;
-        let Ready { lock, environment, used } = self.make_ready(true, log)?;
+        let Ready { lock, environment, used, .. } = self.make_ready(true, log)?;
         let prepared = self.prepare(&environment, log)?;
         for name in ["src", "out", "home"] {
             fs_err::create_dir_all(self.folder.path(name))?;
@@ -137,7 +138,7 @@ impl<'a> Work<'a> {
     }
 
     fn all(&mut self, log: &mut CellLog<'_>) -> Result<Done, Stop> {
-        let Ready { lock, environment, .. } = self.make_ready(false, log)?;
+        let Ready { lock, foundation, environment, .. } = self.make_ready(false, log)?;
         let key = self.key(&lock, &environment)?;
         let held = self.course.context.store.wheel_for(&key).map_err(Stop::store)?;
         if let Some(wheel) = &held
@@ -145,16 +146,19 @@ impl<'a> Work<'a> {
         {
             return Ok(Done::Stored(wheel.clone().into()));
         }
-        let prepared = self.prepare(&environment, log)?;
         if let Some(wheel) = held {
-            return self.judge_again(&wheel, &lock, &prepared, log);
+            return self.judge_again(&wheel, &lock, &foundation, log);
         }
+        let prepared = self.prepare(&environment, log)?;
 
         self.course.begin(Phase::Compile, log)?;
         self.compile(&lock, &prepared, log)?;
 
+        self.course.begin(Phase::Repair, log)?;
+        let (wheel, unrepaired) = self.finish(&lock, &prepared, log)?;
+
         self.course.begin(Phase::Verify, log)?;
-        let (wheel, verdict) = self.judge(lock.version.as_ref(), &prepared, log)?;
+        let verdict = self.judge(&wheel, unrepaired.as_deref(), &lock, &foundation, log)?;
 
         self.course.begin(Phase::Store, log)?;
         let stored = self.store(&wheel, key, &lock, &verdict)?;
@@ -166,14 +170,15 @@ impl<'a> Work<'a> {
         &mut self,
         wheel: &StoredWheel,
         lock: &Lock,
-        prepared: &Prepared,
+        foundation: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<Done, Stop> {
         self.course.begin(Phase::Verify, log)?;
         self.course.tell(log, "the recipe's tests have changed since the stored wheel was judged");
-        let folder = self.folder.fresh("out")?;
-        fs_err::copy(&wheel.path, folder.join(wheel.file_name.as_str()))?;
-        let (_, verdict) = self.judge(lock.version.as_ref(), prepared, log)?;
+        let path = self.folder.fresh("wheel")?.join(wheel.file_name.as_str());
+        fs_err::copy(&wheel.path, &path)?;
+        let unrepaired = Verdict::not_repaired(&wheel.verdict);
+        let verdict = self.judge(&path, unrepaired, lock, foundation, log)?;
         let verdict = lock::judged_by(&verdict, self.recipe());
         let store = self.course.context.store;
         let judged = store.set_verdict(&wheel.key, &verdict).map_err(Stop::store)?;
@@ -205,10 +210,10 @@ impl<'a> Work<'a> {
         let lock = self.lock(&composer, version, source, &foundation, log)?;
         let environment = composer.environment(&lock.requirements);
         composer.write_lists(&lock.requirements)?;
-        Ok(Ready { lock, environment, used })
+        Ok(Ready { lock, foundation, environment, used })
     }
 
-    fn recipe(&self) -> &'a Recipe {
+    pub(super) fn recipe(&self) -> &'a Recipe {
         &self.cell.recipe
     }
 
@@ -222,7 +227,7 @@ impl<'a> Work<'a> {
         Ok(self.course.context.mill.engine.pin(&self.ground.base)?)
     }
 
-    fn composer<'b>(&self, base: &'b Base) -> Composer<'b>
+    pub(super) fn composer<'b>(&self, base: &'b Base) -> Composer<'b>
     where
         'a: 'b,
     {
@@ -389,46 +394,6 @@ impl<'a> Work<'a> {
             container.gpus = self.course.grant(wanted, all, look, log)?;
         }
         Ok(container)
-    }
-
-    fn judge(
-        &self,
-        version: Option<&Version>,
-        prepared: &Prepared,
-        log: &mut CellLog<'_>,
-    ) -> Result<(Utf8PathBuf, Verdict), Stop> {
-        let wheel = judge::only_wheel(&self.folder.path("out"))?;
-        let (mut verdict, declares) =
-            judge::static_verdict(&wheel, &self.cell.cell, version, self.recipe())?;
-        for finding in &verdict.findings {
-            log.note(&format!("{}: {}", finding.code, finding.message));
-        }
-        if !verdict.passed {
-            self.course.record("verdict", &json!(verdict))?;
-            return Err(CellError::Verdict(Box::new(verdict)).into());
-        }
-        let test = ImportTest {
-            engine: self.course.context.mill.engine.as_ref(),
-            prepared,
-            uv: &self.ground.toolchain.uv.0,
-            wheel: &wheel,
-            modules: &self.recipe().test.imports,
-            limits: self.budget.limits,
-        };
-        match judge::import(&test, log, self.course.context.cancel)? {
-            Imported::Good => {}
-            Imported::NotChecked(reason) => verdict.not_checked.push(reason),
-            Imported::Missing => {
-                let said = log.tail();
-                let line = said.iter().rfind(|line| line.contains(" needs the module "));
-                let missing = judge::missing(line.map(String::as_str), declares);
-                verdict.not_checked.push(missing);
-            }
-            Imported::Failed(exit) => return Err(CellError::Import(exit).into()),
-        }
-        verdict.not_checked.push(judge::not_run_on_a_gpu());
-        self.course.record("verdict", &json!(verdict))?;
-        Ok((wheel, verdict))
     }
 
     fn store(

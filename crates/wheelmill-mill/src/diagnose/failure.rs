@@ -52,6 +52,8 @@ pub enum Cause {
     ContextChanged,
     /// The build left more than one wheel.
     SeveralWheels,
+    /// The wheel was built, and could not be repaired, labelled or pinned.
+    RepairFailed,
     /// The wheel is not good.
     VerdictFailed,
     /// The source does not compile.
@@ -87,6 +89,7 @@ impl Cause {
             Self::NoInstaller => "no-installer",
             Self::ContextChanged => "context-changed",
             Self::SeveralWheels => "several-wheels",
+            Self::RepairFailed => "repair-failed",
             Self::VerdictFailed => "verdict-failed",
             Self::CompileError => "compile-error",
             Self::BuildFailed => "build-failed",

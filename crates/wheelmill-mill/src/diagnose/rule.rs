@@ -9,7 +9,7 @@ use super::failure::{Cause, Failure};
 use super::text::cut;
 use super::{
     compile, compiler, disk, engine, fallback, index, library, memory, module, network, patch,
-    source, tool, toolkit, verdict,
+    repair, source, tool, toolkit, verdict,
 };
 
 /// The most lines of the log that a failure carries.
@@ -32,6 +32,7 @@ const FAMILIES: &[&[Rule]] = &[
     tool::RULES,
     source::RULES,
     library::RULES,
+    repair::RULES,
     verdict::RULES,
     compile::RULES,
 ];

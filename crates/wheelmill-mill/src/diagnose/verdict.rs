@@ -10,6 +10,9 @@ use super::rule::{Rule, Sign};
 use super::text::{starts_with_any, word_after};
 use super::traceback;
 
+/// Said in the log before the recipe's code runs.
+pub(crate) const RUNNING_ON_GPU: &str = "running the recipe's test on a GPU";
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         cause: Cause::VerdictFailed,
@@ -50,6 +53,16 @@ fn imports(case: &Case<'_>) -> String {
 fn raised(case: &Case<'_>, _: &[usize]) -> Option<Account> {
     let exception = traceback::last(case)?;
     let line = case.line(exception.place).trim();
+    if case.lines().any(|line| line.ends_with(RUNNING_ON_GPU)) {
+        let line = line.trim_end_matches('.');
+        let message = format!("The recipe's test failed on a GPU: `{line}`.");
+        return Some(
+            Account::new(message)
+                .also([exception.place])
+                .fix("Read the whole log: `wheelmill runs logs`")
+                .fix(format!("If the test is wrong: `gpu` in {}", case.table("test"))),
+        );
+    }
     // What was imported before is told line by line.
     let imported =
         |module: &str| case.lines().any(|it| word_after(it, " imported ") == Some(module));

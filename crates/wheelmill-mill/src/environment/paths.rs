@@ -23,7 +23,11 @@ pub(crate) const PREFIX: &str = "/opt/wheelmill";
 pub(crate) const PYTHON_ENVIRONMENT: &str = "/opt/wheelmill/env";
 /// Interpreters that uv brought because the base has none of that release.
 pub(crate) const PYTHONS: &str = "/opt/wheelmill/python";
+/// The environment of the tools that repair wheels; builds do not see them.
+pub(crate) const REPAIR_ENVIRONMENT: &str = "/opt/wheelmill/repair";
 /// The CUDA toolkit: always a link, so that every base looks the same.
 pub(crate) const CUDA: &str = "/opt/wheelmill/cuda";
+/// The environment that a finished wheel is tried in.
+pub(crate) const TRIAL: &str = "/build/trial";
 /// The folder that builds see as their home.
 pub(crate) const HOME: &str = "/build/home";

@@ -6,6 +6,7 @@
 
 mod daemons;
 mod failures;
+mod finishing;
 mod gpus;
 mod interruptions;
 mod isolation;

@@ -11,7 +11,8 @@ fn a_wheel_is_built_from_a_folder_and_the_second_run_finds_it() {
     assert_eq!(first["outcome"], "built", "{first}");
     let path = Utf8Path::new(first["wheel"]["path"].as_str().unwrap());
     assert!(path.starts_with(place.store()) && path.is_file());
-    assert_eq!(path.file_name().unwrap(), "tinycuda-1.0-cp311-cp311-linux_x86_64.whl");
+    let name = path.file_name().unwrap();
+    assert!(name.starts_with("tinycuda-1.0-cp311-cp311-manylinux_"), "{name}");
     assert!(first["verdict"].as_str().unwrap().contains("sm_90"), "{first}");
 
     // Offline, so that a second run which asks anybody for anything fails.

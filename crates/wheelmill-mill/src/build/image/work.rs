@@ -18,7 +18,7 @@ use crate::build::failure::CellError;
 use crate::build::folder::WorkFolder;
 use crate::build::gpus::{Wanted, pairs};
 use crate::build::job::{Done, Job, Judged, Kept, Measured, Stop};
-use crate::build::judge::{self, JudgeError};
+use crate::build::judge::JudgeError;
 use crate::build::log::CellLog;
 use crate::build::shell::{Openable, Shell, ShellContainer, ShellPlace};
 use crate::diagnose::Failure;
@@ -295,7 +295,10 @@ impl<'a> ImageWork<'a> {
                 what: "import".to_owned(),
                 why: "only the image knows what the wheel is imported beside".to_owned(),
             });
-            verdict.not_checked.push(judge::not_run_on_a_gpu());
+            verdict.not_checked.push(NotChecked {
+                what: "run on a GPU".to_owned(),
+                why: "nobody says what to run: images have no recipe".to_owned(),
+            });
             log.note(&format!("new in the volume: {file}: {}", verdict.summary));
             for finding in &verdict.findings {
                 log.note(&format!("{}: {}", finding.code, finding.message));

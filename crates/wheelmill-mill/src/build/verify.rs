@@ -1,0 +1,193 @@
+//! The phase in which a finished wheel is judged: by its files, then by trying it.
+
+use camino::Utf8Path;
+use wheelmill_engine::{GpuSight, Gpus, Prepared};
+use wheelmill_model::{Digest, DigestBuilder};
+use wheelmill_wheel::Verdict;
+
+use super::course::ended;
+use super::failure::CellError;
+use super::gpus::{Wanted, pairs, require_driver, unmet};
+use super::job::{Job as _, Stop};
+use super::judge::{JudgeError, not_checked, static_verdict};
+use super::log::CellLog;
+use super::trial::{Imported, Needs, Trial, pins};
+use super::work::Work;
+use crate::diagnose::{Cause, RUNNING_ON_GPU};
+use crate::lock::Lock;
+
+const IMPORT: &str = "import";
+const GPU: &str = "run on a GPU";
+
+impl Work<'_> {
+    /// Judges a wheel. `unrepaired` says why no repair fitted it.
+    pub(super) fn judge(
+        &self,
+        wheel: &Utf8Path,
+        unrepaired: Option<&str>,
+        lock: &Lock,
+        foundation: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<Verdict, Stop> {
+        let (mut verdict, requires) =
+            static_verdict(wheel, &self.cell.cell, lock.version.as_ref(), self.recipe())?;
+        if let Some(reason) = unrepaired {
+            verdict.add_not_repaired(reason);
+        }
+        for finding in &verdict.findings {
+            log.note(&format!("{}: {}", finding.code, finding.message));
+        }
+        if verdict.passed {
+            self.try_out(wheel, requires, lock, foundation, &mut verdict, log)?;
+        }
+        self.course.record("verdict", &serde_json::json!(verdict))?;
+        if verdict.passed { Ok(verdict) } else { Err(CellError::Verdict(Box::new(verdict)).into()) }
+    }
+
+    /// Installs the wheel where nothing else is but what it requires, imports the recipe's modules,
+    /// and runs its test on a GPU where there is one.
+    fn try_out(
+        &self,
+        wheel: &Utf8Path,
+        requires: Vec<String>,
+        lock: &Lock,
+        foundation: &Prepared,
+        verdict: &mut Verdict,
+        log: &mut CellLog<'_>,
+    ) -> Result<(), Stop> {
+        let test = &self.recipe().test;
+        let gpus = self.gpus_for_test(foundation, log)?;
+        if test.imports.is_empty() {
+            let why = "the recipe names no module to import";
+            verdict.not_checked.push(not_checked(IMPORT, why));
+        }
+        if test.imports.is_empty() && gpus.is_err() {
+            verdict.not_checked.extend(gpus.err().map(|why| not_checked(GPU, why)));
+            return Ok(());
+        }
+        let composer = self.composer(&lock.base);
+        let trial = Trial {
+            engine: self.course.context.mill.engine.as_ref(),
+            composer: &composer,
+            foundation,
+            wheel,
+            folder: &self.folder.fresh("trial")?,
+            limits: self.budget.limits,
+        };
+        if let Err(why) = self.fill(&trial, requires, lock, log)? {
+            let checks = [(IMPORT, !test.imports.is_empty()), (GPU, true)];
+            let unmade = checks.into_iter().filter(|(_, wanted)| *wanted);
+            verdict.not_checked.extend(unmade.map(|(what, _)| not_checked(what, &*why)));
+            return Ok(());
+        }
+        let cancel = self.course.context.cancel;
+        if !test.imports.is_empty() {
+            match trial.import(&test.imports, log, cancel).map_err(JudgeError::Engine)? {
+                Imported::Good => {}
+                Imported::Undeclared { imported, missing } => {
+                    verdict.add_undeclared(&imported, &missing);
+                    return Ok(());
+                }
+                Imported::Failed(exit) => return Err(CellError::Import(exit).into()),
+            }
+        }
+        match (gpus, &test.gpu) {
+            (Ok(gpus), Some(code)) => {
+                self.course.tell(log, RUNNING_ON_GPU);
+                let exit = trial.run_on(gpus, code, log, cancel).map_err(JudgeError::Engine)?;
+                self.course.record("gpu-test", &ended(&exit))?;
+                if !exit.success() {
+                    return Err(CellError::Import(Box::new(exit)).into());
+                }
+            }
+            (gpus, _) => {
+                verdict.not_checked.extend(gpus.err().map(|why| not_checked(GPU, why)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the environment of a trial; gives why not, when only the network is to blame: the wheel
+    /// may be good.
+    fn fill(
+        &self,
+        trial: &Trial<'_>,
+        mut requires: Vec<String>,
+        lock: &Lock,
+        log: &mut CellLog<'_>,
+    ) -> Result<Result<(), String>, Stop> {
+        let context = self.course.context;
+        let (mill, store) = (context.mill, context.store);
+        self.course.tell(log, "making an environment with what the wheel requires");
+        let torch = self.cell.cell.torch.filter(|_| self.recipe().build.torch);
+        requires.extend(torch.map(|torch| torch.requirement()));
+        let pins = pins(&lock.requirements.toolchain);
+        let request = self.question(&requires, &pins);
+        let known = match mill.settings.refresh {
+            true => None,
+            false => store.lock(&request).map_err(Stop::store)?,
+        };
+        let needs = Needs { requires, pins, resolved: known.map(|lock| lock.text) };
+        let resolved = match trial.fill(&needs, log, context.cancel) {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                let error = CellError::from(error);
+                let failure = self.failure(&error, log);
+                if error.is_cancelled() || failure.cause != Cause::NoNetwork {
+                    return Err(Stop::Cell(Box::new(error)));
+                }
+                let why = format!("what it requires could not be fetched: {}", failure.message);
+                return Ok(Err(why.trim_end_matches('.').to_owned()));
+            }
+        };
+        if needs.resolved.is_none() {
+            store.put_lock(&request, &resolved).map_err(Stop::store)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// What the versions of an environment are the answer to.
+    fn question(&self, requires: &[String], pins: &[String]) -> Digest {
+        DigestBuilder::new("trial")
+            .fields("requires", requires)
+            .fields("pins", pins)
+            .field("python", self.cell.cell.python.to_string())
+            .field("torch-backend", self.ground.toolchain.torch_backend.as_deref().unwrap_or(""))
+            .field("index", self.course.context.mill.index_name())
+            .finish()
+    }
+
+    /// The GPUs that the recipe's test gets, or why there is none to run.
+    fn gpus_for_test(
+        &self,
+        foundation: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<Result<Gpus, String>, Stop> {
+        let mill = self.course.context.mill;
+        if self.recipe().test.gpu.is_none() {
+            return Ok(Err("the recipe has no test for one (`gpu` under `[test]`)".to_owned()));
+        }
+        let wish = &mill.settings.gpus;
+        let mut variables = self.recipe().environment(&self.cell.cell, self.budget.jobs);
+        let wanted = Wanted::by_recipe(wish, &variables).or_else(|| Wanted::by_image(wish));
+        let Some(Wanted { gpus, .. }) = wanted else {
+            return Ok(Err("builds are to use none (`--gpus none`)".to_owned()));
+        };
+        require_driver(&mut variables, self.cell.cell.cuda);
+        variables.retain(|(name, _)| name.starts_with("NVIDIA_"));
+        let cancel = self.course.context.cancel;
+        let mut sight = mill
+            .engine
+            .look_for_gpus(foundation, &gpus, &variables, cancel)
+            .map_err(JudgeError::Engine)?;
+        if matches!(sight, GpuSight::Seen { .. }) {
+            let driver = mill.driver().for_requirements();
+            sight = unmet(&driver, pairs(&variables)).unwrap_or(sight);
+        }
+        self.course.tell_of_gpus(&sight, log)?;
+        Ok(match sight {
+            GpuSight::Seen { .. } => Ok(gpus),
+            GpuSight::Unseen { why, .. } => Err(why),
+        })
+    }
+}
