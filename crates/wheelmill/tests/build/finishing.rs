@@ -5,8 +5,9 @@ use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
-use testkit::PackageIndex;
+use testkit::{Daemon, DaemonProgram, PackageIndex};
 
+use crate::daemons::debian;
 use crate::place::{Ended, Place};
 
 /// Runs the machine's own Python, which shares no code with us.
@@ -203,4 +204,42 @@ fn a_wheel_is_tried_without_what_it_was_built_with() {
     let cell = place.build("").expect(0).cell();
     assert_eq!(cell["outcome"], "stored", "{cell}");
     assert!(cell["not-checked"].to_string().contains("the embedded engine gives"), "{cell}");
+}
+
+#[test]
+fn the_recipes_test_runs_where_containers_get_a_gpu() {
+    let Some(daemon) = Daemon::start_with_gpus(DaemonProgram::Docker) else { return };
+    let place = Place::with("");
+    let build = |more: &str| {
+        let mut command = place.command(&format!(
+            "build tinycuda --cuda 13.0 --arch 9.0 --json --engine docker --base {} {more}",
+            debian()
+        ));
+        command.env("DOCKER_HOST", format!("unix://{}", daemon.socket()));
+        Ended::of(command.output().unwrap())
+    };
+    let test = |from: &str, code: &str| {
+        edit(
+            &place,
+            "wheelmill.toml",
+            &[(from, &format!("modules = [\"tinycuda\"]\ngpu = {code:?}"))],
+        );
+    };
+    let good = "import os, tinycuda; assert os.path.exists('/dev/nvidia0'); print('SEEN IT')";
+    test("modules = [\"tinycuda\"]", good);
+    let cell = build("").expect(0).cell();
+    assert_eq!(cell["outcome"], "built", "{cell}");
+    assert!(!cell["not-checked"].to_string().contains("run on a GPU"), "{cell}");
+    let log = fs_err::read_to_string(cell["log"].as_str().unwrap()).unwrap();
+    assert!(log.contains("SEEN IT"), "{log}");
+
+    let bad = "import tinycuda; assert tinycuda.run() == 7, 'seven is wanted'";
+    test(&format!("modules = [\"tinycuda\"]\ngpu = {good:?}"), bad);
+    let none = build("--gpus none").expect(0).cell();
+    assert!(none["not-checked"].to_string().contains("`--gpus none`"), "{none}");
+    test(&format!("modules = [\"tinycuda\"]\ngpu = {bad:?}"), &format!("{bad} + ', or so'"));
+    let failure = build("").expect(1).cell()["failure"].clone();
+    assert_eq!(failure["cause"], "verdict-failed", "{failure}");
+    let message = failure["message"].as_str().unwrap();
+    assert!(message.contains("test failed on a GPU: `AssertionError"), "{message}");
 }

@@ -183,3 +183,29 @@ fn a_log_without_a_named_cause_ends_in_the_last_word_of_the_build() {
     assert_eq!(failure.cause, Cause::BuildFailed);
     assert!(failure.message.contains("exit code 1") && !failure.fixes.is_empty());
 }
+
+#[test]
+fn a_repair_that_broke_is_told_by_what_auditwheel_says() {
+    let repair = Setting { phase: Phase::Repair, ..COMPILE };
+    repair.tells(
+        log!("repair-failed-tool"),
+        Cause::RepairFailed,
+        "auditwheel could not repair the wheel: `ValueError: Cannot find required utility",
+        "`repair = false` in `[recipes.tiny-kernels.wheel]`",
+        "Cannot find required utility",
+    );
+}
+
+#[test]
+fn a_test_that_fails_on_a_gpu_is_not_taken_for_an_import() {
+    let verify = Setting { phase: Phase::Verify, ..COMPILE };
+    verify.tells(
+        "wheelmill: imported tiny_kernels\nwheelmill: running the recipe's test on a GPU\n\
+         Traceback (most recent call last):\n  File \"<string>\", line 3, in <module>\n\
+         AssertionError: 3.0",
+        Cause::VerdictFailed,
+        "test failed on a GPU: `AssertionError: 3.0`",
+        "`wheelmill runs logs`",
+        "AssertionError: 3.0",
+    );
+}
