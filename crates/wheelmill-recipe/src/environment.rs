@@ -54,6 +54,13 @@ impl Recipe {
         self.wheel.requires.iter().map(|requirement| values.replace(requirement)).collect()
     }
 
+    /// What is installed beside a cell's wheel when it is tried.
+    #[must_use]
+    pub fn test_requirements(&self, cell: &Cell) -> Vec<String> {
+        let values = CellValues { cell, jobs: 1, out: None };
+        self.test.requires.iter().map(|requirement| values.replace(requirement)).collect()
+    }
+
     /// The command that builds a cell, with the wheel to go into `out`; `None` when the recipe has
     /// none.
     #[must_use]

@@ -115,6 +115,7 @@ fn written(recipe: &Recipe) -> RecipeTable {
         test: Some(TestTable {
             imports: Some(modules(&recipe.test.imports)),
             modules: Some(modules(&recipe.test.modules)),
+            requires: Some(recipe.test.requires.iter().cloned().map(Requirement).collect()),
             gpu: recipe.test.gpu.clone(),
         }),
         limits: Some(LimitsTable {

@@ -195,6 +195,8 @@ pub struct Test {
     pub imports: Vec<String>,
     /// Extension modules in the wheel, by their dotted names.
     pub modules: Vec<String>,
+    /// What is installed beside the wheel; see [`Recipe::test_requirements`].
+    pub requires: Vec<String>,
     /// Python code to run where a GPU is.
     pub gpu: Option<String>,
 }

@@ -121,6 +121,7 @@ impl Work<'_> {
         self.course.tell(log, "making an environment with what the wheel requires");
         let torch = self.cell.cell.torch.filter(|_| self.recipe().build.torch);
         requires.extend(torch.map(|torch| torch.requirement()));
+        requires.extend(self.recipe().test_requirements(&lock.versioned(&self.cell.cell)));
         let pins = pins(&lock.requirements.toolchain);
         let request = self.question(&requires, &pins);
         let known = match mill.settings.refresh {

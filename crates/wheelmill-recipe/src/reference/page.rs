@@ -124,7 +124,7 @@ impl Page {
         self.line("| placeholder | stands for | where |");
         self.line("| --- | --- | --- |");
         let everywhere = "`build.environment`, `build.requires`, `build.command`, \
-                          `wheel.local-label`, `wheel.requires`";
+                          `wheel.local-label`, `wheel.requires`, `test.requires`";
         let rows = placeholder::CELL.iter().map(|row| (row, everywhere)).chain([
             (&placeholder::VERSION, "`source.revision`, `source.url`"),
             (&placeholder::OUT, "`build.command`"),

@@ -167,6 +167,7 @@ impl Draft {
             test: Test {
                 imports: texts(test.imports, |module| module.0),
                 modules: texts(test.modules, |module| module.0),
+                requires: texts(test.requires, |requirement| requirement.0),
                 gpu: test.gpu,
             },
             limits: Limits {

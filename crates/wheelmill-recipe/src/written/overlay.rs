@@ -42,6 +42,7 @@ impl RecipeTable {
             test: both(self.test, upper.test, |lower, upper| TestTable {
                 imports: upper.imports.or(lower.imports),
                 modules: upper.modules.or(lower.modules),
+                requires: upper.requires.or(lower.requires),
                 gpu: upper.gpu.or(lower.gpu),
             }),
             limits: both(self.limits, upper.limits, |lower, upper| LimitsTable {

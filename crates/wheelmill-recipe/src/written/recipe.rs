@@ -253,6 +253,11 @@ pub(crate) struct TestTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>")]
     pub(crate) modules: Option<Vec<ModuleName>>,
+    /// What is installed beside the wheel and what it requires when it is tried: packages that it can
+    /// do without, or that its users choose themselves. Placeholders are replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) requires: Option<Vec<Requirement>>,
     /// Python code that must run where containers get a GPU. Without one, builds say that nothing
     /// was run on a GPU.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,8 @@ pub struct LabelError {
 /// A version with a local label (PEP 440), in its normal form: `1.0` and `cu130torch2.11` give
 /// `1.0+cu130torch2.11`. A label that is there already stays in front, since it says which source
 /// was built: `1.0+g1a2b` gives `1.0+g1a2b.cu130torch2.11`. One that ends in the new one is left as
-/// it is, so that a finished wheel can be finished again.
+/// it is, so that a finished wheel can be finished again; one that says the beginning of it,
+/// `1.0+cu130`, gives way.
 ///
 /// # Errors
 /// The label has other characters than PEP 440 allows.
@@ -34,6 +35,9 @@ pub fn labelled(version: &Version, label: &str) -> Result<Version, LabelError> {
     let [held, new] = [held, new].map(|segments| {
         segments.iter().map(ToString::to_string).collect::<Vec<String>>().join(".")
     });
+    if new.starts_with(&held) {
+        return Ok(alone);
+    }
     parse(format!("{public}+{held}.{new}"))
 }
 
@@ -52,6 +56,7 @@ mod tests {
             ("1.0+g1a2b", "cu130", "1.0+g1a2b.cu130"),
             ("1.0+g1a2b.cu130torch2.11", "cu130torch2.11", "1.0+g1a2b.cu130torch2.11"),
             ("1.0+cu130torch2.11", "cu130torch2.11", "1.0+cu130torch2.11"),
+            ("1.0+cu130", "cu130torch2.11", "1.0+cu130torch2.11"),
         ] {
             assert_eq!(with(version, label).unwrap(), wanted, "{version} {label}");
         }

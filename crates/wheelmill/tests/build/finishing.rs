@@ -243,3 +243,26 @@ fn the_recipes_test_runs_where_containers_get_a_gpu() {
     let message = failure["message"].as_str().unwrap();
     assert!(message.contains("test failed on a GPU: `AssertionError"), "{message}");
 }
+
+#[test]
+fn a_wheel_without_native_code_is_not_repaired_and_says_so() {
+    let place = Place::with("cuda = false");
+    fs_err::write(place.path().join("tinycuda/tinycuda.py"), "import six\n").unwrap();
+    fs_err::write(
+        place.path().join("tinycuda/setup.py"),
+        "from setuptools import setup\nsetup(py_modules=[\"tinycuda\"])\n",
+    )
+    .unwrap();
+    // What users choose themselves is there for the test, and no part of the wheel.
+    let test = "modules = [\"tinycuda\"]";
+    edit(&place, "wheelmill.toml", &[(test, &format!("{test}\nrequires = [\"six\"]"))]);
+    wheel_table(&place, "local-label = \"cu{cuda_major}.acme\"");
+    // Also where the environment's links must lead out of no container.
+    let cell = place.build("--isolation landlock").expect(0).cell();
+    let wheel = wheel_of(&cell);
+    assert_eq!(wheel.file_name(), Some("tinycuda-1.0+cu13.acme-py3-none-any.whl"));
+    assert!(!metadata(&wheel).contains("six"), "{}", metadata(&wheel));
+    let log = fs_err::read_to_string(cell["log"].as_str().unwrap()).unwrap();
+    assert!(log.contains("nothing to repair: the wheel holds no native code"), "{log}");
+    assert!(log.contains("wheelmill: imported tinycuda"), "{log}");
+}

@@ -376,6 +376,7 @@ fn a_recipe_is_shown_as_a_file_that_can_be_used() {
     [test]
     imports = []
     modules = []
+    requires = []
 
     [limits]
     ----- stderr
