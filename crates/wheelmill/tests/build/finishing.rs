@@ -266,3 +266,18 @@ fn a_wheel_without_native_code_is_not_repaired_and_says_so() {
     assert!(log.contains("nothing to repair: the wheel holds no native code"), "{log}");
     assert!(log.contains("wheelmill: imported tinycuda"), "{log}");
 }
+
+#[test]
+fn a_wheel_whose_needs_cannot_be_fetched_is_not_checked_and_not_refused() {
+    let place = Place::with("");
+    place.build("").expect(0);
+    // No other test asks for it, so that it is in nobody's cache.
+    let test = "modules = [\"tinycuda\"]";
+    edit(&place, "wheelmill.toml", &[(test, &format!("{test}\nrequires = [\"iniconfig\"]"))]);
+    let cell = place.build("--offline").expect(0).cell();
+    assert_eq!(cell["outcome"], "stored", "{cell}");
+    let unchecked = cell["not-checked"].to_string();
+    assert!(unchecked.contains("could not be fetched"), "{cell}");
+    let log = fs_err::read_to_string(cell["log"].as_str().unwrap()).unwrap();
+    assert!(!log.contains("wheelmill: imported"), "{log}");
+}
