@@ -2,7 +2,7 @@
 //! network.
 //!
 //! [`inspect`] reads a wheel once, strictly, and says what it is: every file is inflated and hashed,
-//! every native module is taken apart down to the GPU code in it. [`verify`] holds what was found
+//! every native module is taken apart down to the GPU code in it. [`judge`] holds what was found
 //! against what was wanted and gives a [`Verdict`]. [`finish`] writes a wheel anew, under a version
 //! with a label and with its torch pinned. Nothing from a wheel is ever executed, written
 //! under a name of the wheel's choosing, or trusted to be well formed.
@@ -17,6 +17,7 @@ mod finding;
 mod finish;
 mod inspect;
 mod inspection;
+mod judge;
 mod label;
 mod layout;
 mod limits;
@@ -31,7 +32,6 @@ mod rules;
 mod summary;
 mod toolchain;
 mod verdict;
-mod verify;
 mod zip;
 
 pub use device::{
@@ -47,10 +47,10 @@ pub use finish::{
 };
 pub use inspect::{InspectOptions, inspect, inspect_bytes};
 pub use inspection::{Inspection, NativeModule};
+pub use judge::judge;
 pub use limits::Limits;
-pub use link::{Environment, EnvironmentError};
+pub use link::{Environment, EnvironmentError, Links};
 pub use metadata::{Metadata, Requirement, RequirementError};
 pub use platform::{EarnedPlatform, PlatformError, earned};
 pub use rules::{Rule, rules};
-pub use verdict::{Expectation, NotChecked, Verdict, Wishes};
-pub use verify::{judge, verify};
+pub use verdict::{NotChecked, Verdict, Wishes};

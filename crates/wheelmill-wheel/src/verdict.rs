@@ -10,24 +10,7 @@ use crate::link::Environment;
 use crate::platform::EarnedPlatform;
 use crate::rules::{self, Rule};
 
-/// What a wheel is wanted to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expectation {
-    /// The package.
-    pub name: PackageName,
-    /// Its version, where one was asked for. One without a local label is met by any label.
-    pub version: Option<Version>,
-    /// The Python it is to run on.
-    pub python: PythonVersion,
-    /// Whether there must be GPU code in it.
-    pub device_code: bool,
-    /// The GPUs it is to run on.
-    pub architectures: ArchList,
-    /// The modules that must be in it, by the names they are imported under.
-    pub modules: Vec<String>,
-}
-
-/// What a wheel is wanted to be, where not everything is known; what is left open is not judged.
+/// What a wheel is wanted to be; what is left open is not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
     /// The package.
@@ -46,26 +29,28 @@ pub struct Wishes {
     pub cuda: Option<CudaVersion>,
     /// The torch that it is to go with.
     pub torch: Option<TorchVersion>,
+    /// Libraries that come from elsewhere, though nothing that is known here brings them: names, in
+    /// which a star stands for any part.
+    pub elsewhere: Vec<String>,
     /// The oldest glibc that it is to run on, by its minor number: 28 for 2.28.
     pub glibc: Option<u16>,
     /// What its modules are loaded with. The libraries there are read while it is judged.
     pub environment: Option<Environment>,
 }
 
-impl From<&Expectation> for Wishes {
-    fn from(expectation: &Expectation) -> Self {
-        let Expectation { name, version, python, device_code, architectures, modules } =
-            expectation.clone();
-        Self {
-            name: Some(name),
-            version,
-            python: Some(python),
-            device_code,
-            architectures: Some(architectures),
-            modules,
-            ..Self::default()
-        }
+impl Wishes {
+    /// Whether a library is known to come from elsewhere.
+    pub(crate) fn has_elsewhere(&self, library: &str) -> bool {
+        self.elsewhere.iter().any(|pattern| matches(pattern, library))
     }
+}
+
+/// Whether a name fits a pattern, in which a star stands for any part.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(name) = name.strip_prefix(start) else { return false };
+    let ends = name.char_indices().map(|(place, _)| place).chain([name.len()]);
+    ends.into_iter().any(|place| matches(rest, &name[place..]))
 }
 
 /// A check that could not be made; never counted as passed.
@@ -124,5 +109,19 @@ impl Verdict {
         self.findings.push(Finding::of(rule).evidence([evidence]));
         self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         self.passed &= rule.severity < Severity::Error;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_part() {
+        assert!(matches("libgone.so.*", "libgone.so.1"));
+        assert!(matches("lib*gone*.so", "libbegone.so"));
+        assert!(matches("*", ""));
+        assert!(!matches("libgone.so.*", "libgone.so"));
+        assert!(!matches("libgone.so", "libgone.so.1"));
     }
 }

@@ -4,7 +4,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_engine::EngineError;
 use wheelmill_model::Version;
 use wheelmill_recipe::{Cell, Recipe};
-use wheelmill_wheel::{Expectation, InspectOptions, NotChecked, Verdict, WheelError};
+use wheelmill_wheel::{
+    EnvironmentError, InspectOptions, Inspection, NotChecked, WheelError, Wishes,
+};
 
 /// Why there is no wheel to judge, or no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +21,8 @@ pub(super) enum JudgeError {
     Wheel(#[source] WheelError),
     #[error("`{wheel}` cannot be read")]
     Unreadable { wheel: Utf8PathBuf, source: WheelError },
+    #[error("could not look at the environment that the wheel is tried in")]
+    Beside(#[source] EnvironmentError),
     #[error("could not start the container that tries the wheel")]
     Engine(#[source] EngineError),
 }
@@ -43,26 +47,27 @@ pub(super) fn only_wheel(folder: &Utf8Path) -> Result<Utf8PathBuf, JudgeError> {
     }
 }
 
-/// What a wheel's own files say about it, and what its metadata requires.
-pub(super) fn static_verdict(
-    wheel: &Utf8Path,
-    cell: &Cell,
-    version: Option<&Version>,
-    recipe: &Recipe,
-) -> Result<(Verdict, Vec<String>), JudgeError> {
+/// What a wheel is, by its own files.
+pub(super) fn inspect(wheel: &Utf8Path) -> Result<Inspection, JudgeError> {
     let scratch = wheel.parent().map(Utf8Path::to_owned);
     let options = InspectOptions { scratch, ..InspectOptions::default() };
-    let inspection = wheelmill_wheel::inspect(wheel, &options).map_err(JudgeError::Wheel)?;
-    let expectation = Expectation {
-        name: recipe.name.clone(),
+    wheelmill_wheel::inspect(wheel, &options).map_err(JudgeError::Wheel)
+}
+
+/// What a cell wants of its wheel.
+pub(super) fn wishes(cell: &Cell, version: Option<&Version>, recipe: &Recipe) -> Wishes {
+    Wishes {
+        name: Some(recipe.name.clone()),
         version: version.cloned(),
-        python: cell.python,
+        python: Some(cell.python),
         device_code: recipe.build.cuda,
-        architectures: cell.architectures.clone(),
+        architectures: Some(cell.architectures.clone()),
         modules: recipe.test.modules.clone(),
-    };
-    let verdict = wheelmill_wheel::verify(&inspection, &expectation);
-    Ok((verdict, inspection.metadata.requires_dist))
+        cuda: Some(cell.cuda).filter(|_| recipe.build.cuda),
+        torch: cell.torch.filter(|_| recipe.build.torch),
+        elsewhere: recipe.wheel.exclude.clone(),
+        ..Wishes::default()
+    }
 }
 
 /// A check that nobody could make.

@@ -7,10 +7,11 @@
 
 use std::io;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_engine::{
-    Cancel, Container, Engine, EngineError, Exit, Gpus, Limits, Mount, OutputSink, Prepared,
+    Base, Cancel, Container, Engine, EngineError, Exit, Gpus, Limits, Mount, OutputSink, Prepared,
 };
+use wheelmill_wheel::{Environment, EnvironmentError, Links};
 
 use super::compile::mount;
 use crate::environment::{Composer, ResolveError, paths};
@@ -149,6 +150,21 @@ impl Trial<'_> {
         fs_err::read_to_string(self.folder.join("resolved.txt")).map_err(files)
     }
 
+    /// What the environment holds, seen from here: its files are links into uv's cache, which bears
+    /// another name in containers.
+    pub(super) fn environment(&self) -> Result<Environment, EnvironmentError> {
+        let links = Links {
+            named: paths::UV_CACHE.into(),
+            here: self.cache(),
+            shares_system: matches!(self.composer.base, Base::Host { .. }),
+        };
+        Environment::read_linked(&self.folder.join("env"), links)
+    }
+
+    fn cache(&self) -> Utf8PathBuf {
+        self.composer.cache.join("uv/cache")
+    }
+
     /// Installs the wheel, and imports modules from it beside the torch that it requires.
     pub(super) fn import(
         &self,
@@ -194,7 +210,7 @@ impl Trial<'_> {
         command.extend(arguments.iter().cloned());
         let mut mounts = self.mounts();
         mounts.push(mount(self.wheel, &target, false));
-        mounts.push(mount(&self.composer.cache.join("uv/cache"), paths::UV_CACHE, false));
+        mounts.push(mount(&self.cache(), paths::UV_CACHE, false));
         let container = Container {
             name: name.to_owned(),
             command,

@@ -3,13 +3,13 @@
 use camino::Utf8Path;
 use wheelmill_engine::{GpuSight, Gpus, Prepared};
 use wheelmill_model::{Digest, DigestBuilder};
-use wheelmill_wheel::Verdict;
+use wheelmill_wheel::{Environment, Inspection, Verdict, Wishes};
 
 use super::course::ended;
 use super::failure::CellError;
 use super::gpus::{Wanted, pairs, require_driver, unmet};
 use super::job::{Job as _, Stop};
-use super::judge::{JudgeError, not_checked, static_verdict};
+use super::judge::{self, JudgeError, not_checked};
 use super::log::CellLog;
 use super::trial::{Imported, Needs, Trial, pins};
 use super::work::Work;
@@ -18,6 +18,29 @@ use crate::lock::Lock;
 
 const IMPORT: &str = "import";
 const GPU: &str = "run on a GPU";
+
+const NO_IMPORTS: &str = "the recipe names no module to import";
+
+/// A wheel that is ready, and what is known and wanted of it.
+struct Finished<'a> {
+    wheel: &'a Utf8Path,
+    inspection: &'a Inspection,
+    wishes: Wishes,
+}
+
+impl Finished<'_> {
+    /// The verdict with the libraries that the wheel is loaded with.
+    fn judge_beside(&self, environment: Environment) -> Verdict {
+        let wishes = Wishes { environment: Some(environment), ..self.wishes.clone() };
+        wheelmill_wheel::judge(self.inspection, &wishes)
+    }
+}
+
+/// A verdict on a wheel that could not be tried out, with the reasons.
+fn unmade(mut verdict: Verdict, import: &str, gpu: &str) -> Verdict {
+    verdict.not_checked.extend([not_checked(IMPORT, import), not_checked(GPU, gpu)]);
+    verdict
+}
 
 impl Work<'_> {
     /// Judges a wheel. `unrepaired` says why no repair fitted it.
@@ -29,64 +52,63 @@ impl Work<'_> {
         foundation: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<Verdict, Stop> {
-        let (mut verdict, requires) =
-            static_verdict(wheel, &self.cell.cell, lock.version.as_ref(), self.recipe())?;
+        let inspection = judge::inspect(wheel)?;
+        let wishes = judge::wishes(&self.cell.cell, lock.version.as_ref(), self.recipe());
+        let mut verdict = wheelmill_wheel::judge(&inspection, &wishes);
+        if verdict.passed {
+            let finished = Finished { wheel, inspection: &inspection, wishes };
+            verdict = self.try_out(finished, lock, foundation, verdict, log)?;
+        }
         if let Some(reason) = unrepaired {
             verdict.add_not_repaired(reason);
         }
         for finding in &verdict.findings {
             log.note(&format!("{}: {}", finding.code, finding.message));
         }
-        if verdict.passed {
-            self.try_out(wheel, requires, lock, foundation, &mut verdict, log)?;
-        }
         self.course.record("verdict", &serde_json::json!(verdict))?;
         if verdict.passed { Ok(verdict) } else { Err(CellError::Verdict(Box::new(verdict)).into()) }
     }
 
-    /// Installs the wheel where nothing else is but what it requires, imports the recipe's modules,
-    /// and runs its test on a GPU where there is one.
+    /// Installs the wheel where nothing else is but what it requires, holds it against that, imports
+    /// the recipe's modules, and runs its test on a GPU where there is one.
     fn try_out(
         &self,
-        wheel: &Utf8Path,
-        requires: Vec<String>,
+        finished: Finished<'_>,
         lock: &Lock,
         foundation: &Prepared,
-        verdict: &mut Verdict,
+        verdict: Verdict,
         log: &mut CellLog<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Verdict, Stop> {
         let test = &self.recipe().test;
         let gpus = self.gpus_for_test(foundation, log)?;
-        if test.imports.is_empty() {
-            let why = "the recipe names no module to import";
-            verdict.not_checked.push(not_checked(IMPORT, why));
-        }
-        if test.imports.is_empty() && gpus.is_err() {
-            verdict.not_checked.extend(gpus.err().map(|why| not_checked(GPU, why)));
-            return Ok(());
+        let has_modules = !finished.inspection.modules.is_empty();
+        if test.imports.is_empty() && gpus.is_err() && !has_modules {
+            return Ok(unmade(verdict, NO_IMPORTS, &gpus.err().unwrap_or_default()));
         }
         let composer = self.composer(&lock.base);
         let trial = Trial {
             engine: self.course.context.mill.engine.as_ref(),
             composer: &composer,
             foundation,
-            wheel,
+            wheel: finished.wheel,
             folder: &self.folder.fresh("trial")?,
             limits: self.budget.limits,
         };
+        let requires = finished.inspection.metadata.requires_dist.clone();
         if let Err(why) = self.fill(&trial, requires, lock, log)? {
-            let checks = [(IMPORT, !test.imports.is_empty()), (GPU, true)];
-            let unmade = checks.into_iter().filter(|(_, wanted)| *wanted);
-            verdict.not_checked.extend(unmade.map(|(what, _)| not_checked(what, &*why)));
-            return Ok(());
+            let import = if test.imports.is_empty() { NO_IMPORTS } else { &why };
+            return Ok(unmade(verdict, import, gpus.as_ref().err().unwrap_or(&why)));
         }
+        let mut verdict = finished.judge_beside(trial.environment().map_err(JudgeError::Beside)?);
         let cancel = self.course.context.cancel;
-        if !test.imports.is_empty() {
+        if test.imports.is_empty() {
+            verdict.not_checked.push(not_checked(IMPORT, NO_IMPORTS));
+        } else {
             match trial.import(&test.imports, log, cancel).map_err(JudgeError::Engine)? {
                 Imported::Good => {}
                 Imported::Undeclared { imported, missing } => {
                     verdict.add_undeclared(&imported, &missing);
-                    return Ok(());
+                    return Ok(verdict);
                 }
                 Imported::Failed(exit) => return Err(CellError::Import(exit).into()),
             }
@@ -104,7 +126,7 @@ impl Work<'_> {
                 verdict.not_checked.extend(gpus.err().map(|why| not_checked(GPU, why)));
             }
         }
-        Ok(())
+        Ok(verdict)
     }
 
     /// Makes the environment of a trial; gives why not, when only the network is to blame: the wheel

@@ -40,7 +40,7 @@ pub(crate) fn check(inspection: &Inspection, wishes: &Wishes) -> Linked {
         Some(environment) => {
             let not_checked = &mut linked.not_checked;
             torch::check_versions(inspection, environment, &mut findings, not_checked);
-            load_all(inspection, environment, &wishes.modules, &mut findings, not_checked);
+            load_all(inspection, environment, wishes, &mut findings, not_checked);
         }
     }
     linked.findings = findings.finish();
@@ -50,12 +50,12 @@ pub(crate) fn check(inspection: &Inspection, wishes: &Wishes) -> Linked {
 fn load_all(
     inspection: &Inspection,
     environment: &Environment,
-    wanted: &[String],
+    wishes: &Wishes,
     findings: &mut Findings,
     not_checked: &mut Vec<NotChecked>,
 ) {
     let base = Base::new(inspection, environment);
-    let mut report = Report::new(inspection, environment, &base.process);
+    let mut report = Report::new(inspection, environment, wishes, &base.process);
     if !base.python && uses_python(inspection) {
         let why = match &environment.interpreter {
             Some(program) => format!("neither `{program}` nor a libpython that it names has them"),
@@ -93,7 +93,7 @@ fn load_all(
     let fail = imported().filter(|(_, troubles)| !loads(troubles));
     let is_wanted = |root: &Root<'_>| {
         let name = root.module.and_then(|module| module.import_name.as_ref());
-        name.is_some_and(|name| wanted.contains(name))
+        name.is_some_and(|name| wishes.modules.contains(name))
     };
     report.must_load =
         fail.clone().any(|(root, _)| is_wanted(root)) || 2 * fail.count() >= imported().count();

@@ -47,6 +47,19 @@ pub struct Environment {
     pub torch_cuda: Option<String>,
     /// What its torch requires, as far as it can be read.
     pub(crate) torch_requires: Vec<Requirement>,
+    /// Where its links lead when seen from here, if it was made elsewhere.
+    links: Option<Links>,
+}
+
+/// Links that were made in a container, where a folder bears another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Links {
+    /// The folder that the links name.
+    pub named: Utf8PathBuf,
+    /// The same folder here.
+    pub here: Utf8PathBuf,
+    /// Whether the container has this machine's own files, so that all other links lead to them.
+    pub shares_system: bool,
 }
 
 /// The most bytes of a file that describes a package.
@@ -58,6 +71,19 @@ impl Environment {
     /// # Errors
     /// When the folder cannot be read, or holds no Python packages.
     pub fn read(folder: &Utf8Path) -> Result<Self, EnvironmentError> {
+        Self::read_as(folder, None)
+    }
+
+    /// As [`Environment::read`], for one whose files are links that were made in a container. Links
+    /// to files of the container are followed nowhere.
+    ///
+    /// # Errors
+    /// As [`Environment::read`].
+    pub fn read_linked(folder: &Utf8Path, links: Links) -> Result<Self, EnvironmentError> {
+        Self::read_as(folder, Some(links))
+    }
+
+    fn read_as(folder: &Utf8Path, links: Option<Links>) -> Result<Self, EnvironmentError> {
         let failed = |folder: &Utf8Path, source| EnvironmentError::Open {
             folder: folder.to_owned(),
             source,
@@ -73,16 +99,17 @@ impl Environment {
             return Err(EnvironmentError::NoPackages { folder: folder.to_owned() });
         };
         let python = site_packages[0].parent().and_then(Utf8Path::file_name).and_then(python_of);
-        let interpreter = prefix.as_deref().and_then(|prefix| interpreter(prefix, python));
         let mut environment = Self {
-            folder: prefix.unwrap_or(absolute),
+            folder: prefix.clone().unwrap_or(absolute),
             site_packages,
-            interpreter,
+            interpreter: None,
             python,
             packages: BTreeMap::new(),
             torch_cuda: None,
             torch_requires: Vec::new(),
+            links,
         };
+        environment.interpreter = prefix.as_deref().and_then(|prefix| environment.program(prefix));
         for folder in environment.site_packages.clone() {
             let names = entries(&folder).map_err(|source| failed(&folder, source))?;
             environment.read_packages(&folder, &names);
@@ -99,7 +126,44 @@ impl Environment {
 
     /// The first of the folders on Python's path that has a path in it.
     pub(crate) fn find(&self, path: &str) -> Option<Utf8PathBuf> {
-        self.site_packages.iter().map(|folder| folder.join(path)).find(|path| path.exists())
+        self.site_packages
+            .iter()
+            .map(|folder| folder.join(path))
+            .find(|path| self.real(path).is_some_and(|real| real.exists()))
+    }
+
+    /// The file or folder that a path leads to from here; `None` where it leads to a container.
+    pub(crate) fn real(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
+        let Some(links) = &self.links else { return Some(path.to_owned()) };
+        let Links { named, here, shares_system } = links;
+        match path.read_link_utf8() {
+            // Without a container of its own, a build sees the folder where it is.
+            Ok(target) if target.starts_with(here) => Some(target),
+            Ok(target) => match target.strip_prefix(named) {
+                Ok(rest) => Some(here.join(rest)),
+                Err(_) => shares_system.then(|| path.to_owned()),
+            },
+            Err(_) => Some(path.to_owned()),
+        }
+    }
+
+    /// The program that runs the Python of a prefix.
+    fn program(&self, prefix: &Utf8Path) -> Option<Utf8PathBuf> {
+        let exact = self.python.map(|python| format!("python{python}"));
+        let names = exact.as_deref().into_iter().chain(["python3", "python"]);
+        names
+            .map(|name| prefix.join("bin").join(name))
+            .find(|path| self.real(path).is_some_and(|real| real.is_file()))
+    }
+
+    /// A text that describes a package; `None` where it cannot be read.
+    pub(crate) fn text(&self, path: &Utf8Path) -> Option<String> {
+        use std::io::Read as _;
+
+        let file = fs_err::File::open(self.real(path)?).ok()?;
+        let mut bytes = Vec::new();
+        file.take(TEXT).read_to_end(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// A module of a package's folder, by how its name starts.
@@ -125,7 +189,7 @@ impl Environment {
             let (Ok(package), Ok(version)) = (package.parse(), version.parse()) else { continue };
             let package: PackageName = package;
             if package.as_str() == "torch"
-                && let Some(metadata) = text(&folder.join(name).join("METADATA"))
+                && let Some(metadata) = self.text(&folder.join(name).join("METADATA"))
             {
                 let requirements = metadata
                     .lines()
@@ -138,7 +202,7 @@ impl Environment {
     }
 
     fn cuda_of_torch(&self) -> Option<String> {
-        let lines = text(&self.find("torch/version.py")?)?;
+        let lines = self.text(&self.find("torch/version.py")?)?;
         let line = lines.lines().find(|line| line.starts_with("cuda") && line.contains('='))?;
         let value = line.split('=').nth(1)?.trim().trim_matches(['\'', '"']);
         (value != "None").then(|| value.to_owned())
@@ -157,16 +221,6 @@ fn entries(folder: &Utf8Path) -> io::Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
-}
-
-/// A text that describes a package; `None` where it cannot be read.
-pub(crate) fn text(path: &Utf8Path) -> Option<String> {
-    use std::io::Read as _;
-
-    let file = fs_err::File::open(path).ok()?;
-    let mut bytes = Vec::new();
-    file.take(TEXT).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn python_of(folder: &str) -> Option<PythonVersion> {
@@ -198,10 +252,4 @@ fn prefix_of(folder: &Utf8Path) -> Option<(Option<Utf8PathBuf>, Vec<Utf8PathBuf>
 
 fn holds_packages(folder: &Utf8Path, names: &[String]) -> bool {
     folder.ends_with(SITE_PACKAGES) || names.iter().any(|name| name.ends_with(".dist-info"))
-}
-
-fn interpreter(prefix: &Utf8Path, python: Option<PythonVersion>) -> Option<Utf8PathBuf> {
-    let exact = python.map(|python| format!("python{python}"));
-    let names = exact.as_deref().into_iter().chain(["python3", "python"]);
-    names.map(|name| prefix.join("bin").join(name)).find(|path| path.is_file())
 }

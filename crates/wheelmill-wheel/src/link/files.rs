@@ -72,7 +72,8 @@ impl<'a> Files<'a> {
 
     /// Whether there is a file that the loader would try.
     pub(crate) fn exists(&self, path: &Utf8Path) -> bool {
-        self.wheel.contains_key(path) || path.is_file()
+        let is_file = || self.environment.real(path).is_some_and(|real| real.is_file());
+        self.wheel.contains_key(path) || is_file()
     }
 
     /// A library, if there is one for the wheel's machine.
@@ -84,7 +85,9 @@ impl<'a> Files<'a> {
         if let Some(known) = lock().get(path) {
             return known.clone();
         }
-        let library = read(path)
+        let real = self.environment.real(path);
+        let library = real
+            .and_then(|real| read(&real))
             .filter(|linkage| self.machine.is_none() || linkage.machine == self.machine)
             .map(|linkage| {
                 let linkage = Arc::new(linkage);

@@ -1,7 +1,7 @@
 //! What is in a process before the modules of a wheel are imported: Python, and torch where the
 //! wheel needs it.
 
-use super::environment::{Environment, text};
+use super::environment::Environment;
 use super::files::Files;
 use super::loader::Process;
 use super::torch;
@@ -109,7 +109,7 @@ impl Environment {
     /// later do.
     fn torch_preloads(&self) -> bool {
         self.find("torch/__init__.py")
-            .and_then(|path| text(&path))
+            .and_then(|path| self.text(&path))
             .is_some_and(|text| text.contains("_preload_cuda_deps(\"cuda_nvrtc\""))
     }
 }

@@ -13,4 +13,4 @@ mod system;
 mod torch;
 
 pub(crate) use check::check;
-pub use environment::{Environment, EnvironmentError};
+pub use environment::{Environment, EnvironmentError, Links};

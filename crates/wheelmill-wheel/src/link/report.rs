@@ -12,7 +12,7 @@ use crate::finding::Findings;
 use crate::inspection::Inspection;
 use crate::platform::{Origin, origin};
 use crate::rules::{self, Rule};
-use crate::verdict::NotChecked;
+use crate::verdict::{NotChecked, Wishes};
 
 /// Something that went wrong when one module was loaded.
 #[derive(Clone, Debug)]
@@ -31,6 +31,9 @@ pub(crate) enum Trouble {
 pub(crate) struct Report<'a> {
     inspection: &'a Inspection,
     environment: &'a Environment,
+    wishes: &'a Wishes,
+    /// Libraries that are missing here, and known to come from elsewhere.
+    elsewhere: BTreeSet<String>,
     /// Whether the torch that is there has names of the newer C++11 ABI; `None` without a torch.
     cxx11: Option<bool>,
     /// Whether modules that lack libraries are more than a part that the package may do without:
@@ -67,11 +70,14 @@ impl<'a> Report<'a> {
     pub(crate) fn new(
         inspection: &'a Inspection,
         environment: &'a Environment,
+        wishes: &'a Wishes,
         process: &Process,
     ) -> Self {
         Self {
             inspection,
             environment,
+            wishes,
+            elsewhere: BTreeSet::new(),
             cxx11: process.named("libc10.so").map(|c10| c10.linkage.c10_cxx11_definitions > 0),
             must_load: true,
             lines: BTreeMap::new(),
@@ -97,7 +103,9 @@ impl<'a> Report<'a> {
         match trouble {
             Trouble::Missing { library, module, imported } => {
                 let of_packages = is_of_packages(&library);
-                if !self.absent_packages(of_packages).is_empty() {
+                if self.wishes.has_elsewhere(&library) {
+                    self.elsewhere.insert(library);
+                } else if !self.absent_packages(of_packages).is_empty() {
                     self.absent.entry(library).or_default().insert(module);
                 } else if !imported || !self.must_load {
                     let line = plain(format!("{library} is missing"));
@@ -205,6 +213,11 @@ impl<'a> Report<'a> {
             let what = format!("whether the modules find {libraries}");
             let why = format!("the environment lacks what the wheel or torch requires: {packages}");
             self.not_checked(&what, &why);
+        }
+        if !self.elsewhere.is_empty() {
+            let libraries = some_names(self.elsewhere.iter().map(String::as_str));
+            let what = format!("whether the modules find {libraries}");
+            self.not_checked(&what, "they are to come from elsewhere");
         }
         if !self.open.is_empty() {
             let what = format!("some symbols of {}", some_of(&self.open));

@@ -1,22 +1,23 @@
 //! Verdicts: what a wheel must hold to be what was wanted.
 
-use wheelmill_wheel::{Expectation, Finding, Severity, Support, Verdict, Wishes, judge, verify};
+use wheelmill_wheel::{Finding, Severity, Support, Verdict, Wishes, judge};
 
 use crate::build::{Elf, Fatbin, Wheel, codes, cubin, fixture, module, ptx, read, read_as};
 
-fn expectation(architectures: &str) -> Expectation {
-    Expectation {
-        name: "demo".parse().unwrap(),
+fn wishes(architectures: &str) -> Wishes {
+    Wishes {
+        name: Some("demo".parse().unwrap()),
         version: Some("1.0".parse().unwrap()),
-        python: "3.11".parse().unwrap(),
+        python: Some("3.11".parse().unwrap()),
         device_code: true,
-        architectures: architectures.parse().unwrap(),
+        architectures: Some(architectures.parse().unwrap()),
         modules: vec!["demo".to_owned(), "demo._C".to_owned()],
+        ..Wishes::default()
     }
 }
 
 fn verdict(wheel: &Wheel, architectures: &str) -> Verdict {
-    verify(&read(&wheel.bytes()).unwrap(), &expectation(architectures))
+    judge(&read(&wheel.bytes()).unwrap(), &wishes(architectures))
 }
 
 fn errors(verdict: &Verdict) -> Vec<&Finding> {
@@ -78,7 +79,7 @@ fn gpu_code_in_files_of_its_own_counts_as_gpu_code() {
         assert_eq!(inspection.findings, [], "{name}");
         let file = &inspection.device_files[0];
         assert!(file.images.iter().any(|image| image.arch.number == 90), "{file:?}");
-        let verdict = verify(&inspection, &expectation("9.0"));
+        let verdict = judge(&inspection, &wishes("9.0"));
         assert!(verdict.passed, "{name}: {:?}", verdict.findings);
         assert!(
             verdict.summary.starts_with("GPU code in a file of its own"),

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use wheelmill_wheel::{Environment, EnvironmentError, Verdict, Wishes, judge};
+use wheelmill_wheel::{Environment, EnvironmentError, Links, Verdict, Wishes, judge};
 
 use crate::build::{Elf, Wheel, codes, module, read, read_as};
 
@@ -407,4 +407,48 @@ fn environments_are_folders_of_several_kinds() {
     fs_err::create_dir(path.join("torch-2.11.0.dist-info")).unwrap();
     let target = Environment::read(path).unwrap();
     assert_eq!((target.interpreter, target.packages.len()), (None, 1));
+}
+
+#[test]
+fn files_that_are_links_into_a_cache_are_read_where_the_cache_is() {
+    let folder = Folder::with_torch();
+    let cache = tempfile::tempdir().unwrap();
+    let cache = Utf8Path::from_path(cache.path()).unwrap();
+    // As in a container that knows the cache as `/build/cache`.
+    for library in ["torch/lib/libc10.so", "torch-2.11.0.dist-info/METADATA"] {
+        let (path, name) = (folder.path().join(SITE).join(library), library.replace('/', "-"));
+        fs_err::rename(&path, cache.join(&name)).unwrap();
+        fs_err::os::unix::fs::symlink(format!("/build/cache/{name}"), &path).unwrap();
+    }
+    let verdict = |here: &Utf8Path| {
+        let links =
+            Links { named: "/build/cache".into(), here: here.to_owned(), shares_system: false };
+        let environment = Environment::read_linked(folder.path(), links).unwrap();
+        let wishes = Wishes { environment: Some(environment), ..Wishes::default() };
+        let symbol = "_ZNK3c106SymInt22maybe_as_int_slow_pathEv";
+        let wheel = extension(Elf::default().needed("libc10.so").undefined(symbol));
+        let mut verdict = judge(&read(&wheel.bytes()).unwrap(), &wishes);
+        verdict.findings.retain(|finding| !OTHERS.contains(&finding.code));
+        verdict
+    };
+    assert_eq!(codes(&verdict(cache).findings), Vec::<&str>::new());
+    assert_eq!(codes(&verdict("/nowhere".into()).findings), ["elf.library-missing"]);
+}
+
+#[test]
+fn a_library_that_comes_from_elsewhere_is_not_missing() {
+    let folder = Folder::with_torch();
+    let environment = Environment::read(folder.path()).unwrap();
+    let name = "demo-1.0-cp311-cp311-manylinux_2_28_x86_64.whl";
+    let wheel = extension(Elf::default().needed("libown.so.1").undefined("own_function"));
+    let inspection = read_as(name, &wheel.bytes()).unwrap();
+    let judged = |elsewhere: &[&str]| {
+        let elsewhere = elsewhere.iter().map(|&pattern| pattern.to_owned()).collect();
+        let environment = Some(environment.clone());
+        judge(&inspection, &Wishes { environment, elsewhere, ..Wishes::default() })
+    };
+    assert!(codes(&judged(&[]).findings).contains(&"elf.library-missing"));
+    let verdict = judged(&["libown.so.*"]);
+    assert!(verdict.passed, "{:?}", verdict.findings);
+    assert!(verdict.not_checked.iter().any(|check| check.why.contains("elsewhere")));
 }

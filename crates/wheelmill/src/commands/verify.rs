@@ -146,16 +146,18 @@ fn wishes(
     let cell = args.against.clone().unwrap_or_default();
     let architectures = args.arch.clone().or(cell.architectures);
     let has_device_code = recipe.as_ref().is_some_and(|recipe| recipe.build.cuda);
+    let modules = known_modules.chain(&args.modules).cloned().collect();
     Ok(Wishes {
         name: cell.package,
         version: cell.version,
         python: args.python.or(cell.python),
         device_code: architectures.is_some() || has_device_code,
         architectures,
-        modules: known_modules.chain(&args.modules).cloned().collect(),
+        modules,
         cuda: cell.cuda,
         torch: cell.torch,
         glibc: args.glibc,
+        elsewhere: recipe.map(|recipe| recipe.wheel.exclude).unwrap_or_default(),
         environment: None,
     })
 }

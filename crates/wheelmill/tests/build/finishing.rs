@@ -168,6 +168,21 @@ fn a_wheel_that_no_policy_fits_keeps_its_tag_and_says_so() {
 }
 
 #[test]
+fn a_module_that_no_recipe_imports_is_held_against_what_it_is_loaded_with() {
+    let place = Place::with("");
+    let link = [("\"-ldl\"]", "\"-ldl\", \"-Wl,--unresolved-symbols=ignore-all\"]")];
+    edit(&place, "tinycuda/setup.py", &link);
+    let version = "extern \"C\" int nobody_has_this(int);\n#ifndef CPU_ONLY\n__global__";
+    let call = "{ if (nobody_has_this(1)) return nullptr; return PyModule_Create";
+    let changes = [("#ifndef CPU_ONLY\n__global__", version), ("{ return PyModule_Create", call)];
+    edit(&place, "tinycuda/tiny.cu", &changes);
+    edit(&place, "wheelmill.toml", &[("imports = [\"tinycuda\"]", "imports = []")]);
+    let failure = place.build("").expect(1).cell()["failure"].clone();
+    assert_eq!(failure["cause"], "verdict-failed", "{failure}");
+    assert!(failure["lines"].to_string().contains("nobody_has_this"), "{failure}");
+}
+
+#[test]
 fn what_the_metadata_does_not_require_is_not_there_when_the_wheel_is_tried() {
     let place = Place::with("requires = [\"six\"]");
     let import = "{ if (!PyImport_ImportModule(\"six\")) return nullptr; return PyModule_Create";

@@ -11,14 +11,8 @@ use crate::inspection::Inspection;
 use crate::link;
 use crate::rules;
 use crate::summary::summary;
-use crate::verdict::{Expectation, NotChecked, Verdict, Wishes};
+use crate::verdict::{NotChecked, Verdict, Wishes};
 use crate::{platform, python, toolchain};
-
-/// Judges a wheel that was built to order.
-#[must_use]
-pub fn verify(inspection: &Inspection, expectation: &Expectation) -> Verdict {
-    judge(inspection, &Wishes::from(expectation))
-}
 
 /// Judges a wheel by what is known to be wanted of it; with no wish, by itself alone.
 #[must_use]
