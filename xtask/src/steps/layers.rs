@@ -13,6 +13,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("wheelmill-recipe", 1),
     ("wheelmill-wheel", 1),
     ("wheelmill-engine", 2),
+    ("wheelmill-gate", 2),
     ("wheelmill-store", 2),
     ("wheelmill-host", 3),
     ("wheelmill-mill", 3),
