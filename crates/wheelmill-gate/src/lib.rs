@@ -1,6 +1,11 @@
 //! Admission of compilers by processors and memory, across all cells that are built on a machine.
 
+mod learned;
+pub mod policy;
 mod program;
 pub mod protocol;
+mod record;
 
+pub use learned::{Estimate, Expected, Grade, Learned};
 pub use program::{Behind, ProgramError, write_program};
+pub use record::{CompileRecord, FlagsDigest, FlagsDigestError, Outcome};

@@ -1,0 +1,132 @@
+//! What compiles took, and what others like them will take.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::policy::{PolicySettings, Wish};
+use crate::protocol::Language;
+use crate::record::CompileRecord;
+
+/// So many compiles of a package and language say more than the default does.
+const ENOUGH: usize = 3;
+/// A measured peak may have been higher between two samples: one part in so many is added.
+const MARGIN: u64 = 32;
+
+/// What an estimate is made of, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grade {
+    /// This source was compiled with these flags.
+    Exact,
+    /// This source was compiled with other flags.
+    Source,
+    /// Others of the package in the same language were.
+    Package,
+    /// Nothing is known.
+    Default,
+}
+
+/// What a compile will likely take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// The peak of its memory, in bytes.
+    pub memory: u64,
+    /// How long it runs; zero when nothing is known.
+    pub wall: Duration,
+    /// How good it is.
+    pub grade: Grade,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    memory: u64,
+    wall: Duration,
+}
+
+impl Taken {
+    /// The larger memory, and the newer time.
+    fn with(self, newer: Self) -> Self {
+        Self { memory: self.memory.max(newer.memory), wall: newer.wall }
+    }
+}
+
+/// Everything that is known about compiles.
+#[derive(Clone, Debug, Default)]
+pub struct Learned {
+    packages: HashMap<String, Package>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Package {
+    exact: HashMap<(String, u128), Taken>,
+    sources: HashMap<String, Taken>,
+    /// Peaks in ascending order, and the sum of all times.
+    languages: HashMap<Language, (Vec<u64>, Duration)>,
+}
+
+impl Learned {
+    /// Learns from a compile that ended well; others tell too little. Older ones come first.
+    pub fn learn(&mut self, record: &CompileRecord) {
+        if !record.outcome.is_success() {
+            return;
+        }
+        let memory = record.peak_memory.0;
+        let taken = Taken { memory: memory.saturating_add(memory / MARGIN), wall: record.wall };
+        let package = self.packages.entry(record.package.clone()).or_default();
+        let merge = |known: &mut Taken| *known = known.with(taken);
+        let exact = (record.source.clone(), record.flags.0);
+        package.exact.entry(exact).and_modify(merge).or_insert(taken);
+        package.sources.entry(record.source.clone()).and_modify(merge).or_insert(taken);
+        let (peaks, time) = package.languages.entry(record.language).or_default();
+        peaks.insert(peaks.partition_point(|&peak| peak < taken.memory), taken.memory);
+        *time = time.saturating_add(taken.wall);
+    }
+
+    /// What a compile will likely take.
+    #[must_use]
+    pub fn estimate(&self, wish: &Wish, settings: &PolicySettings) -> Estimate {
+        let ask = &wish.ask;
+        let default = settings.default_memory(ask.language, ask.input_bytes);
+        let unknown = Estimate { memory: default, wall: Duration::ZERO, grade: Grade::Default };
+        let Some(package) = self.packages.get(&wish.package) else { return unknown };
+        let of = |taken: &Taken, grade| Estimate { memory: taken.memory, wall: taken.wall, grade };
+        if let Some(taken) = package.exact.get(&(ask.source.clone(), ask.flags)) {
+            return of(taken, Grade::Exact);
+        }
+        if let Some(taken) = package.sources.get(&ask.source) {
+            return of(taken, Grade::Source);
+        }
+        let Some((peaks, time)) = package.languages.get(&ask.language) else { return unknown };
+        // Links differ as what they link does, so they do not speak for each other.
+        if peaks.len() < ENOUGH || ask.language == Language::Link {
+            return unknown;
+        }
+        // Nine of ten need no more than this; the tenth is measured while it runs.
+        let memory = peaks.get(peaks.len() * 9 / 10).copied().unwrap_or(default);
+        let count = u32::try_from(peaks.len()).unwrap_or(u32::MAX);
+        Estimate { memory, wall: *time / count, grade: Grade::Package }
+    }
+
+    /// How long one thread would take for all compiles of a package that were ever seen, each at its
+    /// newest time, and how many they are. None for a package that was never built.
+    #[must_use]
+    pub fn expected(&self, package: &str) -> Option<Expected> {
+        let package = self.packages.get(package)?;
+        let walls = package.sources.values().map(|taken| taken.wall);
+        Some(Expected {
+            compiles: package.sources.len(),
+            work: walls.clone().sum(),
+            longest: walls.max().unwrap_or_default(),
+        })
+    }
+}
+
+/// What all compiles of a package took, each once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// How many source files there are.
+    pub compiles: usize,
+    /// The sum of their times.
+    pub work: Duration,
+    /// The longest of their times.
+    pub longest: Duration,
+}
