@@ -106,6 +106,13 @@ impl Learned {
         Estimate { memory, wall: *time / count, grade: Grade::Package }
     }
 
+    /// All sources of a package that were ever compiled, each with its newest time.
+    pub(crate) fn sources(&self, package: &str) -> HashMap<String, Duration> {
+        let sources = self.packages.get(package).map(|package| &package.sources);
+        let all = sources.into_iter().flatten();
+        all.map(|(source, taken)| (source.clone(), taken.wall)).collect()
+    }
+
     /// How long one thread would take for all compiles of a package that were ever seen, each at its
     /// newest time, and how many they are. None for a package that was never built.
     #[must_use]

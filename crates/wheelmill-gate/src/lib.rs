@@ -1,11 +1,18 @@
 //! Admission of compilers by processors and memory, across all cells that are built on a machine.
 
+mod forecast;
 mod learned;
+mod machine;
 pub mod policy;
 mod program;
 pub mod protocol;
 mod record;
+mod server;
 
 pub use learned::{Estimate, Expected, Grade, Learned};
 pub use program::{Behind, ProgramError, write_program};
 pub use record::{CompileRecord, FlagsDigest, FlagsDigestError, Outcome};
+pub use server::{
+    CellSettings, CellSnapshot, GateEvent, OpenCell, RunningCompile, Server, ServerError,
+    ServerSettings, Snapshot,
+};

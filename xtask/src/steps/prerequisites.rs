@@ -36,6 +36,13 @@ const NEEDS: &[Need] = &[
         present: || works("g++", &["--version"]),
     },
     Need {
+        package: "make",
+        reason: "the gate is tested with the build systems that packages have",
+        present: || works("make", &["--version"]),
+    },
+    Need { package: "ninja-build", reason: "the same", present: || works("ninja", &["--version"]) },
+    Need { package: "cmake", reason: "the same", present: || works("cmake", &["--version"]) },
+    Need {
         package: "uidmap",
         reason: "the engine is tested as a plain user with subordinate identities",
         present: || on_path("newuidmap"),

@@ -4,12 +4,16 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 use wheelmill_gate::protocol::{self, Ask, Ending, Reply, Request};
-use wheelmill_gate::write_program;
+use wheelmill_gate::{
+    CellSettings, CompileRecord, GateEvent, Learned, OpenCell, Server, ServerSettings,
+    write_program,
+};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -115,4 +119,74 @@ impl Talk {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// A server and what it tells.
+pub(crate) struct Serving {
+    pub(crate) server: Server,
+    pub(crate) events: Receiver<GateEvent>,
+}
+
+impl Serving {
+    pub(crate) fn start(settings: ServerSettings, learned: Learned) -> Self {
+        let (sender, events) = channel();
+        let tell = move |event: &GateEvent| drop(sender.send(event.clone()));
+        Self { server: Server::start(settings, learned, Box::new(tell)).unwrap(), events }
+    }
+
+    /// Opens a cell at the socket of a setup.
+    pub(crate) fn open(&self, setup: &Setup) -> OpenCell {
+        self.open_at("cell", &setup.socket())
+    }
+
+    pub(crate) fn open_at(&self, name: &str, socket: &Utf8Path) -> OpenCell {
+        let (name, package) = (name.to_owned(), "package".to_owned());
+        self.server.open(CellSettings { name, package, socket: socket.to_owned() }).unwrap()
+    }
+
+    /// Waits for an event of a kind.
+    pub(crate) fn wait_for<T>(&self, mut pick: impl FnMut(&GateEvent) -> Option<T>) -> T {
+        loop {
+            let event = self.events.recv_timeout(PATIENCE).unwrap();
+            if let Some(found) = pick(&event) {
+                return found;
+            }
+        }
+    }
+
+    /// Waits until a compile runs, and returns its source.
+    pub(crate) fn wait_for_start(&self) -> String {
+        self.wait_for(|event| match event {
+            GateEvent::Started { source, .. } => Some(source.clone()),
+            _ => None,
+        })
+    }
+
+    /// Everything that was told so far.
+    pub(crate) fn told(&self) -> Vec<GateEvent> {
+        self.events.try_iter().collect()
+    }
+}
+
+/// The runs that are over, in order.
+pub(crate) fn records(events: &[GateEvent]) -> Vec<CompileRecord> {
+    let records = events.iter().filter_map(|event| match event {
+        GateEvent::Ended { record, .. } => Some(record.clone()),
+        _ => None,
+    });
+    records.collect()
+}
+
+/// The most compiles that ran at a time.
+pub(crate) fn most_at_a_time(events: &[GateEvent]) -> usize {
+    let (mut now, mut most) = (0_usize, 0);
+    for event in events {
+        match event {
+            GateEvent::Started { .. } => now += 1,
+            GateEvent::Ended { .. } => now -= 1,
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
 }
