@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::environment::{Environment, in_folder, is_program};
-use crate::text;
+use crate::{sys, text};
 
 /// Where programs are when there is no `PATH`.
 pub(crate) const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
@@ -34,7 +34,8 @@ impl Call {
         let called = called.to_bytes();
         let name = base_name(called).to_vec();
         let path = environment.get("PATH").unwrap_or(DEFAULT_PATH);
-        let own_identity = Identity::of(Path::new("/proc/self/exe"))?;
+        let own_identity = Identity::of(Path::new("/proc/self/exe"))
+            .or_else(|| Identity::of(Path::new(OsStr::from_bytes(sys::own_path()?))))?;
         let found = search(path, &name, &own_identity);
         let with_folder = called.contains(&b'/');
         let program = if !with_folder {

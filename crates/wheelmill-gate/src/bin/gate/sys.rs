@@ -60,6 +60,7 @@ unsafe extern "C" {
     fn sigprocmask(how: c_int, set: *const SignalSet, old: *mut SignalSet) -> c_int;
     fn signalfd(fd: c_int, set: *const SignalSet, flags: c_int) -> c_int;
     fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
+    fn getauxval(kind: c_ulong) -> c_ulong;
     fn access(path: *const c_char, mode: c_int) -> c_int;
 }
 
@@ -82,6 +83,16 @@ pub(crate) fn environment() -> Vec<&'static CStr> {
         }
         let count = (0..).take_while(|&index| !(*environ.add(index)).is_null()).count();
         texts(environ, count)
+    }
+}
+
+/// The path by which this program was started, for where there is no `/proc`.
+pub(crate) fn own_path() -> Option<&'static [u8]> {
+    const AT_EXECFN: c_ulong = 31;
+    // SAFETY: the kernel's answer is zero, or the address of a text that lives as long as the process.
+    unsafe {
+        let path = getauxval(AT_EXECFN) as *const c_char;
+        (!path.is_null()).then(|| CStr::from_ptr(path).to_bytes())
     }
 }
 
