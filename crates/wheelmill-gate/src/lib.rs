@@ -8,6 +8,7 @@ mod program;
 pub mod protocol;
 mod record;
 mod server;
+mod trace;
 
 pub use learned::{Estimate, Expected, Grade, Learned};
 pub use program::{Behind, ProgramError, write_program};
@@ -16,3 +17,4 @@ pub use server::{
     CellSettings, CellSnapshot, GateEvent, OpenCell, RunningCompile, Server, ServerError,
     ServerSettings, Snapshot,
 };
+pub use trace::{TraceError, write_trace};
