@@ -9,10 +9,10 @@ use crate::sys::{self, SIGKILL};
 /// had left behind before are not below it any more, and live on.
 pub(crate) fn kill(child: i32) -> Ending {
     sys::adopt_orphans(true);
-    for process in below(child) {
+    // From the top, so that nobody complains about the death of what it started.
+    for process in [vec![child], below(child)].concat() {
         sys::send(process, SIGKILL);
     }
-    sys::send(child, SIGKILL);
     let ending = sys::reap_surely(child);
     // What forked meanwhile has become this process's own.
     loop {
