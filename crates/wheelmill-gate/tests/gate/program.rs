@@ -327,5 +327,10 @@ fn a_build_is_put_behind_the_gate() {
     assert_eq!(run("command -v clang || true; command -v gcc-ar"), "/real/gcc-ar\n");
     assert_eq!(run("test -d $CUDA_HOME/include"), "");
     assert_eq!(run("$CUDA_HOME/bin/nvcc --version"), "/cuda/bin/nvcc of /real/gcc\n");
+    // nvcc looks for its parts by its name on PATH.
+    let by_name = "PATH=$CUDA_HOME/bin:$PATH; nvcc --version";
+    assert_eq!(run(by_name), "/cuda/bin/nvcc of /real/gcc\n");
+    std::fs::write(setup.path.join("cuda/bin/nvcc"), "#!/bin/sh\ncommand -v nvcc\n").unwrap();
+    assert_eq!(run(by_name), "/cuda/bin/nvcc\n");
     assert_eq!(run("gcc --version; $CC --version"), "/real/gcc of /real/gcc\n".repeat(2));
 }

@@ -12,6 +12,15 @@ use crate::{sys, text};
 /// Where programs are when there is no `PATH`.
 pub(crate) const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 
+/// An entry of `PATH` that leads to a gate.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct GateFolder {
+    /// As it stands there.
+    pub(crate) entry: Vec<u8>,
+    /// What stood there without the gate, where it stands for another folder.
+    pub(crate) instead: Option<Vec<u8>>,
+}
+
 /// A call of a compiler.
 pub(crate) struct Call {
     /// The name by which it was called, without folders: `x86_64-linux-gnu-g++-12`.
@@ -21,7 +30,7 @@ pub(crate) struct Call {
     /// Its arguments, its own name first.
     pub(crate) arguments: Vec<CString>,
     /// The entries of `PATH` that lead to a gate.
-    pub(crate) gates: Vec<Vec<u8>>,
+    pub(crate) gates: Vec<GateFolder>,
 }
 
 impl Call {
@@ -65,6 +74,12 @@ fn behind(link: &Path) -> Option<Vec<u8>> {
     fs::read_link(link.with_file_name(name)).ok().map(|path| path.into_os_string().into_vec())
 }
 
+fn folder_of(program: &[u8]) -> Option<Vec<u8>> {
+    Path::new(OsStr::from_bytes(program))
+        .parent()
+        .map(|folder| folder.as_os_str().as_bytes().to_vec())
+}
+
 /// Which file this program is. Links to it are told by that, wherever they are mounted.
 struct Identity {
     device: u64,
@@ -80,7 +95,7 @@ impl Identity {
 
 struct Found {
     program: Option<Vec<u8>>,
-    gates: Vec<Vec<u8>>,
+    gates: Vec<GateFolder>,
 }
 
 fn is_same(own: &Identity, path: &Path) -> bool {
@@ -93,8 +108,10 @@ fn search(path: &[u8], name: &[u8], own: &Identity) -> Found {
     for folder in path.split(|&byte| byte == b':') {
         let candidate = in_folder(folder, Path::new(OsStr::from_bytes(name)));
         if is_same(own, &candidate) || is_same(own, &candidate.with_file_name("gate")) {
-            found.gates.push(folder.to_vec());
-            found.program = found.program.or_else(|| behind(&candidate));
+            let behind = behind(&candidate);
+            let instead = behind.as_deref().and_then(folder_of);
+            found.gates.push(GateFolder { entry: folder.to_vec(), instead });
+            found.program = found.program.or(behind);
         } else if found.program.is_none() && is_program(&candidate) {
             found.program = Some(candidate.into_os_string().into_vec());
         }

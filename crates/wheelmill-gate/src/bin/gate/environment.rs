@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::call::DEFAULT_PATH;
+use crate::call::{DEFAULT_PATH, GateFolder};
 use crate::protocol::SOCKET_VARIABLE;
 use crate::{sys, text};
 
@@ -51,13 +51,16 @@ impl Environment {
     /// What the compiler would see if there were no gate: no folder of the gate on `PATH`, and no
     /// way to the server. So what the compiler calls is not stopped by a gate either, and no mark
     /// is needed for that.
-    pub(crate) fn without_gate(&self, gates: &[Vec<u8>]) -> Self {
+    pub(crate) fn without_gate(&self, gates: &[GateFolder]) -> Self {
+        let real = |entry| match gates.iter().find(|gate| gate.entry == entry) {
+            Some(gate) => gate.instead.as_deref(),
+            None => Some(entry),
+        };
         let kept = self.0.iter().filter(|entry| value(entry, SOCKET_VARIABLE).is_none());
         let texts = kept.map(|entry| match value(entry, "PATH") {
             Some(path) if !gates.is_empty() => {
-                let folders = path.split(|&byte| byte == b':');
                 let folders: Vec<&[u8]> =
-                    folders.filter(|folder| !gates.iter().any(|gate| gate == folder)).collect();
+                    path.split(|&byte| byte == b':').filter_map(real).collect();
                 text(&[b"PATH=".as_slice(), &folders.join(&b':')].concat())
             }
             _ => entry.clone(),
@@ -97,10 +100,16 @@ mod tests {
 
     #[test]
     fn the_compiler_sees_no_gate() {
-        let before =
-            Environment::of(&["PATH=/g/bin:/usr/bin::/g/bin", "WHEELMILL_GATE=/g/s", "A", "B=c=d"]);
-        let after = before.without_gate(&[b"/g/bin".to_vec()]);
-        assert_eq!(after.texts(), Environment::of(&["PATH=/usr/bin:", "A", "B=c=d"]).texts());
+        let gate = |entry: &str, instead: Option<&str>| GateFolder {
+            entry: entry.into(),
+            instead: instead.map(Into::into),
+        };
+        let path = "PATH=/g/bin:/g/cuda/bin:/usr/bin::/g/bin";
+        let before = Environment::of(&[path, "WHEELMILL_GATE=/g/s", "A", "B=c=d"]);
+        let gates = [gate("/g/bin", None), gate("/g/cuda/bin", Some("/cuda/bin"))];
+        let after = before.without_gate(&gates);
+        let wanted = Environment::of(&["PATH=/cuda/bin:/usr/bin:", "A", "B=c=d"]);
+        assert_eq!(after.texts(), wanted.texts());
     }
 
     #[test]
