@@ -132,7 +132,10 @@ impl Supervisor {
                 while let Some(server) = &mut self.server {
                     match server.take() {
                         Ok(Some(Reply::Stop)) => {
-                            return Run::Stopped(descendants::kill(child));
+                            let ending = descendants::kill(child);
+                            // It may have ended just before.
+                            let killed = ending.status & 0x7f == sys::SIGKILL;
+                            return if killed { Run::Stopped } else { Run::ByItself }(ending);
                         }
                         Ok(Some(_)) => {}
                         Ok(None) => break,

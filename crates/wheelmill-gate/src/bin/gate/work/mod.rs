@@ -143,6 +143,7 @@ mod tests {
         assert!(ask("gcc -c a.c -o a.o", &[]).unwrap().repeatable);
         assert!(!ask("gcc -x c -c - -o a.o", &[]).unwrap().repeatable);
         assert!(!ask("gcc -S a.c -o -", &[]).unwrap().repeatable);
+        assert!(!ask("nvcc -x cu -c - -o a.o", &[]).unwrap().repeatable);
     }
 
     #[test]

@@ -130,6 +130,7 @@ pub(super) fn work(arguments: &[Vec<u8>]) -> Option<Work> {
             [b'-', b't', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
                 threads = count(digits);
             }
+            b"-" => first = first.or(Some((forced.unwrap_or(Language::Cuda), b"-"))),
             [b'-', ..] => {}
             _ => match forced.or_else(|| source::language(argument)) {
                 Some(language) => first = first.or(Some((language, argument))),
@@ -147,7 +148,7 @@ pub(super) fn work(arguments: &[Vec<u8>]) -> Option<Work> {
         language,
         source: source.to_vec(),
         threads: busy.max(split),
-        repeatable: !writes_output,
+        repeatable: !writes_output && source != b"-",
         input_bytes: 0,
     })
 }
