@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wheelmill_model::ByteSize;
 
@@ -133,7 +134,7 @@ pub struct CompileRecord {
     #[serde(rename = "waited-seconds", with = "seconds")]
     pub waited: Duration,
     /// When it was started.
-    pub started: SystemTime,
+    pub started: Timestamp,
     /// How long it ran.
     #[serde(rename = "wall-seconds", with = "seconds")]
     pub wall: Duration,

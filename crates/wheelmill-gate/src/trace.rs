@@ -4,7 +4,7 @@
 //! for memory, metadata (`M`) for names.
 
 use std::io::{self, Write};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -94,19 +94,19 @@ fn events(records: &[CompileRecord]) -> Vec<TraceEvent<'_>> {
         });
         let mine = || sorted.iter().copied().filter(move |record| record.cell == cell);
         // When each row is free again.
-        let mut rows: Vec<SystemTime> = Vec::new();
+        let mut rows: Vec<u64> = Vec::new();
         let mut changes: Vec<(u64, bool, u64)> = Vec::new();
         for record in mine() {
-            let end = record.started.checked_add(record.wall).unwrap_or(record.started);
-            let tid = rows.iter().position(|free| *free <= record.started).unwrap_or(rows.len());
+            let ts = microseconds(record.started.duration_since(begin).unsigned_abs());
+            let dur = microseconds(record.wall);
+            let end = ts.saturating_add(dur);
+            let tid = rows.iter().position(|free| *free <= ts).unwrap_or(rows.len());
             match rows.get_mut(tid) {
                 Some(row) => *row = end,
                 None => rows.push(end),
             }
-            let ts = microseconds(record.started.duration_since(begin).unwrap_or_default());
-            let dur = microseconds(record.wall);
             let memory = record.peak_memory.0;
-            changes.extend([(ts, true, memory), (ts.saturating_add(dur), false, memory)]);
+            changes.extend([(ts, true, memory), (end, false, memory)]);
             events.push(TraceEvent {
                 name: record.source.rsplit('/').next().unwrap_or(&record.source),
                 ph: "X",
@@ -145,13 +145,14 @@ fn microseconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use serde_json::Value;
     use wheelmill_model::ByteSize;
 
     use super::*;
     use crate::{FlagsDigest, Outcome, protocol::Language};
 
-    fn record(cell: &str, source: &str, start: u64, wall: u64, memory: u64) -> CompileRecord {
+    fn record(cell: &str, source: &str, start: i64, wall: u64, memory: u64) -> CompileRecord {
         CompileRecord {
             cell: cell.to_owned(),
             package: "package".to_owned(),
@@ -164,7 +165,7 @@ mod tests {
             estimate: ByteSize(1),
             peak_memory: ByteSize(memory),
             waited: Duration::ZERO,
-            started: SystemTime::UNIX_EPOCH + Duration::from_secs(start),
+            started: Timestamp::from_second(start).unwrap(),
             wall: Duration::from_secs(wall),
             cpu: Duration::from_secs(wall),
             outcome: Outcome::Success,

@@ -2,8 +2,9 @@
 //! kills when that is exceeded.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use wheelmill_model::ByteSize;
 
 use super::{CellId, CompileId, Decision, Ended, Event, Policy, PolicySettings, Pressure, Wish};
@@ -59,7 +60,7 @@ impl Job {
             estimate: ByteSize(0),
             peak_memory: ByteSize(self.peak),
             waited: Duration::ZERO,
-            started: SystemTime::UNIX_EPOCH,
+            started: Timestamp::UNIX_EPOCH,
             wall,
             cpu: wall,
             outcome: Outcome::Success,

@@ -1,7 +1,8 @@
 //! The course of a call: what it says, what the policy decides, and what it is told.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use wheelmill_model::ByteSize;
 
 use super::GateEvent;
@@ -193,7 +194,7 @@ impl Owner {
         call.enter(State::Running);
         call.attempt += 1;
         call.run = Some(Run {
-            started: SystemTime::now(),
+            started: Timestamp::now(),
             at: Instant::now(),
             threads,
             estimate,

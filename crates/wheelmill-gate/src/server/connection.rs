@@ -3,8 +3,9 @@
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use nix::sys::socket::{MsgFlags, send};
 
 use crate::policy::CellId;
@@ -26,7 +27,7 @@ pub(super) enum State {
 /// The newest run of a compiler.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
-    pub(super) started: SystemTime,
+    pub(super) started: Timestamp,
     pub(super) at: Instant,
     pub(super) threads: u16,
     pub(super) estimate: u64,
