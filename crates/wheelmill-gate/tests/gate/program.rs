@@ -334,3 +334,35 @@ fn a_build_is_put_behind_the_gate() {
     assert_eq!(run(by_name), "/cuda/bin/nvcc\n");
     assert_eq!(run("gcc --version; $CC --version"), "/real/gcc of /real/gcc\n".repeat(2));
 }
+
+#[test]
+fn where_no_process_can_be_made_the_gate_becomes_the_compiler() {
+    let setup = Setup::new();
+    // No shell, which would need processes of its own.
+    setup.compiler("gcc", "");
+    let real = setup.path.join("real/gcc");
+    std::fs::remove_file(&real).unwrap();
+    std::fs::copy("/usr/bin/env", &real).unwrap();
+    let server = answer(setup.listen(), vec![Reply::Go { threads: 1 }]);
+    let mut call = setup.call("gcc", &["A=a.c", "cat", "/proc/self/status"]);
+    let limit = || nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NPROC, 0, 0);
+    // SAFETY: the child only makes system calls.
+    #[expect(unsafe_code, reason = "a limit is set by the process itself")]
+    unsafe {
+        std::os::unix::process::CommandExt::pre_exec(&mut call, move || Ok(limit()?));
+    }
+    if nix::unistd::geteuid().is_root() {
+        // Root is not held by that limit.
+        std::os::unix::process::CommandExt::uid(&mut call, 65_534);
+        std::fs::set_permissions(&setup.path, std::os::unix::fs::PermissionsExt::from_mode(0o777))
+            .unwrap();
+        for path in ["socket", "work", "links", "real"] {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+            std::fs::set_permissions(setup.path.join(path), mode).unwrap();
+        }
+    }
+    let output = call.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).replace('\t', " ");
+    assert!(text.contains("SigBlk: 0000000000000000"), "{text} {output:?}");
+    assert_eq!(server.join().unwrap().len(), 1, "it asked, and said nothing more");
+}

@@ -39,6 +39,7 @@ impl Supervisor {
             let child = sys::spawn(&signals, program, arguments, environment.texts());
             let Some(child) = child else {
                 // There is no room for another process: become the compiler.
+                signals.release();
                 return self.exec();
             };
             let ending = match self.watch(&mut signals, child) {

@@ -216,8 +216,8 @@ impl Signals {
         happened
     }
 
-    /// In a child: everything as it was before.
-    fn release(&self) {
+    /// Before the compiler takes over: everything as it was before.
+    pub(crate) fn release(&self) {
         // SAFETY: the mask and the handler were given by the same calls.
         unsafe {
             signal(SIGCHLD, self.child_handler);
