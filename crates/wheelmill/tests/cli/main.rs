@@ -12,4 +12,5 @@ mod layout;
 mod mistakes;
 mod plan;
 mod runs;
+mod verdict;
 mod wheels;
