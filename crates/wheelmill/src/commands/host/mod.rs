@@ -1,26 +1,27 @@
 //! `wheelmill host`: what the `[host]` section changes on this machine; its doing and undoing.
 
+mod explain;
+mod page;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use owo_colors::OwoColorize as _;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use wheelmill_engine::{DaemonAdministration, EngineKind};
 use wheelmill_host::apply::{
     AppliedChange, Consent, HostChange, HostError, HostSettings, Outcome, Step,
 };
-use wheelmill_host::dropin::explain;
-use wheelmill_host::plan::{Action, HostPlan, RefusalKind};
+use wheelmill_host::plan::{HostPlan, RefusalKind};
 use wheelmill_recipe::HostSection;
 
 use super::confirm;
 use crate::error::{CliError, Ending};
-use crate::output::{Field, Page, Table, human, safe, style, talk};
+use crate::output::{Page, human, talk};
 use crate::settings::Session;
 use crate::sockets::sockets;
 
@@ -40,7 +41,7 @@ enum HostCommand {
     Plan(PlanArgs),
     Apply(ApplyArgs),
     Undo(UndoArgs),
-    Explain(ExplainArgs),
+    Explain(explain::ExplainArgs),
 }
 
 /// Show what would change: files, what the daemon needs for it, what would stop or vanish
@@ -71,16 +72,6 @@ struct ApplyArgs {
 struct UndoArgs {
     #[command(flatten)]
     consent: ConsentArgs,
-}
-
-/// Say what an old drop-in of Docker's service does today, part by part
-///
-/// And the `[host]` section that says what is worth keeping of it.
-#[derive(Debug, Args)]
-struct ExplainArgs {
-    /// The drop-in; `-` is standard input
-    #[arg(default_value = "/etc/systemd/system/docker.service.d/override.conf")]
-    file: Utf8PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -117,7 +108,7 @@ pub(crate) fn host(args: &HostArgs, session: &Session) -> Result<Ending, CliErro
         HostCommand::Plan(PlanArgs {}) => plan(session),
         HostCommand::Apply(args) => apply(args, session),
         HostCommand::Undo(args) => undo(args, session),
-        HostCommand::Explain(args) => explain_drop_in(args, session),
+        HostCommand::Explain(args) => explain::explain(args, session),
     }
 }
 
@@ -127,7 +118,7 @@ fn plan(session: &Session) -> Result<Ending, CliError> {
     if session.printer.json {
         session.printer.document(Document { outcome: None, plan: &plan })?;
     } else {
-        show(&plan, session)?;
+        page::show(&plan, session)?;
         if plan.is_nothing() {
             session.printer.say("the machine is as `[host]` says");
         }
@@ -144,7 +135,7 @@ fn apply(args: &ApplyArgs, session: &Session) -> Result<Ending, CliError> {
     let plan = change.plan(&wish)?;
     // What is refused is told as an error.
     if !printer.json && !plan.is_nothing() && plan.refusals.is_empty() {
-        show(&plan, session)?;
+        page::show(&plan, session)?;
     }
     let ask = !plan.is_nothing() && plan.refusals.is_empty() && !args.consent.yes;
     if ask && !agreed("Change this machine?", session)? {
@@ -221,51 +212,6 @@ fn tell_recovered(change: &HostChange<'_>, session: &Session) {
             moment(began)
         ));
     }
-}
-
-fn explain_drop_in(args: &ExplainArgs, session: &Session) -> Result<Ending, CliError> {
-    let text = match args.file.as_str() {
-        "-" => std::io::read_to_string(std::io::stdin()),
-        _ => fs_err::read_to_string(&args.file),
-    };
-    let text = text.map_err(|error| CliError::new(Ending::Usage, error))?;
-    let name = match args.file.as_str() {
-        "-" => "the drop-in".to_owned(),
-        file => format!("`{file}`"),
-    };
-    let explanation = explain(&text).ok_or_else(|| {
-        CliError::usage(format!("{name} does not replace the command of Docker"))
-            .hint("it can stay as it is")
-    })?;
-    let printer = session.printer;
-    if printer.json {
-        printer.document(&explanation)?;
-        return Ok(Ending::Done);
-    }
-    let mut page = Page::new();
-    for part in &explanation.parts {
-        page.line(format_args!(
-            "{} {}",
-            safe(&part.text).style(style::strong()),
-            safe(&part.meaning)
-        ));
-        page.remark("today:", style::active(), &part.today);
-    }
-    let keeps = !explanation.host.is_empty();
-    if keeps {
-        page.line("\nWhat is worth keeping, for wheelmill.toml:\n");
-    }
-    printer.page(&page.finish())?;
-    printer.data(&explanation.host)?;
-    printer.say(match keeps {
-        true => format!(
-            "then remove {name}, run `systemctl daemon-reload`, and see `wheelmill host plan`"
-        ),
-        false => format!(
-            "nothing of it is for `[host]`: remove {name}, and run `systemctl daemon-reload`"
-        ),
-    });
-    Ok(Ending::Done)
 }
 
 /// What `[host]` says: of the project file, else of the user's own.
@@ -355,100 +301,4 @@ fn ending(plan: &HostPlan) -> Ending {
         return Ending::Usage;
     }
     if plan.refusals.is_empty() { Ending::Done } else { Ending::NotReady }
-}
-
-fn show(plan: &HostPlan, session: &Session) -> Result<(), CliError> {
-    let printer = session.printer;
-    for remark in &plan.remarks {
-        printer.warn(&remark.message, remark.hint.as_deref());
-    }
-    let mut refused = Page::new();
-    for refusal in &plan.refusals {
-        let label = "refused:".style(style::bad());
-        refused.line(format_args!("{label} {} ({})", safe(&refusal.message), refusal.code));
-        refused.remark("instead:", style::active(), &refusal.instead);
-    }
-    printer.page(&refused.finish())?;
-    let mut page = Page::new();
-    for file in &plan.files {
-        for line in file.diff().lines() {
-            let style = match line.as_bytes().first() {
-                Some(b'+') => style::good(),
-                Some(b'-') => style::bad(),
-                _ => style::dim(),
-            };
-            page.line(safe(line).style(style));
-        }
-    }
-    // A table and a diff fit already, each in its own way.
-    printer.data(&page.finish())?;
-    if !plan.keys.is_empty() {
-        printer.data("\n")?;
-        printer.data(&keys(plan))?;
-    }
-    printer.page(&costs(plan))?;
-    Ok(())
-}
-
-fn keys(plan: &HostPlan) -> String {
-    let mut table = Table::new(["KEY", "FROM", "TO", "NEEDS"]);
-    for change in &plan.keys {
-        let text = |value: &Option<Value>| match value {
-            Some(value) => value.to_string(),
-            None => "-".to_owned(),
-        };
-        let needs = match change.action {
-            Action::Nothing => "nothing",
-            Action::Reload => "reload",
-            Action::Restart => "restart",
-        };
-        // Somebody wrote it since the daemon started.
-        let needs = match change.from == change.to {
-            true => format!("{needs}: the daemon does not follow yet"),
-            false => needs.to_owned(),
-        };
-        table.row([
-            Field::styled(&change.key, style::strong()),
-            Field::plain(text(&change.from)),
-            Field::plain(text(&change.to)),
-            Field::plain(needs),
-        ]);
-    }
-    table.render()
-}
-
-/// What it costs, and what else is done.
-fn costs(plan: &HostPlan) -> String {
-    let mut page = Page::new();
-    if plan.units {
-        page.line("systemd reads its units anew (daemon-reload)");
-    }
-    for command in &plan.network {
-        page.line(format_args!("for the bridge: {}", safe(&command.join(" "))));
-    }
-    let names = |names: &mut dyn Iterator<Item = &str>| {
-        names.map(|name| safe(name).into_owned()).collect::<Vec<_>>().join(", ")
-    };
-    if !plan.stops.is_empty() {
-        let count = human::count(plan.stops.len(), "container");
-        let list = names(&mut plan.stops.iter().map(|container| container.name.as_str()));
-        page.line(format_args!("{} {count}: {list}", "stops".style(style::warning())));
-    }
-    for (hidden, what) in [(&plan.hides_images, "image"), (&plan.hides_volumes, "volume")] {
-        if !hidden.is_empty() {
-            let list = names(&mut hidden.iter().map(String::as_str));
-            let count = human::count(hidden.len(), what);
-            page.line(format_args!("{} {count}: {list}", "hides".style(style::warning())));
-        }
-    }
-    if let Some(volume) = &plan.volume {
-        page.line(format_args!("makes the volume {}", safe(volume)));
-    }
-    if !plan.packages.is_empty() {
-        page.line("NVIDIA's runtime is not installed; as root, or with `--install`:");
-        for command in &plan.packages {
-            page.line(format_args!("  {}", safe(command)));
-        }
-    }
-    page.finish()
 }
