@@ -64,6 +64,11 @@ impl FromStr for CellName {
             let package = parts.join("-");
             cell.package = Some(package.parse().map_err(|_| wrong(&package))?);
         }
+        // A word that might be a package is more likely a slip.
+        let Self { cuda, torch, python, architectures, .. } = &cell;
+        if (cuda, torch, python) == (&None, &None, &None) && architectures.is_none() {
+            return Err(wrong(name));
+        }
         Ok(cell)
     }
 }
@@ -131,12 +136,17 @@ mod tests {
         let name = read("flash-attn-latest-cu130-cp311-sm90");
         assert_eq!(name.package.unwrap().as_str(), "flash-attn");
         assert_eq!((name.version, name.torch), (None, None));
-        assert_eq!(read("torchsort").package.unwrap().as_str(), "torchsort");
+        assert_eq!(read("torchsort-cu130").package.unwrap().as_str(), "torchsort");
     }
 
     #[test]
     fn what_cannot_be_read_is_named() {
-        for (text, part) in [("torch-scatter-cu130", "scatter"), ("a/b", "a/b"), ("", "")] {
+        for (text, part) in [
+            ("torch-scatter-cu130", "scatter"),
+            ("a/b-cu130", "a/b"),
+            ("", ""),
+            ("torchsort", "torchsort"),
+        ] {
             assert_eq!(text.parse::<CellName>().unwrap_err().part, part, "{text}");
         }
     }

@@ -145,7 +145,12 @@ impl Contents<'_> {
             findings.add(rules::RECORD_SIZE, line);
         }
         match content.kept {
-            Kept::Nothing => Ok(None),
+            Kept::Nothing => {
+                if elf::is_python_module(name) {
+                    findings.add(rules::ELF_NONE, name.clone());
+                }
+                Ok(None)
+            }
             Kept::Memory(bytes) => Ok(self.look_at(name, &bytes, findings)),
             Kept::Scratch(file) => {
                 let bytes =

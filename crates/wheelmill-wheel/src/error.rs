@@ -58,6 +58,14 @@ pub enum WheelError {
         /// What is missing or wrong.
         reason: String,
     },
+    /// It is a wheel, and what describes it is destroyed.
+    #[error("`{file}` is a damaged wheel: {reason}")]
+    Damaged {
+        /// The file asked for.
+        file: Utf8PathBuf,
+        /// What cannot be read.
+        reason: String,
+    },
     /// Reading on would cost more than any honest wheel needs, or means different things to
     /// different readers.
     #[error("`{file}` is not safe to read: {reason}")]

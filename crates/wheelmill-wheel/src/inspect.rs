@@ -77,14 +77,21 @@ fn inspect_source(
 
     let contents = Contents { file, source, entries: &entries, options };
     let dist_info = layout::dist_info(files()).map_err(not_a_wheel)?;
+    let has = |name: &str| files().any(|file| file == format!("{dist_info}/{name}"));
     let text = |name: &str, findings: &mut Findings| {
         contents.text(&format!("{dist_info}/{name}"), findings)
     };
-    let metadata = text("METADATA", &mut findings)?
-        .ok_or_else(|| not_a_wheel(format!("{dist_info} holds no METADATA that can be read")))?;
+    let metadata = text("METADATA", &mut findings)?.ok_or_else(|| match has("METADATA") {
+        true => WheelError::Damaged {
+            file: file.to_owned(),
+            reason: format!("{dist_info}/METADATA cannot be unpacked"),
+        },
+        false => not_a_wheel(format!("{dist_info} holds no METADATA")),
+    })?;
     let metadata = read_metadata(&metadata, &mut findings).map_err(not_a_wheel)?;
     let wheel = match text("WHEEL", &mut findings)? {
         Some(text) => WheelFile::read(&text, &mut findings),
+        None if has("WHEEL") => WheelFile::default(),
         None => {
             findings.add(rules::WHEEL_MISSING, dist_info.clone());
             WheelFile::default()
@@ -94,6 +101,8 @@ fn inspect_source(
         text("RECORD", &mut findings)?.map(|text| Record::read(&text, &dist_info, &mut findings));
     match &record {
         Some(record) => record.compare_names(files(), &mut findings),
+        // What cannot be unpacked is told by the pass over all entries.
+        None if has("RECORD") => {}
         None => findings.add(rules::RECORD_MISSING, dist_info.clone()),
     }
     if let Some(text) = text("entry_points.txt", &mut findings)? {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use wheelmill_model::PythonVersion;
+
 use crate::architectures;
 use crate::device::{ImageKind, coverage};
 use crate::driver::driver_floors;
-use crate::elf::installed_path;
+use crate::elf::{installed_path, python_of};
 use crate::finding::{Findings, Severity};
 use crate::inspection::Inspection;
 use crate::link;
@@ -33,7 +35,8 @@ pub fn judge(inspection: &Inspection, wishes: &Wishes) -> Verdict {
     }
     let drivers = drivers.unwrap_or_default();
     check_identity(inspection, wishes, &mut judged);
-    python::check(inspection, wishes.python, &mut judged);
+    let of_environment = wishes.environment.as_ref().and_then(|environment| environment.python);
+    python::check(inspection, wishes.python.or(of_environment), &mut judged);
     toolchain::check(inspection, wishes, &mut judged);
     check_modules(inspection, wishes, &mut judged);
     platform::check(inspection, platform.as_ref(), &mut judged);
@@ -81,7 +84,7 @@ fn check_modules(inspection: &Inspection, wishes: &Wishes, findings: &mut Findin
     if wishes.modules.is_empty() {
         return;
     }
-    let present = importable(inspection);
+    let present = importable(inspection, wishes.python);
     for module in &wishes.modules {
         if !present.contains(module) {
             findings.add(rules::MODULE_MISSING, module.clone());
@@ -89,8 +92,9 @@ fn check_modules(inspection: &Inspection, wishes: &Wishes, findings: &mut Findin
     }
 }
 
-/// Every dotted name that the wheel makes importable: modules, packages and folders.
-fn importable(inspection: &Inspection) -> BTreeSet<String> {
+/// Every dotted name that the wheel makes importable, by a given Python if there is one: modules,
+/// packages and folders.
+fn importable(inspection: &Inspection, python: Option<PythonVersion>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for path in inspection.files.iter().filter_map(|path| installed_path(path)) {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
@@ -99,6 +103,11 @@ fn importable(inspection: &Inspection) -> BTreeSet<String> {
             Some((stem, ending)) if ending == "so" || ending.ends_with(".so") => stem,
             _ => continue,
         };
+        if let (Some(own), Some(python)) = (python_of(file), python)
+            && own != python
+        {
+            continue;
+        }
         let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
         if stem != "__init__" {
             parts.push(stem);
@@ -126,6 +135,15 @@ fn not_checked(inspection: &Inspection) -> Vec<NotChecked> {
         .any(|image| image.kind == ImageKind::LtoIr);
     if inspection.deep && scrambled {
         add("the contents of LTO code", "its form is known to NVIDIA's tools only");
+    }
+    let elsewhere = |platform: &str| {
+        ["win", "macosx", "ios", "android"].iter().any(|start| platform.starts_with(start))
+    };
+    let of_other = |path: &String| [".pyd", ".dll", ".dylib"].iter().any(|end| path.ends_with(end));
+    if inspection.file_name.tags.iter().any(|tag| elsewhere(&tag.platform))
+        || inspection.files.iter().any(of_other)
+    {
+        add("native code for other systems than Linux", "only ELF files are read");
     }
     if !inspection.device_files.is_empty() {
         add(

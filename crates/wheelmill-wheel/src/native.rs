@@ -28,6 +28,7 @@ pub(crate) fn check(
             findings.add(rules::TAG_PURE, module.path.clone());
         }
     }
+    check_system(file_name, modules, findings);
     let promised: Vec<Machine> = platforms().filter_map(Machine::of_platform).collect();
     for module in modules {
         if !promised.is_empty() && !promised.contains(&module.machine) {
@@ -42,6 +43,21 @@ pub(crate) fn check(
             findings.add(rules::ELF_DRIVER, module.path.clone());
         }
         check_loading(module, findings);
+    }
+}
+
+/// Holds Linux code against tags for other systems, and glibc's against those for musl.
+fn check_system(file_name: &WheelFilename, modules: &[NativeModule], findings: &mut Findings) {
+    let platforms = || file_name.tags.iter().map(|tag| tag.platform.as_str());
+    let is_linux = |platform| platform == "any" || Machine::is_of_linux(platform);
+    let all_musl = platforms().all(|platform| platform.starts_with("musllinux"));
+    for module in modules {
+        let needs_glibc = module.needed.iter().any(|library| library == "libc.so.6");
+        if !platforms().any(is_linux) {
+            findings.add(rules::TAG_SYSTEM, format!("{}: Linux", module.path));
+        } else if all_musl && needs_glibc {
+            findings.add(rules::TAG_SYSTEM, format!("{}: glibc's libc.so.6", module.path));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use wheelmill_model::{PythonVersion, Version, VersionSpecifiers, WheelTag};
 
+use crate::elf::python_of;
 use crate::finding::Findings;
 use crate::inspection::Inspection;
 use crate::rules;
@@ -36,6 +37,7 @@ pub(crate) fn check(
         let line = format!("{name} says Requires-Python {written}");
         findings.add(rules::TAG_REQUIRES_PYTHON, line);
     }
+    check_modules(inspection, findings);
     if let Some(python) = wanted {
         if !tagged(python) {
             findings.add(rules::WANTED_PYTHON, format!("{name} does not fit Python {python}"));
@@ -43,6 +45,28 @@ pub(crate) fn check(
         if !let_through(python) {
             let line = format!("Requires-Python {written} leaves out Python {python}");
             findings.add(rules::WANTED_REQUIRES_PYTHON, line);
+        }
+    }
+}
+
+/// Judges the modules that are for one Python each: a wheel with such is for the Pythons of its tags.
+/// Tags for several Pythons promise nothing of single modules.
+fn check_modules(inspection: &Inspection, findings: &mut Findings) {
+    let mut tagged = inspection.file_name.tags.iter().map(|tag| (&tag.python, &tag.abi));
+    if !tagged.all(|(python, abi)| python == abi && python.starts_with("cp")) {
+        return;
+    }
+    let of_module = |path: &'_ String| {
+        python_of(path.rsplit('/').next().unwrap_or_default()).map(|python| (python, path.clone()))
+    };
+    let modules: Vec<(PythonVersion, String)> =
+        inspection.files.iter().filter_map(of_module).collect();
+    let fits = |python: &PythonVersion| {
+        inspection.file_name.tags.iter().any(|tag| tag.python == python.tag())
+    };
+    if !modules.iter().any(|(python, _)| fits(python)) {
+        for (_, path) in modules {
+            findings.add(rules::TAG_MODULE_PYTHON, path);
         }
     }
 }

@@ -173,6 +173,8 @@ rules! {
     ELF_DRIVER = "elf.bundled-driver", Error, "the wheel carries a copy of the NVIDIA driver's library, which works with one driver only",
         "exclude it when repairing: `auditwheel repair --exclude libcuda.so.1`";
 
+    ELF_NONE = "elf.none", Error, "a file that Python would load as a module is no native code",
+        "look at it: often a pointer of git-lfs, an empty file, or a page that says why a download failed";
     ELF_NEEDED_PATH = "elf.needed-path", Error, "a module needs a library by its path on the machine that built it",
         "link by name: `-lNAME` with `-L`, not the path of a library that has no soname";
     ELF_RPATH = "elf.rpath", Warning, "a module looks for libraries in folders that the wheel does not bring, where others may have put theirs",
@@ -191,6 +193,10 @@ rules! {
         "let `auditwheel repair` put the libraries into the wheel, or link them statically";
 
     // What the tags promise.
+    TAG_SYSTEM = "tag.wrong-system", Error, "the tags are for another system than the native code",
+        "build on the system that the tags name, or let the build name its own: `--plat-name`";
+    TAG_MODULE_PYTHON = "tag.module-python", Error, "the modules are for another Python than the tags: what installers install there cannot be imported",
+        "build with the Python that the tags name; was the file renamed?";
     TAG_SYMBOL_VERSION = "tag.symbol-version", Error, "the manylinux tag promises older systems than the modules load on",
         "build on an older distribution, or give the wheel the tag that it earns: `auditwheel repair`";
     TAG_LIBRARY = "tag.library", Warning, "the manylinux tag promises that every system has what it needs, and these libraries are not on every one: without them the modules do not load",
@@ -240,7 +246,7 @@ rules! {
     DEVICE_UNLINKED = "device-code.not-linked", Warning, "a module holds relocatable GPU code only: nothing in it can run before a device link",
         "add the device link (`-dlink`, `CUDA_RESOLVE_DEVICE_SYMBOLS`), or compile without `-rdc=true`";
     DEVICE_NONE = "device-code.none", Error, "there is no GPU code in the whole wheel",
-        "the build fell back to CPU-only: is nvcc on PATH, CUDA_HOME set and FORCE_CUDA=1?";
+        "where there should be some, the build fell back to CPU-only: is nvcc on PATH, CUDA_HOME set and FORCE_CUDA=1?";
     DEVICE_MISSING = "device-code.arch-missing", Error, "GPU code is missing for an architecture that was asked for",
         "check how the build is told its architectures (TORCH_CUDA_ARCH_LIST, CMAKE_CUDA_ARCHITECTURES, …)";
 

@@ -289,7 +289,7 @@ impl From<LayoutError> for CliError {
 impl From<WheelError> for CliError {
     fn from(error: WheelError) -> Self {
         let ending = match &error {
-            WheelError::Unsafe { .. } => Ending::Failed,
+            WheelError::Unsafe { .. } | WheelError::Damaged { .. } => Ending::Failed,
             WheelError::Scratch { .. } => Ending::NotReady,
             _ => Ending::Usage,
         };

@@ -28,11 +28,16 @@ impl Machine {
         (258, "loongarch64"),
     ];
 
+    /// Whether a platform tag is for Linux.
+    pub(crate) fn is_of_linux(platform: &str) -> bool {
+        ["linux_", "manylinux", "musllinux"].iter().any(|start| platform.starts_with(start))
+    }
+
     /// The machine of a platform tag: `manylinux_2_28_x86_64`. `None` for `any` and for systems
     /// that use no ELF.
     #[must_use]
     pub fn of_platform(platform: &str) -> Option<Self> {
-        if !["linux_", "manylinux", "musllinux"].iter().any(|start| platform.starts_with(start)) {
+        if !Self::is_of_linux(platform) {
             return None;
         }
         Self::NAMES

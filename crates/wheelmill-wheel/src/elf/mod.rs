@@ -8,8 +8,8 @@ mod symbols;
 
 pub(crate) use facts::{DeviceSection, is_cubin};
 pub use machine::Machine;
-pub(crate) use module::installed_path;
 pub use module::read_module;
+pub(crate) use module::{installed_path, is_python_module, python_of};
 pub(crate) use module::{python_name, read};
 pub use properties::{IsaLevel, LoadProperties};
 pub(crate) use symbols::{Linkage, Undefined, is_cxx11};

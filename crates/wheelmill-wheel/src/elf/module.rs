@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wheelmill_model::PythonVersion;
+
 use crate::device;
 use crate::elf::facts;
 use crate::elf::symbols::Linkage;
@@ -78,6 +80,22 @@ fn is_library(path: &str) -> bool {
     name.split_once(".so").is_some_and(|(_, rest)| {
         rest.split('.').all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
     })
+}
+
+/// Whether Python would load the file when something is imported, by its name alone.
+pub(crate) fn is_python_module(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let own = name.ends_with(".abi3.so") || python_of(name).is_some();
+    own && python_name(path).is_some()
+}
+
+/// The one Python that loads a module of this file name: 3.11 of
+/// `x.cpython-311-x86_64-linux-gnu.so`.
+pub(crate) fn python_of(file_name: &str) -> Option<PythonVersion> {
+    let (_, ending) = file_name.strip_suffix(".so")?.split_once(".cpython-")?;
+    let digits = ending.split('-').next()?;
+    let (major, minor) = digits.split_at_checked(1)?;
+    format!("{major}.{minor}").parse().ok()
 }
 
 /// The dotted name that a file would be imported by, from its path alone: the endings are those

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use wheelmill_model::PythonVersion;
 
 use super::owner::is_python;
+use crate::elf::python_of;
 use crate::finding::Findings;
 use crate::inspection::{Inspection, NativeModule};
 use crate::rules;
@@ -81,13 +82,9 @@ fn check_symbols(module: &NativeModule, floor: Option<u16>, findings: &mut Findi
     }
 }
 
-/// The one Python that a module's name is looked for by: `cpython-310` of
-/// `x.cpython-310-x86_64-linux-gnu.so`.
+/// The one Python that a module's name is looked for by.
 pub(crate) fn made_for(module: &NativeModule) -> Option<PythonVersion> {
-    let (_, ending) = file_name(module).split_once('.')?;
-    let digits: String =
-        ending.strip_prefix("cpython-3")?.chars().take_while(char::is_ascii_digit).collect();
-    Some(PythonVersion::new(3, digits.parse().ok()?))
+    python_of(file_name(module))
 }
 
 fn file_name(module: &NativeModule) -> &str {

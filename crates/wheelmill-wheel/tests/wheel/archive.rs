@@ -209,6 +209,25 @@ fn contents_that_are_not_what_is_announced_are_errors() {
 }
 
 #[test]
+fn a_wheel_whose_description_is_destroyed_is_a_damaged_wheel() {
+    let broken = |name: &str| {
+        let mut zip = Wheel::default().zip();
+        let data = zip.place(&format!("demo-1.0.dist-info/{name}")).data;
+        patch(&mut zip, data, &[0xff; 8]);
+        read(&zip.bytes)
+    };
+    let error = broken("METADATA").unwrap_err();
+    assert!(matches!(error, WheelError::Damaged { .. }), "{error}");
+    // That it is there, and damaged, is one thing and not two.
+    for name in ["RECORD", "WHEEL"] {
+        let codes = codes(&broken(name).unwrap().findings);
+        let missing = ["record.missing", "wheel-file.missing"];
+        assert!(codes.contains(&"zip.damaged-data"), "{codes:?}");
+        assert!(!codes.iter().any(|code| missing.contains(code)), "{codes:?}");
+    }
+}
+
+#[test]
 fn archives_that_cannot_be_followed_are_refused() {
     let zip = Wheel::default().zip();
     refuses("not a zip archive", b"#!/bin/sh\necho hello\n");

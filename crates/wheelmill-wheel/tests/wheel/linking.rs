@@ -386,8 +386,16 @@ fn a_module_for_another_python_is_not_loaded() {
     let path = "demo/_C.cpython-310-x86_64-linux-gnu.so";
     let wheel = Wheel::default().file(path, Elf::default().init("_C").undefined("x").write());
     let verdict = Folder::with_torch().verdict(&wheel);
-    assert_eq!(codes(&verdict.findings), Vec::<&str>::new());
+    assert_eq!(codes(&verdict.findings), ["tag.module-python"]);
     assert!(verdict.not_checked.iter().any(|check| check.what.contains(path)));
+}
+
+#[test]
+fn a_wheel_must_fit_the_python_of_the_environment() {
+    let folder = Folder::with_torch();
+    *folder.name.borrow_mut() = "demo-1.0-cp312-cp312-linux_x86_64.whl".to_owned();
+    let codes = folder.codes(&Wheel::default());
+    assert!(codes.contains(&"wanted.python"), "{codes:?}");
 }
 
 #[test]

@@ -260,3 +260,55 @@ fn cubins_of_cuda_13_name_their_toolkit() {
     let inspection = inspect_bytes(NAME, &wheel.bytes(), &Default::default()).unwrap();
     assert_eq!(inspection.modules[0].device_code[0].images[0].toolkit, None);
 }
+
+#[test]
+fn a_module_that_is_no_native_code_is_an_error() {
+    let found = |name: &str, content: &str| {
+        let wheel = Wheel::default().file(name, content);
+        let inspection = inspect_bytes(NAME, &wheel.bytes(), &Default::default()).unwrap();
+        codes(&inspection.findings)
+    };
+    let pointer = "version https://git-lfs.github.com/spec/v1\n";
+    assert_eq!(found(&module("_C"), pointer), ["elf.none"]);
+    assert_eq!(found("demo/_C.abi3.so", ""), ["elf.none"]);
+    // Linker scripts are text of right.
+    assert_eq!(found("demo/lib/libdemo.so", "INPUT(libdemo.so.1)"), [""; 0]);
+    assert_eq!(found("demo/notes.txt", pointer), [""; 0]);
+}
+
+#[test]
+fn modules_for_another_python_than_the_tags_are_an_error() {
+    let of_312 = "demo-1.0-cp312-cp312-linux_x86_64.whl";
+    assert_eq!(found(of_312, &Elf::default()), ["tag.module-python"]);
+    let verdict = |file_name: &str, python: &str| {
+        let wishes = Wishes {
+            python: Some(python.parse().unwrap()),
+            modules: vec!["demo._C".to_owned()],
+            ..Wishes::default()
+        };
+        judge(&inspection(file_name, &Elf::default()), &wishes)
+    };
+    assert!(codes(&verdict(of_312, "3.12").findings).contains(&"module.missing"));
+    assert!(verdict(NAME, "3.11").passed);
+    // Tags for every Python promise nothing of single modules.
+    assert_eq!(found("demo-1.0-py3-none-linux_x86_64.whl", &Elf::default()), [""; 0]);
+}
+
+#[test]
+fn code_for_another_system_than_the_tags_is_an_error() {
+    let of =
+        |platform: &str, elf: &Elf| found(&format!("demo-1.0-cp311-cp311-{platform}.whl"), elf);
+    assert_eq!(of("win_amd64", &Elf::default()), ["tag.wrong-system"]);
+    assert_eq!(of("baz", &Elf::default()), ["tag.wrong-system"]);
+    assert_eq!(of("musllinux_1_2_x86_64", &Elf::default()), ["tag.wrong-system"]);
+    assert_eq!(of("manylinux_2_28_x86_64.musllinux_1_2_x86_64", &Elf::default()), [""; 0]);
+}
+
+#[test]
+fn wheels_for_other_systems_are_not_called_checked() {
+    let wheel = Wheel::default().file("demo/_C.cp311-win_amd64.pyd", "MZ").bytes();
+    let name = "demo-1.0-cp311-cp311-win_amd64.whl";
+    let inspection = inspect_bytes(name, &wheel, &Default::default()).unwrap();
+    let verdict = judge(&inspection, &Wishes::default());
+    assert!(verdict.not_checked.iter().any(|check| check.what.contains("other systems")));
+}

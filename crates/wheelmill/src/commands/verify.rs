@@ -92,7 +92,8 @@ pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, Cli
     for wheel in &args.wheels {
         match judge(wheel, args, environment.as_ref(), &recipes, session) {
             Ok(one) => {
-                if !one.verdict.passed {
+                // That some could not be judged weighs more than that some are bad.
+                if !one.verdict.passed && errors.is_empty() {
                     ending = Ending::Failed;
                 }
                 judged.push(one);
@@ -109,9 +110,10 @@ pub(crate) fn verify(args: &VerifyArgs, session: &Session) -> Result<Ending, Cli
     if printer.json {
         let errors: Vec<_> = errors.iter().map(CliError::body).collect();
         printer.document(json!({ "wheels": judged, "errors": errors }))?;
-    } else if !printer.quiet {
+    } else {
         let mut page = Page::new();
-        judged.iter().for_each(|judged| add(&mut page, judged));
+        let shown = |judged: &&Judged| !printer.quiet || !judged.verdict.passed;
+        judged.iter().filter(shown).for_each(|judged| add(&mut page, judged));
         printer.page(&page.finish())?;
     }
     Ok(ending)
