@@ -3,7 +3,7 @@
 //! Everything lies below one folder:
 //!
 //! ```text
-//! store.sqlite3                            rows: wheels, locks, runs, attempts, phases, events
+//! store.sqlite3                            rows: wheels, locks, runs, attempts, phases, events, compiles
 //! wheels/sha256/ab/<digest>/<name>.whl     whole wheels only, under the names that pip wants
 //! logs/<run>/<cell>/<attempt>.log          output of the builds, written by the callers
 //! logs/<run>/.owner                        locked for as long as the run's process lives

@@ -5,7 +5,7 @@ pub(crate) const APPLICATION: i64 = 0x5768_4d6c;
 
 /// Each entry takes a database from the format of its index to the next. Entries are never changed
 /// once released: a change of the tables is a new entry.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, CANCELLED_BY];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, CANCELLED_BY, COMPILES];
 
 /// Moments and lengths of time are in microseconds, sizes in bytes. `spec`, `verdict`, `cause`,
 /// `detail` and `command_line` hold JSON.
@@ -89,3 +89,13 @@ CREATE INDEX events_by_attempt ON events (attempt);
 ";
 
 const CANCELLED_BY: &str = "ALTER TABLE runs ADD COLUMN cancelled_by TEXT;";
+
+/// `record` holds JSON.
+const COMPILES: &str = "
+CREATE TABLE compiles (
+    id      INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    attempt INTEGER NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,
+    record  TEXT    NOT NULL
+) STRICT;
+CREATE INDEX compiles_by_attempt ON compiles (attempt);
+";

@@ -1,5 +1,6 @@
 //! The history of builds: runs, their attempts at cells, and what happened in each.
 
+mod compiles;
 mod outcome;
 mod read;
 mod settle;

@@ -280,7 +280,7 @@ fn sequence_of(transaction: &Transaction<'_>, run: &RunId) -> Result<i64, Stop> 
     Ok(sequence.ok_or_else(|| StoreError::NoSuchRun { text: run.to_string() })?)
 }
 
-fn check_attempt(transaction: &Transaction<'_>, attempt: AttemptId) -> Result<(), Stop> {
+pub(super) fn check_attempt(transaction: &Transaction<'_>, attempt: AttemptId) -> Result<(), Stop> {
     let rows: u32 = transaction
         .prepare_cached("SELECT count(*) FROM attempts WHERE id = ?1")?
         .query_row([attempt.0], |row| row.get(0))?;

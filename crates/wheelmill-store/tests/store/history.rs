@@ -275,3 +275,29 @@ fn the_most_alike_of_the_newest_builds_foretells_the_next() {
     assert_eq!(seconds("1.0", "9.0"), Some(40));
     assert_eq!(seconds("2.0", "9.0"), None);
 }
+
+#[test]
+fn compiles_are_kept_for_the_newest_attempts_at_a_package() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let run = store.begin_run(&new_run()).unwrap();
+    let other = NewCell { package: "other".parse().unwrap(), ..new_cell("other") };
+    let other = store.begin_attempt(&run, &other).unwrap().id;
+    store.add_compiles(other, &[json!("other.cu")]).unwrap();
+    let mut attempts = Vec::new();
+    for number in 0..10 {
+        // One that compiled nothing forgets nothing.
+        store.begin_attempt(&run, &new_cell(CELL)).unwrap();
+        let attempt = store.begin_attempt(&run, &new_cell(CELL)).unwrap().id;
+        store.add_compiles(attempt, &[json!({ "source": number })]).unwrap();
+        store.add_compiles(attempt, &[json!({ "source": "last" })]).unwrap();
+        attempts.push(attempt);
+    }
+    let kept: Vec<Value> = store.compiles_of(&new_cell(CELL).package).unwrap();
+    assert_eq!(kept.len(), 16, "{kept:?}");
+    assert_eq!((&kept[0]["source"], &kept[15]["source"]), (&json!(2), &json!("last")));
+    let of_run = store.compiles_in(&run).unwrap();
+    assert_eq!(of_run[&attempts[9]], [json!({ "source": 9 }), json!({ "source": "last" })]);
+    assert_eq!(of_run[&other], [json!("other.cu")], "another package is another matter");
+    assert!(!of_run.contains_key(&attempts[1]));
+}

@@ -59,7 +59,7 @@ fn a_store_of_the_first_format_is_read() {
     store.finish_run(&run, RunOutcome::Done).unwrap();
     drop(store);
     let connection = rusqlite::Connection::open(folder.home().join("store.sqlite3")).unwrap();
-    let back = "ALTER TABLE runs DROP COLUMN cancelled_by;
+    let back = "ALTER TABLE runs DROP COLUMN cancelled_by; DROP TABLE compiles;
                 UPDATE attempts SET outcome = 'cached'; PRAGMA user_version = 1;";
     connection.execute_batch(back).unwrap();
     drop(connection);
@@ -67,6 +67,7 @@ fn a_store_of_the_first_format_is_read() {
     let told = folder.store().run("last").unwrap();
     assert_eq!((told.summary.cells.stored, told.summary.cancelled_by), (1, None));
     assert_eq!(told.attempts[0].outcome, Some(Outcome::Stored));
+    folder.store().add_compiles(told.attempts[0].id, &[serde_json::json!("a.cu")]).unwrap();
 }
 
 #[test]
