@@ -65,6 +65,14 @@ pub enum Event {
         /// How far; none when nobody says.
         progress: Option<Progress>,
     },
+    /// How the compilers of a cell are, every second while it is built behind the gate.
+    Compiles {
+        /// The cell's identifier.
+        cell: String,
+        /// How they are.
+        #[serde(flatten)]
+        compiles: Compiles,
+    },
     /// A line of the cell's log.
     Output {
         /// The cell's identifier.
@@ -121,6 +129,26 @@ pub enum Progress {
         /// How many.
         packages: u64,
     },
+}
+
+/// How the compilers of a cell are, as the gate that admits them counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Compiles {
+    /// How many sources are compiled.
+    pub done: usize,
+    /// How many there are, where the package was built before.
+    pub total: Option<usize>,
+    /// How many compilers run.
+    pub running: usize,
+    /// What these hold together.
+    #[serde(rename = "memory-bytes", serialize_with = "size")]
+    pub memory: ByteSize,
+    /// How many wait until there is room.
+    pub waiting: usize,
+    /// How long the rest will take, where the package was built before.
+    #[serde(rename = "remaining-seconds", serialize_with = "optional_seconds")]
+    pub remaining: Option<Duration>,
 }
 
 /// How a cell ended in one run.
@@ -196,6 +224,17 @@ impl<F: Fn(&Event) + Send + Sync> Reporter for F {
 
 fn bytes<S: serde::Serializer>(size: &Option<ByteSize>, serializer: S) -> Result<S::Ok, S::Error> {
     size.map(|size| size.0).serialize(serializer)
+}
+
+fn size<S: serde::Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(size.0)
+}
+
+fn optional_seconds<S: serde::Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    duration.map(|duration| duration.as_secs_f64()).serialize(serializer)
 }
 
 pub(crate) fn seconds<S: serde::Serializer>(

@@ -32,14 +32,14 @@ mod unchecked;
 mod warning;
 mod words;
 
-pub use build::{RunResult, Shell, ShellError, ShellPlace};
+pub use build::{RunResult, Shell, ShellError, ShellPlace, dearest};
 pub use cancellation::Cancellation;
 pub use clean::{
     CleanItem, CleanKind, CleanSettings, CleanState, Cleaner, DaemonPlace, NotLookedAt, Survey,
 };
 pub use diagnose::{Cause, Failure};
 pub use error::{ErrorKind, MillError};
-pub use event::{CellOutcome, CellResult, Event, Progress, Reporter};
+pub use event::{CellOutcome, CellResult, Compiles, Event, Progress, Reporter};
 pub use fetch::{FetchError, IndexError, PinError};
 pub use layout::ImageCell;
 pub use mill::Mill;

@@ -13,6 +13,9 @@ use crate::settings::MillSettings;
 pub(super) const MEMORY_PER_COMPILE: ByteSize = ByteSize(2 << 30);
 /// What is left to the rest of the machine when no limit is asked for.
 const RESERVE: u64 = 512 << 20;
+/// Compilers that a build behind the gate starts for each processor. Of those that wait the gate
+/// takes the longest first, and one that fits beside a large one.
+const JOBS_PER_PROCESSOR: usize = 2;
 /// More processes and threads than any build needs, and fewer than bring a machine down.
 const MOST_PROCESSES: u64 = 16_384;
 /// 1980-01-01, the oldest moment that a zip entry can carry: wheels then differ by content alone.
@@ -30,6 +33,18 @@ pub(super) fn budget(settings: &MillSettings, host: &Host, recipe: &Recipe) -> B
     budget_for(settings, host, recipe.jobs.memory)
 }
 
+/// The machine for a build whose compilers the gate admits: it is told to run enough of them, and
+/// memory is the gate's business.
+pub(super) fn gated_budget(settings: &MillSettings, host: &Host) -> Budget {
+    let jobs = processors(settings, host) * JOBS_PER_PROCESSOR;
+    Budget { jobs, ..budget_for(settings, host, None) }
+}
+
+/// How many compilers can work at a time.
+pub(super) fn processors(settings: &MillSettings, host: &Host) -> usize {
+    (settings.cpus.unwrap_or(host.cores as f64).ceil() as usize).max(1)
+}
+
 /// Divides the machine for compilers that take so much memory.
 pub(super) fn budget_for(
     settings: &MillSettings,
@@ -39,13 +54,12 @@ pub(super) fn budget_for(
     let memory = settings.memory.or_else(|| {
         available_memory().map(|free| ByteSize(free.0.saturating_sub(RESERVE).max(RESERVE)))
     });
-    let cpus = settings.cpus.unwrap_or(host.cores as f64);
     let per_compile = per_compile.unwrap_or(MEMORY_PER_COMPILE);
     let by_memory = memory.map_or(usize::MAX, |memory| {
         usize::try_from(memory.0 / per_compile.0.max(1)).unwrap_or(usize::MAX)
     });
     // Zero would mean "as many as there are files" to ninja.
-    let jobs = (cpus.ceil() as usize).min(by_memory).max(1);
+    let jobs = processors(settings, host).min(by_memory).max(1);
     Budget { limits: Limits { memory, cpus: settings.cpus, processes: Some(MOST_PROCESSES) }, jobs }
 }
 
@@ -77,6 +91,9 @@ for wheel in $outputs; do
     [ ! -e "$wheel" ] || cp "$wheel" /build/out/
 done
 "#;
+
+/// Where in a container's command that of the build itself begins, behind what prepares it.
+pub(super) const OWN_COMMAND: usize = 4;
 
 /// The container that builds a cell.
 pub(super) fn container(
@@ -152,7 +169,7 @@ pub(super) fn container(
 pub(super) fn shell(container: Container) -> (Vec<String>, Container) {
     const SHELL: &str = "if command -v bash >/dev/null; then exec bash -i; else exec sh -i; fi";
     // What stands before is this program's own script.
-    let command = container.command.iter().skip(4).cloned().collect();
+    let command = container.command.iter().skip(OWN_COMMAND).cloned().collect();
     let words = ["sh", "-c", SHELL].map(str::to_owned).to_vec();
     let mut environment = container.environment;
     environment.push(("PS1".to_owned(), "wheelmill:\\w$ ".to_owned()));

@@ -3,6 +3,7 @@
 use wheelmill_engine::Cancel;
 use wheelmill_store::Store;
 
+use super::gate::Gate;
 use crate::event::Reporter;
 use crate::fetch::{Client, Index};
 use crate::mill::Mill;
@@ -18,4 +19,6 @@ pub(super) struct AttemptContext<'a> {
     pub(super) reporter: &'a dyn Reporter,
     pub(super) cancel: &'a Cancel,
     pub(super) checks: &'a [Check],
+    /// Admits compilers; without it a build divides the machine by itself.
+    pub(super) gate: Option<&'a Gate>,
 }

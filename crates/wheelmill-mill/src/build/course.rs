@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use wheelmill_engine::{Cancel, EngineError, Exit, GpuSight, Gpus};
 use wheelmill_model::{CellKey, Phase, RunId};
-use wheelmill_store::AttemptId;
+use wheelmill_store::{AttemptId, StoreError};
 
 use super::context::AttemptContext;
 use super::failure::CellError;
 use super::folder::{FolderLock, WorkFolder};
+use super::gate::GateNews;
 use super::gpus::{Wanted, unmet};
 use super::job::Stop;
 use super::log::CellLog;
@@ -104,6 +105,33 @@ impl Course<'_> {
         match exit.cancelled && !cancel.is_cancelled() {
             true => Err(CellError::TimedOut(limit).into()),
             false => Ok(exit),
+        }
+    }
+
+    /// Passes on what the gate tells while the build runs, from another thread. What the history
+    /// could not take is found in `unkept`.
+    pub(super) fn on_gate_news<'n>(
+        &'n self,
+        unkept: &'n mut Option<StoreError>,
+    ) -> impl FnMut(GateNews<'_>) + Send + 'n {
+        let (reporter, store, cell) = (self.context.reporter, self.context.store, self.cell);
+        let attempt = self.history.map(|(_, attempt)| attempt);
+        move |news: GateNews<'_>| {
+            let cell = cell.to_owned();
+            match news {
+                GateNews::Now(compiles) => reporter.report(&Event::Compiles { cell, compiles }),
+                GateNews::Trouble(message) => {
+                    reporter.report(&Event::Warning { cell: Some(cell), message, hint: None });
+                }
+                // At once, so that the next build knows them even if this one is killed.
+                GateNews::Ended(records) => {
+                    let Some(attempt) = attempt else { return };
+                    let records: Vec<_> = records.iter().map(|record| json!(record)).collect();
+                    if let Err(error) = store.add_compiles(attempt, &records) {
+                        unkept.get_or_insert(error);
+                    }
+                }
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use super::image::InstallerError;
 use super::judge::JudgeError;
 use super::log::CellLog;
 use super::source::SourceError;
-use crate::diagnose::{Cause, Evidence, Failure, diagnose};
+use crate::diagnose::{Admitted, Cause, Evidence, Failure, diagnose};
 use crate::environment::ResolveError;
 use crate::fetch::{FetchError, PinError};
 use crate::preflight::base_hint;
@@ -286,11 +286,13 @@ pub(super) struct WorkEvidence<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) options: &'a [(String, String)],
     pub(super) engine: EngineKind,
+    /// What became of the compilers, where the gate admitted them.
+    pub(super) admitted: Option<Admitted<'a>>,
 }
 
 /// The failure of a cell. What the failed command printed is the end of the log.
 pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellLog<'_>) -> Failure {
-    let WorkEvidence { phase, cell, budget, network, recipe, options, engine } = work;
+    let WorkEvidence { phase, cell, budget, network, recipe, options, engine, admitted } = work;
     if let Some(named) = error.named(&cell.package, Some(recipe)) {
         return error.told(named, phase, log);
     }
@@ -303,6 +305,7 @@ pub(super) fn failure(error: &CellError, work: WorkEvidence<'_>, log: &mut CellL
         memory_limit: budget.limits.memory,
         compile_memory: recipe.jobs.memory.unwrap_or(MEMORY_PER_COMPILE),
         jobs: budget.jobs,
+        admitted,
         network,
         cuda: cell.cuda,
         torch: cell.torch,

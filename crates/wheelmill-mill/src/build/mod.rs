@@ -7,6 +7,7 @@ mod course;
 mod failure;
 mod finish;
 mod folder;
+mod gate;
 pub(crate) mod gpus;
 mod image;
 mod job;
@@ -36,9 +37,11 @@ use crate::plan::{CellKind, CellState, Plan, PlannedCell, RecipeCell};
 use crate::planner::spec;
 use crate::preflight::Check;
 use crate::unchecked::not_checked;
+pub use gate::dearest;
 pub use shell::{Shell, ShellError, ShellPlace};
 
 use context::AttemptContext;
+use gate::{Gate, without_gate};
 use work::Pinned;
 
 /// How a run ended.
@@ -91,6 +94,7 @@ impl Mill {
         let ids = plan.cells.iter().map(|cell| cell.id.clone()).collect();
         reporter.report(&Event::RunStarted { run: run.clone(), cells: ids });
 
+        let gate = self.start_gate(plan, &store, reporter)?;
         let mut cells = Vec::new();
         for (cell, source) in plan.cells.iter().zip(sources) {
             let result = match (&cell.state, source) {
@@ -103,6 +107,7 @@ impl Mill {
                         reporter,
                         cancel: cancel.flag(),
                         checks: &checks,
+                        gate: gate.as_ref(),
                     };
                     attempt::attempt(&context, &run, cell, source)?
                 }
@@ -136,6 +141,29 @@ impl Mill {
         let wall = started.elapsed();
         reporter.report(&Event::RunFinished { run: run.clone(), wall });
         Ok(RunResult { run: Some(run), cells, wall, cancelled })
+    }
+
+    /// Starts the gate, where anything is built by a recipe. What an image's own installer sees of
+    /// the machine is as it always was.
+    fn start_gate(
+        &self,
+        plan: &Plan,
+        store: &Store,
+        reporter: &dyn Reporter,
+    ) -> Result<Option<Gate>, MillError> {
+        let recipes = || {
+            plan.wanted().filter_map(|cell| match &cell.kind {
+                CellKind::Recipe(cell) => Some(cell),
+                CellKind::Image(_) => None,
+            })
+        };
+        if recipes().next().is_none() {
+            return Ok(None);
+        }
+        let per_compile = recipes().filter_map(|cell| cell.recipe.jobs.memory).max();
+        let learned = gate::learned(store, recipes().map(|cell| &cell.cell.package))?;
+        let gate = Gate::start(&self.settings, &self.host, per_compile, learned);
+        Ok(gate.inspect_err(|error| reporter.report(&without_gate(None, error))).ok())
     }
 
     /// Runs the preflight; warnings are told, problems end the run before it begins.

@@ -100,6 +100,8 @@ impl Mill {
             reporter,
             cancel: cancel.flag(),
             checks: &checks,
+            // A person sees the package's own build, without anybody in between.
+            gate: None,
         };
         let phase = Phase::Preflight;
         let course = Course { context: &context, history: None, cell: &cell.id, phase };

@@ -9,11 +9,12 @@ use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_store::{NewWheel, StoredWheel};
 use wheelmill_wheel::Verdict;
 
-use super::compile::{self, Budget, Folders};
+use super::compile::{self, Budget, Folders, mount};
 use super::context::AttemptContext;
 use super::course::{Course, ended};
 use super::failure::{CellError, WorkEvidence, failure};
 use super::folder::{FolderLock, WorkFolder};
+use super::gate::{Compiled, OpenGate, without_gate};
 use super::gpus::{Wanted, need, pairs, require_driver};
 use super::job::{Done, Job, Measured, Stop};
 use super::listener::Listener;
@@ -21,7 +22,7 @@ use super::log::CellLog;
 use super::shell::{Openable, Shell, ShellContainer, ShellPlace};
 use super::source::{SourceContext, bring, declared_requirements};
 use crate::diagnose::Failure;
-use crate::environment::{Composer, resolve};
+use crate::environment::{Composer, paths, resolve};
 use crate::event::Event;
 use crate::fetch::{PinnedSource, ensure_uv};
 use crate::lock::{self, Lock};
@@ -50,6 +51,8 @@ pub(super) struct Work<'a> {
     pub(super) folder: WorkFolder,
     pub(super) budget: Budget,
     measured: Measured,
+    /// What became of the compilers, where the gate admitted them.
+    compiled: Option<Compiled>,
 }
 
 impl Job for Work<'_> {
@@ -61,7 +64,7 @@ impl Job for Work<'_> {
         match &done {
             Ok(_) => self.folder.remove_all()?,
             Err(Stop::Cell(error)) if error.is_cancelled() => {
-                for name in ["src", "home", "scratch"] {
+                for name in ["src", "home", "scratch", "gate"] {
                     self.folder.remove(name)?;
                 }
             }
@@ -80,6 +83,7 @@ impl Job for Work<'_> {
             recipe: &self.cell.recipe,
             options: &self.course.context.mill.settings.options,
             engine: self.course.context.mill.engine.kind(),
+            admitted: self.compiled.as_ref().map(Compiled::admitted),
         };
         failure(error, work, log)
     }
@@ -102,7 +106,12 @@ impl Openable for Work<'_> {
             fs_err::create_dir_all(self.folder.path(name))?;
         }
         let built = self.container(&lock, &prepared, log)?;
-        let (command, container) = compile::shell(built);
+        let (command, mut container) = compile::shell(built);
+        // Build systems wrote down compilers that they found here.
+        let gate = self.folder.path("gate");
+        if used && gate.is_dir() {
+            container.mounts.push(mount(&gate, paths::GATE, true));
+        }
         Ok(Shell {
             command,
             place: ShellPlace::Source(self.folder.path("src")),
@@ -127,8 +136,12 @@ impl<'a> Work<'a> {
             ground,
             pinned: Some(pinned),
             folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
-            budget: compile::budget(&context.mill.settings, &context.mill.host, &cell.recipe),
+            budget: match context.gate {
+                Some(_) => compile::gated_budget(&context.mill.settings, &context.mill.host),
+                None => compile::budget(&context.mill.settings, &context.mill.host, &cell.recipe),
+            },
             measured: Measured::default(),
+            compiled: None,
         }
     }
 
@@ -331,13 +344,35 @@ impl<'a> Work<'a> {
     ) -> Result<(), Stop> {
         self.folder.fresh("out")?;
         self.folder.fresh("home")?;
-        let container = self.container(lock, prepared, log)?;
+        let gate = self.open_gate()?;
+        let mut container = self.container(lock, prepared, log)?;
+        if let Some(gate) = &gate {
+            gate.stand_before(&mut container);
+            // The gate knows how many threads there are for each nvcc.
+            let threads = &self.recipe().jobs.nvcc_threads;
+            container.environment.retain(|(name, _)| Some(name) != threads.as_ref());
+        }
         let engine = &self.course.context.mill.engine;
         self.course.record(
             "command",
             &json!({ "command": container.command, "jobs": self.budget.jobs }),
         )?;
-        let exit = self.course.in_time(|cancel| engine.run(prepared, &container, log, cancel))?;
+        let mut run =
+            || self.course.in_time(|cancel| engine.run(prepared, &container, log, cancel));
+        let (exit, compiled) = match gate {
+            Some(gate) => {
+                let mut unkept = None;
+                let (exit, compiled) = gate.watch(self.course.on_gate_news(&mut unkept), run);
+                unkept.map_or(Ok(()), |error| Err(Stop::store(error)))?;
+                (exit, Some(compiled))
+            }
+            None => (run(), None),
+        };
+        self.compiled = compiled;
+        let exit = exit?;
+        for line in self.compiled.iter().flat_map(Compiled::dearest_lines) {
+            log.note(&line);
+        }
         self.measured = Measured {
             peak: exit.peak_memory,
             exit_code: Some(exit.code),
@@ -349,6 +384,22 @@ impl<'a> Work<'a> {
             return Err(error.into());
         }
         if exit.success() { Ok(()) } else { Err(CellError::Build(Box::new(exit)).into()) }
+    }
+
+    /// Opens the gate for this build. Without it, the machine is divided by what compilers are said
+    /// to take.
+    fn open_gate(&mut self) -> Result<Option<OpenGate<'a>>, Stop> {
+        let AttemptContext { mill, reporter, gate, .. } = *self.course.context;
+        let Some(gate) = gate else { return Ok(None) };
+        let folder = self.folder.fresh("gate")?;
+        match gate.open(self.course.cell, &self.cell.cell.package, folder) {
+            Ok(gate) => Ok(Some(gate)),
+            Err(error) => {
+                reporter.report(&without_gate(Some(self.course.cell), &error));
+                self.budget = compile::budget(&mill.settings, &mill.host, &self.cell.recipe);
+                Ok(None)
+            }
+        }
     }
 
     /// Ends here, before anything is fetched for it, what is to have GPUs and needs another driver.

@@ -7,6 +7,29 @@ use wheelmill_model::{
 };
 use wheelmill_recipe::Source;
 
+/// What became of compilers that the gate admitted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Admitted<'a> {
+    /// How many were killed for memory and ran again.
+    pub(crate) recovered: u64,
+    /// One that was killed for memory and could not be helped.
+    pub(crate) lost: Option<&'a Lost>,
+}
+
+/// A compile that was killed for memory for good.
+#[derive(Clone, Debug)]
+pub(crate) struct Lost {
+    /// Its source file, as its container sees it.
+    pub(crate) source: String,
+    /// The most memory it was seen to hold.
+    pub(crate) peak: ByteSize,
+    /// What compilers could have, where that is known.
+    pub(crate) budget: Option<ByteSize>,
+    /// Whether it was killed though nothing ran beside it. Else it reads or writes a stream, and so
+    /// could not run again.
+    pub(crate) alone: bool,
+}
+
 /// What is known of a failed command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence<'a> {
@@ -22,7 +45,9 @@ pub(crate) struct Evidence<'a> {
     pub(crate) memory_limit: Option<ByteSize>,
     /// What one compile takes, as the recipe says or as is usual.
     pub(crate) compile_memory: ByteSize,
-    /// How many compiles ran at once.
+    /// What became of the compilers, where the gate admitted them.
+    pub(crate) admitted: Option<Admitted<'a>>,
+    /// How many compiles ran at once; behind the gate, how many were started.
     pub(crate) jobs: usize,
     /// Whether the container could reach the network.
     pub(crate) network: bool,

@@ -47,14 +47,14 @@ const KILLED: &[Sign] = &[
 pub(super) const RULES: &[Rule] = &[
     Rule {
         cause: Cause::OutOfMemory,
-        when: kills_are_not_counted,
+        when: |evidence| !kills_are_counted(evidence) && recovered(evidence) == 0,
         parallel: true,
         signs: KILLED_COMPILER,
         account: |case, places| Some(account(case, victim(case, places))),
     },
     Rule {
         cause: Cause::BuildFailed,
-        when: kills_are_counted,
+        when: |evidence| kills_are_counted(evidence) && recovered(evidence) == 0,
         parallel: true,
         signs: KILLED_COMPILER,
         account: killed_by_another,
@@ -79,9 +79,47 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// Memory as the cause when the gate could not help a compile.
+pub(super) fn by_gate(case: &Case<'_>) -> Option<(Cause, Account, Vec<usize>)> {
+    let lost = case.evidence.admitted?.lost?;
+    let source = lost.source.strip_prefix("/build/src/").unwrap_or(&lost.source);
+    let had = lost.budget.map(|budget| format!(", and compilers can have {budget}"));
+    let had = had.unwrap_or_default();
+    let message = if lost.alone {
+        format!(
+            "`{source}` needs more memory than there is: its compiler was killed at {} with nothing \
+             beside it{had}.",
+            lost.peak
+        )
+    } else {
+        format!(
+            "the compiler of `{source}` was killed for memory at {}, and what reads or writes a \
+             stream cannot be run again by itself.",
+            lost.peak
+        )
+    };
+    let limit = case.evidence.memory_limit.map_or(0, |limit| limit.0);
+    let wish = String::from(ByteSize(limit.max(lost.peak.0).saturating_mul(2)));
+    let more = case.again(&format!("--memory {wish}"));
+    let account = Account::new(message)
+        .fix(format!("Allow more memory, or take a machine that has it: {more}"))
+        .fix("Build for fewer GPU architectures at a time (`--arch`): each is compiled by itself, and together they take more.".to_owned());
+    Some((Cause::OutOfMemory, account, killed_lines(case).collect()))
+}
+
+/// Kills that nobody made good.
+fn kills<'e>(case: &Case<'e>) -> Option<&'e Exit> {
+    let recovered = recovered(case.evidence);
+    case.evidence.exit.filter(|exit| exit.oom_kills > recovered)
+}
+
+fn recovered(evidence: &Evidence<'_>) -> u64 {
+    evidence.admitted.map_or(0, |admitted| admitted.recovered)
+}
+
 /// Memory as the cause when the engine counted kills and the end fits to it.
 pub(super) fn by_exit_state(case: &Case<'_>) -> Option<(Cause, Account, Vec<usize>)> {
-    let exit = case.evidence.exit.filter(|exit| exit.oom_kills > 0)?;
+    let exit = kills(case)?;
     let places: Vec<usize> =
         killed_lines(case).filter(|&place| !case.went_on_after(place, true)).collect();
     // A sampling engine kills the whole build, so there is nobody left to say anything.
@@ -92,7 +130,7 @@ pub(super) fn by_exit_state(case: &Case<'_>) -> Option<(Cause, Account, Vec<usiz
 
 /// Memory as the cause when processes were killed for it and the log says nothing better.
 pub(super) fn by_count_alone(case: &Case<'_>) -> Option<(Cause, Account, Vec<usize>)> {
-    case.evidence.exit.filter(|exit| exit.oom_kills > 0)?;
+    kills(case)?;
     Some((Cause::OutOfMemory, account(case, None), killed_lines(case).collect()))
 }
 
@@ -102,10 +140,6 @@ fn killed_lines<'c>(case: &'c Case<'_>) -> impl Iterator<Item = usize> + 'c {
 
 fn kills_are_counted(evidence: &Evidence<'_>) -> bool {
     evidence.exit.is_some_and(|exit| exit.watch == MemoryWatch::Cgroup)
-}
-
-fn kills_are_not_counted(evidence: &Evidence<'_>) -> bool {
-    !kills_are_counted(evidence)
 }
 
 /// The program that was killed, as its driver names it.
@@ -159,7 +193,7 @@ fn account(case: &Case<'_>, victim: Option<String>) -> Account {
 /// What is known in numbers, as the end of a sentence.
 fn figures(case: &Case<'_>) -> String {
     let peak = case.evidence.exit.and_then(|exit| exit.peak_memory);
-    let compiles = match case.evidence.jobs {
+    let compiles = match jobs(case) {
         0 | 1 => String::new(),
         jobs => format!(", with {jobs} compiles at once"),
     };
@@ -179,12 +213,17 @@ fn figures(case: &Case<'_>) -> String {
     }
 }
 
+/// How many compiles ran at once, where that was fixed beforehand. The gate lets as many run as fit.
+fn jobs(case: &Case<'_>) -> usize {
+    case.evidence.admitted.map_or(case.evidence.jobs, |_| 0)
+}
+
 fn fewer_cpus(case: &Case<'_>) -> String {
     format!("--cpus {}", (case.evidence.jobs / 2).max(1))
 }
 
 fn advise(case: &Case<'_>, message: String) -> Account {
-    let jobs = case.evidence.jobs;
+    let jobs = jobs(case);
     let fewer = (jobs > 1)
         .then(|| format!("Compile fewer files at once: {}", case.again(&fewer_cpus(case))));
     let more = match case.evidence.memory_limit {

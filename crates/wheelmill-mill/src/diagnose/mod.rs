@@ -35,7 +35,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use evidence::Evidence;
+pub(crate) use evidence::{Admitted, Evidence, Lost};
 pub use failure::{Cause, Failure};
 pub(crate) use fallback::is_killed;
 pub(crate) use rule::diagnose;

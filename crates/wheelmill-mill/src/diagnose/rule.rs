@@ -124,7 +124,10 @@ pub(crate) fn diagnose(evidence: &Evidence<'_>) -> Failure {
 type Judgement = (Cause, Account, Vec<usize>);
 
 fn judge(case: &Case<'_>) -> Judgement {
-    if let Some(judgement) = fallback::stopped(case).or_else(|| memory::by_exit_state(case)) {
+    if let Some(judgement) = fallback::stopped(case)
+        .or_else(|| memory::by_gate(case))
+        .or_else(|| memory::by_exit_state(case))
+    {
         return judgement;
     }
     FAMILIES

@@ -7,7 +7,7 @@ use wheelmill_engine::{Exit, MemoryWatch};
 use wheelmill_model::{ByteSize, CudaVersion, PackageName, Phase, PythonVersion, TorchVersion};
 use wheelmill_recipe::Source;
 
-use super::{Cause, Evidence, Failure, diagnose};
+use super::{Admitted, Cause, Evidence, Failure, diagnose};
 
 /// The text of a log of `tests/logs`.
 macro_rules! log {
@@ -26,6 +26,7 @@ struct Setting {
     phase: Phase,
     exit: Option<Exit>,
     memory_limit: Option<ByteSize>,
+    admitted: Option<Admitted<'static>>,
     jobs: usize,
     network: bool,
     cuda: CudaVersion,
@@ -47,6 +48,7 @@ const COMPILE: Setting = Setting {
     phase: Phase::Compile,
     exit: Some(FAILED),
     memory_limit: Some(ByteSize(800 << 20)),
+    admitted: None,
     jobs: 2,
     network: false,
     cuda: CudaVersion::new(13, 0),
@@ -74,6 +76,7 @@ impl Setting {
             log: Some(Utf8Path::new("/store/logs/1.log")),
             tail: &tail,
             memory_limit: self.memory_limit,
+            admitted: self.admitted,
             compile_memory: ByteSize(2 << 30),
             jobs: self.jobs,
             network: self.network,
@@ -119,6 +122,7 @@ fn a_fix_builds_the_same_cell_on_the_same_base_with_enough_memory() {
         log: None,
         tail: &tail,
         memory_limit: Some(ByteSize(800 << 20)),
+        admitted: None,
         compile_memory: ByteSize(9 << 30),
         jobs: 2,
         network: false,

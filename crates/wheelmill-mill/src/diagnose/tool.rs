@@ -59,6 +59,7 @@ pub(super) const RULES: &[Rule] = &[
             // A shell names itself, or its script, and the line.
             Sign::Has(&["sh: ", ": not found"]),
             Sign::Starts(&["build: ", ": not found"]),
+            Sign::Starts(&["gate: ", ": not found"]),
             Sign::Has(&["make: ", ": No such file or directory"]),
             Sign::Has(&["env: ", ": No such file or directory"]),
             Sign::Has(&["Git executable not found"]),

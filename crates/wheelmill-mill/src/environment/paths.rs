@@ -9,6 +9,8 @@ pub(crate) const SOURCE: &str = "/build/src";
 pub(crate) const OUTPUT: &str = "/build/out";
 /// Programs and lists that steps are given.
 pub(crate) const TOOLS: &str = "/build/tools";
+/// The gate: its program, the socket of its server, and the links that lead compilers to it.
+pub(crate) const GATE: &str = "/build/gate";
 /// uv.
 pub(crate) const UV: &str = "/build/tools/uv";
 /// The certificates that this machine trusts.

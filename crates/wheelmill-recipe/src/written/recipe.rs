@@ -199,11 +199,11 @@ pub(crate) struct JobsTable {
     #[schemars(with = "Vec<String>")]
     pub(crate) variables: Option<Vec<Spanned<VariableName>>>,
     /// The variable that carries the number of threads of each nvcc, when the package has one. It
-    /// is set to 1.
+    /// is set to 1 where a build goes without the gate.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub(crate) nvcc_threads: Option<Spanned<VariableName>>,
-    /// The memory that one compiler needs at most, as `4GB`: a hint for how many run at once.
+    /// The memory that one nvcc needs at most, as `4GB`: counts until builds have shown it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub(crate) memory: Option<ByteSize>,

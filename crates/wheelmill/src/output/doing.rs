@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wheelmill_mill::{Event, Progress};
+use wheelmill_mill::{Compiles, Event, Progress};
 use wheelmill_model::{ByteSize, Phase};
 
 use super::{human, safe};
@@ -19,6 +19,8 @@ pub(crate) struct Doing {
     step: String,
     fetching: String,
     progress: Option<Progress>,
+    /// What the gate says of the compilers.
+    compiles: Option<Compiles>,
     /// When steps were first counted, and how many were done by then.
     first: Option<(Instant, u64)>,
 }
@@ -34,6 +36,7 @@ impl Doing {
             step: String::new(),
             fetching: String::new(),
             progress: None,
+            compiles: None,
             first: None,
         }
     }
@@ -66,6 +69,7 @@ impl Doing {
                     self.first = Some((now, *done));
                 }
             }
+            Event::Compiles { compiles, .. } => self.compiles = Some(compiles.clone()),
             _ => {}
         }
     }
@@ -82,8 +86,14 @@ impl Doing {
 
     /// What goes on within the phase; empty where nothing is known of that.
     pub(crate) fn details(&self) -> String {
-        let progress = self.progress.as_ref().map(progress).unwrap_or_default();
-        let parts = [self.step.as_str(), &progress, &self.fetching];
+        let compiles = self.compiles.as_ref().filter(|compiles| **compiles != Compiles::default());
+        // The gate counts what the build's tools do, and it knows more.
+        let told = compiles.is_some_and(|compiles| compiles.total.is_some());
+        let progress = self.progress.as_ref().filter(|_| !told).map(progress).unwrap_or_default();
+        let compilers = compiles.map(|it| compilers(it, progress.is_empty())).unwrap_or_default();
+        let counted = [progress, compilers];
+        let counted: Vec<String> = counted.into_iter().filter(|part| !part.is_empty()).collect();
+        let parts = [self.step.as_str(), &counted.join(", "), &self.fetching];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
     }
 
@@ -96,8 +106,12 @@ impl Doing {
         }
     }
 
-    /// How long it will still take: by what it took the last time, else by the pace of its steps.
+    /// How long it will still take: by what its compiles took the last time, else by what all of it
+    /// took, else by the pace of its steps.
     fn left(&self, elapsed: Duration, now: Instant) -> Option<Duration> {
+        if let Some(remaining) = self.compiles.as_ref().and_then(|compiles| compiles.remaining) {
+            return Some(remaining);
+        }
         if let Some(expected) = self.expected {
             return expected.checked_sub(elapsed);
         }
@@ -137,6 +151,23 @@ pub(crate) fn progress(progress: &Progress) -> String {
             format!("downloading {} ({size} to go)", safe(&names))
         }
     }
+}
+
+/// How compilers are: `[12/73] compiles done, 3 running (4.1 GiB), 5 waiting, about 3m 20s left`.
+/// How many are done is left out where others have said how far it is.
+fn compilers(compiles: &Compiles, count: bool) -> String {
+    let Compiles { done, total, running, memory, waiting, remaining } = compiles;
+    let done = match total {
+        Some(total) => Some(format!("[{done}/{total}] compiles done")),
+        None => count.then(|| format!("{} done", human::count(*done as u64, "compile"))),
+    };
+    let running = match running {
+        0 => None,
+        _ => Some(format!("{running} running ({memory})")),
+    };
+    let waiting = (*waiting > 0).then(|| format!("{waiting} waiting"));
+    let left = remaining.map(|left| format!("about {} left", human::duration(left)));
+    [done, running, waiting, left].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// `torch 312.0 MiB of 2.1 GiB`.
@@ -189,6 +220,31 @@ mod tests {
         // Another ninja may follow: nothing says that the phase is at its end.
         assert_eq!(doing.details(), "1 step done");
         assert_eq!(doing.clock(begin + 90 * SECOND), "1:30");
+    }
+
+    #[test]
+    fn compilers_are_told_with_what_they_hold_and_what_is_left() {
+        let begin = Instant::now();
+        let mut doing = Doing::new(Some(600 * SECOND), begin);
+        let see = |doing: &mut Doing, compiles: Compiles| {
+            doing.see(&Event::Compiles { cell: CELL.to_owned(), compiles }, begin);
+        };
+        doing.see(&phase(Phase::Compile), begin);
+        see(&mut doing, Compiles::default());
+        assert_eq!(doing.details(), "", "nothing is compiled yet");
+        let memory = ByteSize(3 << 30);
+        let new = Compiles { done: 4, running: 2, memory, waiting: 6, ..Compiles::default() };
+        see(&mut doing, new.clone());
+        assert_eq!(doing.details(), "4 compiles done, 2 running (3.0 GiB), 6 waiting");
+        doing.see(&steps(3, 73), begin);
+        assert_eq!(doing.details(), "3 of 73 steps done, 2 running (3.0 GiB), 6 waiting");
+        let known = Compiles { total: Some(70), remaining: Some(200 * SECOND), ..new };
+        see(&mut doing, known);
+        assert_eq!(
+            doing.details(),
+            "[4/70] compiles done, 2 running (3.0 GiB), 6 waiting, about 3m 20s left"
+        );
+        assert_eq!(doing.clock(begin + SECOND), "0:01, 3:20 left");
     }
 
     #[test]

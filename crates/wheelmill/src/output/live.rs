@@ -147,7 +147,8 @@ impl Reporter for LiveView {
             Event::PhaseStarted { cell, .. }
             | Event::Activity { cell, .. }
             | Event::Download { cell, .. }
-            | Event::Progress { cell, .. } => self.see(cell, event),
+            | Event::Progress { cell, .. }
+            | Event::Compiles { cell, .. } => self.see(cell, event),
             Event::Output { .. } => {}
             Event::Warning { message, hint, .. } => {
                 talk(printer::warning(message, hint.as_deref()));

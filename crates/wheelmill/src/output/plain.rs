@@ -89,7 +89,8 @@ impl Told {
         if let Event::PhaseStarted { cell, .. }
         | Event::Activity { cell, .. }
         | Event::Download { cell, .. }
-        | Event::Progress { cell, .. } = event
+        | Event::Progress { cell, .. }
+        | Event::Compiles { cell, .. } = event
             && let Some(cell) = self.cells.get_mut(cell)
         {
             cell.doing.see(event, now);
@@ -117,7 +118,9 @@ impl Told {
                 Some(self.timed(cell, phase.as_str(), now))
             }
             Event::Activity { cell, message } => Some(self.timed(cell, message, now)),
-            Event::Download { cell, .. } | Event::Progress { cell, .. } => {
+            Event::Download { cell, .. }
+            | Event::Progress { cell, .. }
+            | Event::Compiles { cell, .. } => {
                 let state = self.cells.get_mut(cell)?;
                 let since = *state.progress.get_or_insert(now);
                 let details = state.doing.details();

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &[&CStr]) -> i32 {
         sys::say(&format!("gate: there is none in {}: {error}\n", folder.display()));
     }
     let Some(found) = environment.find(program.to_bytes()) else {
-        sys::say(&format!("gate: there is no `{}`\n", program.to_string_lossy()));
+        sys::say(&format!("gate: {}: not found\n", program.to_string_lossy()));
         return crate::NOT_FOUND;
     };
     sys::exec(&crate::text(found.as_os_str().as_bytes()), command, environment.texts())

@@ -52,6 +52,7 @@ pub(super) fn failure(
         log: Some(log.path()),
         tail: &tail,
         memory_limit: limits.memory,
+        admitted: None,
         compile_memory: MEMORY_PER_COMPILE,
         jobs,
         network: cell.network,

@@ -1,8 +1,9 @@
 //! The machine's part: memory, disk, engine.
 
 use wheelmill_engine::{Exit, MemoryWatch};
+use wheelmill_model::ByteSize;
 
-use super::super::Cause;
+use super::super::{Admitted, Cause, Lost};
 use super::{COMPILE, FAILED, FETCH, Setting};
 
 #[test]
@@ -31,6 +32,42 @@ fn memory_is_the_cause_where_the_kernel_counts_a_kill() {
         "--memory 2GiB`",
         "(signal: 9 (SIGKILL))",
     );
+}
+
+#[test]
+fn a_compile_that_the_gate_could_not_help_is_named_with_what_it_needs() {
+    let lost = Lost {
+        source: "/build/src/csrc/wide.cu".to_owned(),
+        peak: ByteSize(690 << 20),
+        budget: Some(ByteSize(720 << 20)),
+        alone: true,
+    };
+    let admitted = Some(Admitted { recovered: 1, lost: Some(Box::leak(Box::new(lost))) });
+    let killed = Exit { oom_kills: 2, ..FAILED };
+    Setting { exit: Some(killed), admitted, ..COMPILE }.tells(
+        log!("out-of-memory-nvcc"),
+        Cause::OutOfMemory,
+        "`csrc/wide.cu` needs more memory than there is: its compiler was killed at 690 MiB with \
+         nothing beside it, and compilers can have 720 MiB.",
+        "--memory 1600MiB`",
+        "FAILED: [code=137]",
+    );
+}
+
+#[test]
+fn kills_that_the_gate_made_good_are_no_cause() {
+    let admitted = Some(Admitted { recovered: 2, lost: None });
+    let exit = Some(Exit { oom_kills: 2, ..FAILED });
+    let log = format!(
+        "{}\n/build/src/csrc/scale.cu(12): error: expected a \";\"\n",
+        log!("out-of-memory-cc1plus")
+    );
+    let failure = Setting { exit, admitted, ..COMPILE }.diagnose(&log);
+    assert_eq!(failure.cause, Cause::CompileError, "{failure:#?}");
+    let exit = Some(Exit { oom_kills: 3, ..FAILED });
+    let failure = Setting { exit, admitted, ..COMPILE }.diagnose(log!("out-of-memory-cc1plus"));
+    assert_eq!(failure.cause, Cause::OutOfMemory, "one kill was not made good: {failure:#?}");
+    assert!(!failure.message.contains("at once"), "{failure:#?}");
 }
 
 #[test]

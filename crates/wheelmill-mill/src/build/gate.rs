@@ -1,0 +1,325 @@
+//! The gate of a run: admits the compilers of its builds, and hears what becomes of them.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize as _;
+use wheelmill_engine::Container;
+use wheelmill_gate::policy::{Failure, PolicySettings};
+use wheelmill_gate::{
+    Behind, CellSettings, CompileRecord, GateEvent, Learned, OpenCell, Outcome, ProgramError,
+    Server, ServerError, ServerSettings, write_program,
+};
+use wheelmill_model::{ByteSize, PackageName};
+use wheelmill_store::{Store, StoreError};
+
+use super::compile::{self, mount};
+use crate::diagnose::{Admitted, Lost};
+use crate::environment::paths;
+use crate::event::{Compiles, Event};
+use crate::host::Host;
+use crate::settings::MillSettings;
+
+/// How often is told how the compilers are.
+const PACE: Duration = Duration::from_secs(1);
+/// What the gate's folder holds, beside its program.
+const SOCKET: &str = "socket";
+const LINKS: &str = "links";
+
+/// How many compiles are worth a line of their own.
+const DEAREST: usize = 10;
+
+/// The compiles that took the longest, each source once, the longest first.
+#[must_use]
+pub fn dearest(records: &[CompileRecord]) -> Vec<&CompileRecord> {
+    let mut dearest: Vec<&CompileRecord> =
+        records.iter().filter(|record| record.outcome.is_success()).collect();
+    dearest.sort_by_key(|record| Reverse(record.wall));
+    let mut seen = HashSet::new();
+    dearest.retain(|record| seen.insert(record.source.as_str()));
+    dearest.truncate(DEAREST);
+    dearest
+}
+
+/// What was learned from the compiles that the history keeps.
+pub(super) fn learned<'p>(
+    store: &Store,
+    packages: impl Iterator<Item = &'p PackageName>,
+) -> Result<Learned, StoreError> {
+    let mut learned = Learned::default();
+    for package in packages.collect::<BTreeSet<_>>() {
+        let records = store.compiles_of(package)?;
+        // What another version wrote may be unreadable: then it is learned anew.
+        let records = records.into_iter().filter_map(|it| CompileRecord::deserialize(it).ok());
+        records.filter(|record| !is_probe(&record.source)).for_each(|it| learned.learn(&it));
+    }
+    Ok(learned)
+}
+
+/// Whether a source is one with which a build asks what compilers can do, under another name each
+/// time: nothing is learned from it but how many files there are not.
+fn is_probe(source: &str) -> bool {
+    source.starts_with("/tmp/")
+        || ["/CMakeScratch/", "/CMakeTmp/"].iter().any(|it| source.contains(it))
+}
+
+/// Why a build goes without the gate.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GateError {
+    #[error("its server does not listen")]
+    Server(#[from] ServerError),
+    #[error("its program is not in place")]
+    Program(#[from] ProgramError),
+    #[error("its folder could not be made")]
+    Folder(#[from] std::io::Error),
+}
+
+/// Tells that compilers are not admitted by memory, and why.
+pub(super) fn without_gate(cell: Option<&str>, error: &dyn std::error::Error) -> Event {
+    let why = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    Event::Warning {
+        cell: cell.map(str::to_owned),
+        message: format!(
+            "compilers run without the gate, as many as memory should allow: {error}{why}"
+        ),
+        hint: None,
+    }
+}
+
+/// The gate of a run. Cells are built one after the other, so what it tells is about one of them.
+pub(super) struct Gate {
+    server: Server,
+    heard: Mutex<Receiver<Heard>>,
+    say: Sender<Heard>,
+}
+
+enum Heard {
+    Event(Box<GateEvent>),
+    /// The build is over, and all events before this were told.
+    Over,
+}
+
+/// What there is to tell while a build runs.
+pub(super) enum GateNews<'a> {
+    /// How the compilers are now.
+    Now(Compiles),
+    /// Compiles that ended since the last time.
+    Ended(&'a [CompileRecord]),
+    /// One that did not go well, in a sentence.
+    Trouble(String),
+}
+
+/// What became of the compilers of a build.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Compiled {
+    /// Every run of a compiler.
+    pub(super) records: Vec<CompileRecord>,
+    /// The first one that was killed and could not be helped.
+    pub(super) lost: Option<Lost>,
+}
+
+impl Compiled {
+    /// How many were killed for memory and ran again.
+    fn recovered(&self) -> u64 {
+        let killed = |record: &&CompileRecord| record.outcome == Outcome::OutOfMemory;
+        let kills = self.records.iter().filter(killed).count() as u64;
+        kills.saturating_sub(u64::from(self.lost.is_some()))
+    }
+
+    /// What a diagnosis has to know.
+    pub(super) fn admitted(&self) -> Admitted<'_> {
+        Admitted { recovered: self.recovered(), lost: self.lost.as_ref() }
+    }
+
+    /// The dearest compiles, for the end of a log.
+    pub(super) fn dearest_lines(&self) -> Vec<String> {
+        let told = |record: &CompileRecord| {
+            let (wall, peak) = (record.wall.as_secs_f64(), record.peak_memory.to_string());
+            format!("{wall:8.1} s {peak:>10}  {}", record.source)
+        };
+        let lines: Vec<String> = dearest(&self.records).into_iter().map(told).collect();
+        let head = format!("{} compiles; these took the longest:", self.records.len());
+        if lines.is_empty() { lines } else { [vec![head], lines].concat() }
+    }
+}
+
+impl Gate {
+    /// Starts the server. A CUDA source of which nothing is known is charged `per_compile`, where a
+    /// recipe says that.
+    pub(super) fn start(
+        settings: &MillSettings,
+        host: &Host,
+        per_compile: Option<ByteSize>,
+        learned: Learned,
+    ) -> Result<Self, ServerError> {
+        let (say, heard) = channel();
+        let tell = say.clone();
+        let listener = move |event: &GateEvent| {
+            if matches!(event, GateEvent::Ended { .. } | GateEvent::Failed { .. }) {
+                // Whoever hears lives as long as the server.
+                drop(tell.send(Heard::Event(Box::new(event.clone()))));
+            }
+        };
+        let cpus = u16::try_from(compile::processors(settings, host)).unwrap_or(u16::MAX);
+        let mut policy = PolicySettings::with_cpus(cpus);
+        policy.cuda = per_compile.unwrap_or(policy.cuda);
+        let settings =
+            ServerSettings { policy, memory: settings.memory, ..ServerSettings::with_cpus(cpus) };
+        let server = Server::start(settings, learned, Box::new(listener))?;
+        Ok(Self { server, heard: Mutex::new(heard), say })
+    }
+
+    /// Opens it for the build of a cell. The folder holds all that the build needs of it.
+    pub(super) fn open(
+        &self,
+        cell: &str,
+        package: &PackageName,
+        folder: Utf8PathBuf,
+    ) -> Result<OpenGate<'_>, GateError> {
+        write_program(&folder)?;
+        fs_err::create_dir_all(folder.join(LINKS))?;
+        let (name, package) = (cell.to_owned(), package.to_string());
+        let cell = self.server.open(CellSettings { name, package, socket: folder.join(SOCKET) })?;
+        Ok(OpenGate { gate: self, cell, folder })
+    }
+}
+
+/// The gate, open for one build.
+pub(super) struct OpenGate<'a> {
+    gate: &'a Gate,
+    cell: OpenCell,
+    folder: Utf8PathBuf,
+}
+
+impl OpenGate<'_> {
+    /// Lets the container's own command start behind the gate. What prepares it (conda) comes
+    /// before: only then can be seen which compilers there are.
+    pub(super) fn stand_before(&self, container: &mut Container) {
+        let place = Utf8Path::new(paths::GATE);
+        let behind = Behind {
+            program: &place.join("gate"),
+            folder: &place.join(LINKS),
+            cuda: Some(Utf8Path::new(paths::CUDA)),
+            socket: &place.join(SOCKET),
+        };
+        let own = container.command.split_off(compile::OWN_COMMAND);
+        container.command.extend(behind.command(&own));
+        container.environment.push(behind.variable());
+        container.mounts.push(mount(&self.folder, paths::GATE, true));
+    }
+
+    /// Runs the build, and tells meanwhile what the compilers do.
+    pub(super) fn watch<T>(
+        self,
+        mut on_news: impl FnMut(GateNews<'_>) + Send,
+        run: impl FnOnce() -> T,
+    ) -> (T, Compiled) {
+        let Self { gate, cell, .. } = self;
+        thread::scope(|scope| {
+            let listening = scope.spawn(move || gate.listen(&mut on_news));
+            let open = Open { cell: Some(cell), say: &gate.say };
+            let done = run();
+            drop(open);
+            // A panic was printed when it happened; the build is as good as it is.
+            (done, listening.join().unwrap_or_default())
+        })
+    }
+}
+
+/// Closes the cell and says so, however the build ends.
+struct Open<'a> {
+    cell: Option<OpenCell>,
+    say: &'a Sender<Heard>,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        drop(self.cell.take());
+        drop(self.say.send(Heard::Over));
+    }
+}
+
+impl Gate {
+    fn listen(&self, on_news: &mut dyn FnMut(GateNews<'_>)) -> Compiled {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compiled = Compiled::default();
+        let mut told = 0;
+        let mut next = Instant::now() + PACE;
+        loop {
+            let over = match heard.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Heard::Event(event)) => {
+                    if let Some(trouble) = compiled.take(*event) {
+                        on_news(GateNews::Trouble(trouble));
+                    }
+                    false
+                }
+                Err(RecvTimeoutError::Timeout) => false,
+                Ok(Heard::Over) | Err(RecvTimeoutError::Disconnected) => true,
+            };
+            if over || Instant::now() >= next {
+                if told < compiled.records.len() {
+                    on_news(GateNews::Ended(&compiled.records[told..]));
+                    told = compiled.records.len();
+                }
+                if over {
+                    return compiled;
+                }
+                on_news(GateNews::Now(self.now()));
+                next = Instant::now() + PACE;
+            }
+        }
+    }
+
+    /// How the compilers of the only open cell are. A server that has died has none.
+    fn now(&self) -> Compiles {
+        let snapshot = self.server.snapshot().unwrap_or_default();
+        let Some(cell) = snapshot.cells.first() else { return Compiles::default() };
+        Compiles {
+            done: cell.done,
+            total: cell.total,
+            running: cell.running.len(),
+            memory: ByteSize(cell.running.iter().map(|compile| compile.memory_bytes).sum()),
+            waiting: cell.waiting,
+            remaining: cell.remaining,
+        }
+    }
+}
+
+impl Compiled {
+    /// Takes note of an event; what a user should read of it.
+    fn take(&mut self, event: GateEvent) -> Option<String> {
+        match event {
+            GateEvent::Ended { record, again, .. } => {
+                let (source, peak) = (&record.source, record.peak_memory);
+                let trouble = match record.outcome {
+                    Outcome::OutOfMemory if again => Some(format!(
+                        "the kernel killed the compiler of {source} for memory, at {peak}; it runs \
+                         again with more room"
+                    )),
+                    Outcome::Stopped => Some(format!(
+                        "memory is short: the compiler of {source} was stopped at {peak}, and runs \
+                         again when another has ended"
+                    )),
+                    _ => None,
+                };
+                self.records.push(record);
+                trouble
+            }
+            GateEvent::Failed { source, failure, .. } => {
+                let (peak, budget, alone) = match failure {
+                    Failure::TooLarge { peak, budget } => (peak, budget, true),
+                    Failure::NotRepeatable { peak } => (peak, None, false),
+                };
+                let (peak, budget) = (ByteSize(peak), budget.map(ByteSize));
+                self.lost.get_or_insert(Lost { source, peak, budget, alone });
+                None
+            }
+            _ => None,
+        }
+    }
+}
