@@ -7,6 +7,7 @@
 mod daemons;
 mod failures;
 mod finishing;
+mod gate;
 mod gpus;
 mod interruptions;
 mod isolation;

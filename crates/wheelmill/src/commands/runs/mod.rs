@@ -1,6 +1,7 @@
 //! `wheelmill runs`: the history of builds.
 
 mod cancel;
+mod compiles;
 mod events;
 mod list;
 mod logs;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 use owo_colors::OwoColorize as _;
@@ -13,6 +13,7 @@ use wheelmill_model::Digest;
 use wheelmill_store::{AttemptDetail, RunDetail, Store, StoredWheel};
 use wheelmill_wheel::NotChecked;
 
+use super::compiles::{self, RunCompiles};
 use super::{events, state};
 use crate::error::{CliError, Ending};
 use crate::output::{Page, human, report, safe, style};
@@ -24,6 +25,10 @@ pub(super) struct ShowArgs {
     /// The run, or the beginning of its identifier
     #[arg(default_value = "last")]
     run: String,
+
+    /// Also write when each compile ran and what it took, for chrome://tracing or ui.perfetto.dev
+    #[arg(long, value_name = "FILE.json")]
+    trace: Option<Utf8PathBuf>,
 }
 
 /// Prints its page.
@@ -32,10 +37,14 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Ending, CliErro
     let run = store.run(&args.run)?;
     let printer = session.printer;
     let wheels = stored_wheels(&store, &run)?;
+    let compiles = RunCompiles::read(&store, &run)?;
+    if let Some(file) = &args.trace {
+        compiles.write_trace(file)?;
+    }
     if printer.json {
-        printer.document(json!({ "run": document(&run, &wheels) }))?;
+        printer.document(json!({ "run": document(&run, &wheels, &compiles) }))?;
     } else {
-        printer.page(&page(&run, &wheels, printer.verbose, Timestamp::now()))?;
+        printer.page(&page(&run, &wheels, &compiles, printer.verbose, Timestamp::now()))?;
     }
     Ok(Ending::Done)
 }
@@ -61,18 +70,25 @@ fn not_checked(attempt: &AttemptDetail, wheels: &Wheels) -> Vec<NotChecked> {
     verdict.map(wheelmill_mill::not_checked).unwrap_or_default()
 }
 
-/// The run as it is kept, with what was not checked beside each attempt.
-fn document(run: &RunDetail, wheels: &Wheels) -> Value {
+/// The run as it is kept, with what was not checked and the dearest compiles beside each attempt.
+fn document(run: &RunDetail, wheels: &Wheels, compiles: &RunCompiles) -> Value {
     let mut document = json!(run);
     for (attempt, told) in
         run.attempts.iter().zip(document["attempts"].as_array_mut().into_iter().flatten())
     {
         told["not-checked"] = json!(not_checked(attempt, wheels));
+        told["dearest-compiles"] = json!(compiles.dearest(attempt));
     }
     document
 }
 
-fn page(run: &RunDetail, wheels: &Wheels, events: bool, now: Timestamp) -> String {
+fn page(
+    run: &RunDetail,
+    wheels: &Wheels,
+    compiles: &RunCompiles,
+    events: bool,
+    now: Timestamp,
+) -> String {
     let summary = &run.summary;
     let (word, word_style) = state::run(summary.outcome);
     let time = state::time(summary, now).map(|time| format!(" after {time}")).unwrap_or_default();
@@ -98,6 +114,7 @@ fn page(run: &RunDetail, wheels: &Wheels, events: bool, now: Timestamp) -> Strin
         });
         let not_checked = not_checked(attempt, wheels);
         add_attempt(&mut page, attempt, &wheel.unwrap_or_default(), &not_checked, now);
+        compiles::add(&mut page, &compiles.dearest(attempt));
         if events {
             events::add(&mut page, attempt);
         }
