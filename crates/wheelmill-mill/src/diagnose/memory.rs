@@ -99,7 +99,9 @@ pub(super) fn by_gate(case: &Case<'_>) -> Option<(Cause, Account, Vec<usize>)> {
         )
     };
     let limit = case.evidence.memory_limit.map_or(0, |limit| limit.0);
-    let wish = String::from(ByteSize(limit.max(lost.peak.0).saturating_mul(2)));
+    // In whole MiB, as people write it.
+    let wish = (limit.max(lost.peak.0) >> 20).saturating_add(1) << 21;
+    let wish = String::from(ByteSize(wish));
     let more = case.again(&format!("--memory {wish}"));
     let account = Account::new(message)
         .fix(format!("Allow more memory, or take a machine that has it: {more}"))

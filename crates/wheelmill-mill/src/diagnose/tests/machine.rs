@@ -38,7 +38,7 @@ fn memory_is_the_cause_where_the_kernel_counts_a_kill() {
 fn a_compile_that_the_gate_could_not_help_is_named_with_what_it_needs() {
     let lost = Lost {
         source: "/build/src/csrc/wide.cu".to_owned(),
-        peak: ByteSize(690 << 20),
+        peak: ByteSize((690 << 20) + 4096),
         budget: Some(ByteSize(720 << 20)),
         alone: true,
     };
@@ -49,7 +49,7 @@ fn a_compile_that_the_gate_could_not_help_is_named_with_what_it_needs() {
         Cause::OutOfMemory,
         "`csrc/wide.cu` needs more memory than there is: its compiler was killed at 690 MiB with \
          nothing beside it, and compilers can have 720 MiB.",
-        "--memory 1600MiB`",
+        "--memory 1602MiB`",
         "FAILED: [code=137]",
     );
 }
