@@ -14,7 +14,7 @@ use super::tell::remove_bridge;
 use super::{marker, verify, write};
 use crate::json::JsonText;
 use crate::machine::Machine;
-use crate::plan::{Expectation, FileState, Owner, Remark, problems, users};
+use crate::plan::{Expectation, FileState, NVIDIA, Owner, Remark, problems, users};
 use crate::service::ServiceManager;
 
 /// What becomes of a file on the way back.
@@ -49,6 +49,7 @@ impl HostChange<'_> {
         if let Ok(report) = self.daemon().report() {
             // One that was never told of the change, or has followed the files back already.
             journal.restart &= !follows_before(&journal, &report);
+            journal.restart |= loses_default(&journal, &report);
             check_consent(&journal, &report, consent)?;
         }
         self.check_way(&journal)?;
@@ -71,7 +72,7 @@ impl HostChange<'_> {
                 }
                 told(Step::Restored);
                 if service.is_down() {
-                    self.restart(&*service)?;
+                    self.bring_back(&*service)?;
                 }
                 return Err(HostError::not_undone(source, log));
             }
@@ -216,19 +217,28 @@ impl HostChange<'_> {
             told(Step::Restarting);
             match Interim::of_start(journal) {
                 Some(interim) => {
-                    self.with_interim(journal, &interim, || self.restart(service))?;
+                    self.with_interim(journal, &interim, || self.bring_back(service))?;
                 }
-                None => self.restart(service)?,
+                None => self.bring_back(service)?,
             }
             told(Step::Restarted);
         } else if journal.follow {
-            match Interim::of_reload(journal) {
-                Some(interim) => {
-                    self.with_interim(journal, &interim, || self.reload(service))?;
+            let read = match Interim::of_reload(journal) {
+                Some(interim) => self.with_interim(journal, &interim, || self.reload(service)),
+                None => self.reload(service),
+            };
+            match read {
+                // It was about to end when it was asked.
+                Err(HostError::Ended { .. }) => {
+                    told(Step::Restarting);
+                    self.bring_back(service)?;
+                    told(Step::Restarted);
                 }
-                None => self.reload(service)?,
+                read => {
+                    read?;
+                    told(Step::Reloaded);
+                }
             }
-            told(Step::Reloaded);
         }
         if let Some(bridge) = &journal.bridge {
             // The daemon uses it no more.
@@ -253,6 +263,12 @@ fn follows_before(journal: &Journal, report: &DaemonReport) -> bool {
     let before = journal.expectations_before();
     let holds = before.iter().all(|expectation| expectation.holds(report) == Some(true));
     !journal.finished && !before.is_empty() && holds
+}
+
+/// Whether a daemon would lose its default runtime by a reload, which it does not outlive.
+fn loses_default(journal: &Journal, report: &DaemonReport) -> bool {
+    let goes = journal.expectations_before().contains(&Expectation::NoRuntime);
+    journal.follow && goes && report.default_runtime == NVIDIA
 }
 
 /// What the way back costs: what was made in another folder or by another driver is not seen from

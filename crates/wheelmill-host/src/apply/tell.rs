@@ -8,7 +8,8 @@ use camino::Utf8Path;
 
 use super::change::HostChange;
 use super::error::HostError;
-use crate::service::ServiceManager;
+use super::verify::PATIENCE;
+use crate::service::{ServiceManager, fatal};
 
 /// How long a daemon may take to read its settings.
 const RELOAD: Duration = Duration::from_secs(10);
@@ -18,11 +19,16 @@ const BRIDGE: Duration = Duration::from_secs(10);
 
 impl HostChange<'_> {
     /// Lets the daemon read its settings anew. That it was asked says nothing: only its event does.
+    /// It may end over them.
     pub(super) fn reload(&self, service: &dyn ServiceManager) -> Result<(), HostError> {
         let moment = SystemTime::now();
-        service.reload()?;
-        let taken = self.daemon().has_reloaded_since(moment, RELOAD).map_err(HostError::Daemon)?;
-        if taken { Ok(()) } else { Err(HostError::NotReloaded { seconds: RELOAD.as_secs() }) }
+        let taken = service.reload().map_err(HostError::from).and_then(|()| {
+            self.daemon().has_reloaded_since(moment, RELOAD).map_err(HostError::Daemon)
+        });
+        if !matches!(taken, Ok(true)) && !self.daemon().answers(PATIENCE) {
+            return Err(HostError::Ended { why: fatal(&service.log()) });
+        }
+        if taken? { Ok(()) } else { Err(HostError::NotReloaded { seconds: RELOAD.as_secs() }) }
     }
 }
 

@@ -20,6 +20,9 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// How long one answer may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many seconds it is waited before a daemon that ended at once is started once more.
+const PAUSES: [u64; 4] = [1, 2, 4, 8];
+
 /// How often it is asked.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -66,6 +69,21 @@ impl HostChange<'_> {
             None => error.into(),
         })?;
         self.wait(service, &[], |_| None)
+    }
+
+    /// As `restart`, for a daemon whose settings are as they were: one that ended badly may hold
+    /// what it needs for another moment.
+    pub(super) fn bring_back(&self, service: &dyn ServiceManager) -> Result<(), HostError> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            match (self.restart(service), pauses.next()) {
+                (Err(HostError::Ended { why }), Some(pause)) => {
+                    tracing::debug!(?why, "it ended at once");
+                    thread::sleep(Duration::from_secs(*pause));
+                }
+                (ended, _) => return ended,
+            }
+        }
     }
 
     fn judge(

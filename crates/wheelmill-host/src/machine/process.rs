@@ -60,13 +60,22 @@ impl DaemonProcess {
         })
     }
 
-    /// Whether it still runs. One that has ended and that nobody asked about does not.
+    /// Whether it still runs. One that has ended and that nobody asked about does not; one of which
+    /// only the first thread has ended does, and holds its files.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let stat = fs_err::read_to_string(format!("/proc/{}/stat", self.id)).unwrap_or_default();
         // The name in parentheses may hold anything.
         let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
-        !matches!(state, None | Some('Z' | 'X'))
+        let threads = || {
+            let tasks = Utf8PathBuf::from(format!("/proc/{}/task", self.id));
+            tasks.read_dir_utf8().map_or(0, Iterator::count)
+        };
+        match state {
+            None => false,
+            Some('Z' | 'X') => threads() > 1,
+            Some(_) => true,
+        }
     }
 
     /// A process of the same program with the same arguments: this one, started again.

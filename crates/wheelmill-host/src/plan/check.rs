@@ -45,11 +45,10 @@ pub(crate) fn problems(
     for (name, runtime) in settings["runtimes"].as_object().into_iter().flatten() {
         found.extend(runtime_problem(name, runtime, process));
     }
-    if let Some(name) = text("default-runtime")
-        && name != RESERVED
+    if let Some(name) = text("default-runtime").or_else(|| options.value("default-runtime"))
+        && !is_own(name)
         && settings["runtimes"][name].is_null()
         && options.runtime(name).is_none()
-        && !name.starts_with("io.containerd.")
     {
         found.push((
             "default-runtime",
@@ -102,6 +101,11 @@ pub(crate) fn problems(
     }
     let refusal = |(code, message, instead)| Refusal::machine(code, message, instead);
     found.into_iter().map(refusal).collect()
+}
+
+/// Whether a runtime needs no registration: Docker's own, or one of containerd's.
+pub(super) fn is_own(name: &str) -> bool {
+    name.is_empty() || name == RESERVED || name.starts_with("io.containerd.")
 }
 
 /// Keys that are also options of the command line.

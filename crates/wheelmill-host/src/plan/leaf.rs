@@ -9,7 +9,7 @@ use wheelmill_recipe::{HostSection, NvidiaRuntime};
 use super::change::Action;
 
 /// The name under which NVIDIA's runtime is registered: what images and programs ask for.
-const NVIDIA: &str = "nvidia";
+pub(crate) const NVIDIA: &str = "nvidia";
 
 /// What a daemon must say of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

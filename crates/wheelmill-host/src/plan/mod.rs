@@ -17,6 +17,6 @@ pub(crate) use check::problems;
 pub(crate) use danger::free;
 pub use file::{FileChange, FileError, LeafChange, Owner};
 pub(crate) use file::{FileState, real_path};
-pub(crate) use leaf::Expectation;
+pub(crate) use leaf::{Expectation, NVIDIA};
 pub(crate) use package::commands as toolkit_commands;
 pub use planner::{PlanError, plan};

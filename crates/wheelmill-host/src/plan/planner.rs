@@ -5,6 +5,7 @@ use wheelmill_recipe::{HostSection, NVIDIA_RUNTIME, NvidiaRuntime};
 
 use super::bridge::bridge;
 use super::change::{Action, HostPlan, KeyChange, Refusal, Remark};
+use super::check::is_own;
 use super::file::{FileChange, FileError, FileState, LeafChange, real_path};
 use super::leaf::{Expectation, Leaf, leaves};
 use super::{check, danger, package, unit};
@@ -131,6 +132,7 @@ fn change_settings(
         }
         plan.expectations.push(leaf.expectation);
     }
+    keep_default_runtime(plan, machine, &text);
     if !plan.keys.is_empty() {
         // A program that is installed before is no problem.
         let missing = |refusal: &Refusal| refusal.code == "runtime-missing";
@@ -144,6 +146,30 @@ fn change_settings(
         plan.files.push(FileChange { path, real, before, after, mode, leaves: changes });
     }
     Ok(())
+}
+
+/// A daemon that runs with a default runtime, though its settings do not name it any more, panics
+/// when it reads that this one is not registered (20.10); one that is started again has no such
+/// memory.
+fn keep_default_runtime(plan: &mut HostPlan, machine: &Machine, text: &JsonText) {
+    let name = &machine.report.default_runtime;
+    let registered = text.get(&["runtimes"]).unwrap_or_default();
+    let is_lost = registered.is_object()
+        && registered[name].is_null()
+        && !is_own(name)
+        && machine.options.runtime(name).is_none();
+    let mut reloads = plan.keys.iter_mut().filter(|key| key.action == Action::Reload).peekable();
+    if !is_lost || reloads.peek().is_none() {
+        return;
+    }
+    reloads.for_each(|key| key.action = Action::Restart);
+    plan.remarks.push(Remark {
+        message: format!(
+            "the daemon that runs has `{name}` as its default runtime, and would not outlive a \
+             reload without it: it is started again"
+        ),
+        hint: None,
+    });
 }
 
 /// What the command line says about a key.

@@ -8,15 +8,19 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::ServiceError;
 use super::manager::{MOST, ServiceManager};
-use crate::machine::DaemonProcess;
+use crate::machine::{DaemonOptions, DaemonProcess};
 
 /// How long a daemon may take to end: it gives each container 15 s by default.
 const END: Duration = Duration::from_secs(60);
+
+/// Where a `dockerd` writes its number when it is told nothing.
+const NUMBER: &str = "/var/run/docker.pid";
 
 /// How often its end is looked for.
 const LOOK: Duration = Duration::from_millis(20);
@@ -64,6 +68,20 @@ impl ProcessService {
         }
     }
 
+    /// A `dockerd` that crashed leaves its file with its number, and no other one starts as long as
+    /// somebody has that number: also a zombie, of which nobody asks how it ended.
+    fn forget_process(&self) {
+        let process = &self.process;
+        let options = DaemonOptions::read(&process.arguments);
+        let file = process.folder.join(options.value("pidfile").unwrap_or(NUMBER));
+        let named = fs_err::read_to_string(&file).unwrap_or_default();
+        if named.trim() == self.id.get().to_string()
+            && let Err(error) = fs_err::remove_file(&file)
+        {
+            tracing::debug!(%error, "the number of a process that has ended stays");
+        }
+    }
+
     fn start(&self) -> Result<(), ServiceError> {
         let DaemonProcess { program, arguments, folder, environment, .. } = &self.process;
         let failed = |source| ServiceError::Start { program: program.clone(), source };
@@ -89,7 +107,11 @@ impl ServiceManager for ProcessService {
     fn restart(&self) -> Result<(), ServiceError> {
         let process = self.now();
         if process.is_alive() {
-            self.signal(Signal::SIGTERM)?;
+            match self.signal(Signal::SIGTERM) {
+                // It was about to end.
+                Err(ServiceError::Signal { source: Errno::ESRCH, .. }) => {}
+                told => told?,
+            }
         }
         let start = Instant::now();
         while process.is_alive() {
@@ -98,6 +120,7 @@ impl ServiceManager for ProcessService {
             }
             thread::sleep(LOOK);
         }
+        self.forget_process();
         self.start()
     }
 

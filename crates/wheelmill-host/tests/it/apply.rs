@@ -456,3 +456,58 @@ fn a_file_that_was_not_there_is_gone_again() {
     assert!(!fixture.daemon.settings().exists());
     assert!(!fixture.has_runtime());
 }
+
+/// A daemon whose default runtime goes, which its settings do not name any more.
+fn with_default_of_before() -> Option<Fixture> {
+    let fixture = Fixture::start("{}")?;
+    fixture.apply(&fixture.register(), ALL).expect("it can be done");
+    let registered = fixture.settings();
+    fixture.write(&registered.replacen('{', "{\"default-runtime\": \"nvidia\",", 1));
+    // The daemon reads it, and keeps it.
+    fixture.daemon.hang_up();
+    let start = Instant::now();
+    while fixture.host().daemon.report().expect("it answers").default_runtime != "nvidia" {
+        assert!(start.elapsed() < Duration::from_secs(20), "{}", fixture.daemon.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    fixture.write(&registered);
+    Some(fixture)
+}
+
+#[test]
+fn a_daemon_that_has_the_runtime_by_default_is_started_again_without_it() {
+    let Some(fixture) = with_default_of_before() else { return };
+    let process = fixture.daemon.process();
+    assert_eq!(fixture.apply("nvidia-runtime = false", ALL).unwrap(), Outcome::Changed);
+    assert_ne!(fixture.daemon.process(), process);
+    assert!(!fixture.has_runtime());
+    assert!(!fixture.daemon.log().contains("panic"));
+}
+
+#[test]
+fn the_way_back_of_a_runtime_that_is_the_default_starts_the_daemon_again() {
+    let Some(fixture) = with_default_of_before() else { return };
+    let process = fixture.daemon.process();
+    assert_eq!(fixture.undo().unwrap(), Outcome::Changed);
+    assert_ne!(fixture.daemon.process(), process);
+    assert!(!fixture.has_runtime());
+    assert!(!fixture.daemon.log().contains("panic"));
+}
+
+#[test]
+fn a_daemon_that_dies_of_a_change_is_started_again() {
+    let Some(fixture) = Fixture::start("{}") else { return };
+    let host = fixture.host();
+    let change = host.begin().unwrap();
+    let process = fixture.daemon.process();
+    let ended = change.apply(&wish(&fixture.register()), ALL, &mut |step| {
+        // Its starter does not ask how it ended: it stays as a zombie, with its number.
+        if step == Step::Replaced(fixture.daemon.settings()) {
+            nix::sys::signal::kill(process, nix::sys::signal::SIGKILL).unwrap();
+        }
+    });
+    assert!(matches!(ended, Err(HostError::TakenBack { .. })), "{ended:?}");
+    assert_ne!(fixture.daemon.process(), process);
+    assert_eq!(fixture.settings(), "{}");
+    assert!(!fixture.has_runtime());
+}
