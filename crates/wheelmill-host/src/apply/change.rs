@@ -221,9 +221,14 @@ impl HostChange<'_> {
         self.recovered = Some(journal.began);
         if !self.daemon().answers(super::verify::PATIENCE) {
             let service = self.service(&journal.service, journal.process.as_ref())?;
-            match service.is_down() {
-                true => self.restart(&*service)?,
-                false => self.wait(&*service, &[], |_| None)?,
+            // One that runs may start, or was told to end.
+            let ended = match service.is_down() {
+                true => Err(HostError::Ended { why: None }),
+                false => self.wait(&*service, &[], |_| None),
+            };
+            match ended {
+                Err(HostError::Ended { .. }) => self.bring_back(&*service)?,
+                other => other?,
             }
         }
         Ok(())

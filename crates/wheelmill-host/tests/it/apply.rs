@@ -89,7 +89,7 @@ impl Fixture {
     }
 
     /// Makes an image of one program and what it is linked with.
-    fn image(&self) {
+    pub(crate) fn image(&self) {
         let linked = Command::new("ldd").arg("/bin/sleep").output().expect("ldd runs");
         let linked = String::from_utf8(linked.stdout).expect("it is text");
         let files = linked.split_whitespace().filter(|word| word.starts_with('/'));
@@ -100,7 +100,7 @@ impl Fixture {
         drop(self.daemon.says(&["import", archive.as_str(), "tiny:1"]));
     }
 
-    fn run(&self, name: &str, runtime: &str) {
+    pub(crate) fn run(&self, name: &str, runtime: &str) {
         drop(self.daemon.says(&[
             "run",
             "--detach",

@@ -5,10 +5,10 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
-use nix::sys::signal::{Signal, raise};
+use nix::sys::signal::{Signal, kill, raise};
 use testkit::Daemon;
 
 use super::apply::{ALL, Fixture, POOLS, SETTINGS, wish};
@@ -174,6 +174,27 @@ fn a_daemon_that_was_left_down_is_started() {
     fixture.undo().unwrap();
     assert_eq!(fixture.settings(), SETTINGS);
     assert!(fixture.host().daemon.answers(Duration::from_secs(5)));
+}
+
+#[test]
+fn a_daemon_that_is_still_about_to_end_is_waited_for() {
+    let Some(fixture) = Fixture::start(SETTINGS) else { return };
+    fixture.image();
+    // One that ends when it is killed, 10 s after it was told to.
+    fixture.run("slow", "runc");
+    let restarting = 4;
+    assert!(Killed { daemon: &fixture.daemon, keys: POOLS }.apply_at(restarting));
+    let old = fixture.daemon.process();
+    kill(old, Signal::SIGTERM).unwrap();
+    let start = Instant::now();
+    while fixture.host().daemon.answers(Duration::from_secs(1)) {
+        assert!(start.elapsed() < Duration::from_secs(20), "{}", fixture.daemon.log());
+    }
+    fixture.undo().unwrap();
+    assert_eq!(fixture.settings(), SETTINGS);
+    assert!(!fixture.has_pools());
+    assert_ne!(fixture.daemon.process(), old);
+    drop(fixture.daemon.says(&["rm", "--force", "slow"]));
 }
 
 #[test]
