@@ -206,18 +206,19 @@ impl HostChange<'_> {
         service: &dyn ServiceManager,
         told: &mut dyn FnMut(Step),
     ) -> Result<Option<Expectation>, HostError> {
-        let (step, expectations) = self.restore(journal)?;
+        let (step, mut expectations) = self.restore(journal)?;
         told(step);
         if journal.units {
             service.reload_units()?;
             told(Step::UnitsRead);
         }
         let alive = self.daemon().answers(verify::PATIENCE);
+        let interim = Interim::of_start(journal);
         if journal.follow && (journal.restart || !alive) {
             told(Step::Restarting);
-            match Interim::of_start(journal) {
+            match &interim {
                 Some(interim) => {
-                    self.with_interim(journal, &interim, || self.bring_back(service))?;
+                    self.with_interim(journal, interim, || self.bring_back(service))?;
                 }
                 None => self.bring_back(service)?,
             }
@@ -247,6 +248,8 @@ impl HostChange<'_> {
         if !journal.follow {
             return Ok(None);
         }
+        // Somebody else may have chosen an address since.
+        expectations.extend(journal.bridge_before().filter(|_| interim.is_some()));
         match self.wait(service, &expectations, |_| None) {
             Ok(()) => Ok(None),
             Err(HostError::NotAsWanted { .. }) if self.daemon().answers(verify::PATIENCE) => {

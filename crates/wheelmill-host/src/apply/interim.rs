@@ -33,10 +33,10 @@ impl Interim {
     /// For a start. A daemon that is told no address for its bridge takes the one that the bridge
     /// has, or that it remembers.
     pub(super) fn of_start(journal: &Journal) -> Option<Self> {
-        let file = changed(journal, "bip")?;
-        let leaves = &journal.files[file].leaves;
-        let was = leaves.iter().find_map(|leaf| match &leaf.was {
-            Some(Expectation::BridgeAddress(address)) => Some(address.clone()),
+        let pools = || changed(journal, "default-address-pools");
+        let file = changed(journal, "bip").or_else(pools)?;
+        let was = journal.expectations_before().into_iter().find_map(|before| match before {
+            Expectation::BridgeAddress(address) => Some(address),
             _ => None,
         })?;
         let is_free = is_unset(journal, file, "bip") && is_unset(journal, file, "bridge");

@@ -34,6 +34,9 @@ pub(super) struct Journal {
     pub(super) units: bool,
     /// The bridge that was made.
     pub(super) bridge: Option<String>,
+    /// The address that Docker's own bridge had, where it takes another with the pools.
+    #[serde(default)]
+    pub(super) bridge_address: Option<String>,
     pub(super) service: ServiceKind,
     /// How to start a daemon that nobody looks after.
     pub(super) process: Option<DaemonProcess>,
@@ -125,10 +128,15 @@ impl Journal {
         self.files.iter().flat_map(keys).collect()
     }
 
+    /// That the bridge has its address again, where it took another with the pools.
+    pub(super) fn bridge_before(&self) -> Option<Expectation> {
+        self.bridge_address.clone().map(Expectation::BridgeAddress)
+    }
+
     /// What the daemon says when all of it is taken back.
     pub(super) fn expectations_before(&self) -> Vec<Expectation> {
         let leaves = self.files.iter().flat_map(|file| &file.leaves);
-        leaves.filter_map(|leaf| leaf.was.clone()).collect()
+        leaves.filter_map(|leaf| leaf.was.clone()).chain(self.bridge_before()).collect()
     }
 }
 

@@ -104,6 +104,7 @@ impl HostChange<'_> {
         journal.restart = plan.action == Action::Restart;
         journal.follow = plan.action != Action::Nothing;
         journal.units = plan.units;
+        journal.bridge_address.clone_from(&plan.bridge_moves_from);
         journal.bridge = wish.bridge.clone().filter(|_| !plan.network.is_empty());
         self.note(&mut journal, plan, told).inspect_err(|_| {
             for change in &plan.files {

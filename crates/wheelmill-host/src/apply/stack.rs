@@ -77,6 +77,7 @@ impl Stack {
             follow: false,
             units: false,
             bridge: None,
+            bridge_address: None,
             service: machine.service.clone(),
             process: machine.process.clone(),
         })

@@ -109,6 +109,8 @@ pub struct HostPlan {
     /// Why the daemon could not be asked whether it would take the settings; none where it could, or
     /// they stay as they are.
     pub unasked: Option<String>,
+    /// The address that Docker's own bridge has, where it takes another one out of the new pools.
+    pub bridge_moves_from: Option<String>,
     /// What the daemon must say of itself afterwards.
     #[serde(skip)]
     pub(crate) expectations: Vec<Expectation>,

@@ -49,6 +49,7 @@ pub fn plan(machine: &Machine, wish: &HostSection) -> Result<HostPlan, PlanError
         volume: None,
         packages: Vec::new(),
         unasked: None,
+        bridge_moves_from: None,
         expectations: Vec::new(),
     };
     // What is changed elsewhere has no file here.
@@ -133,6 +134,7 @@ fn change_settings(
         plan.expectations.push(leaf.expectation);
     }
     keep_default_runtime(plan, machine, &text);
+    move_bridge(plan, machine, &text);
     if !plan.keys.is_empty() {
         // A program that is installed before is no problem.
         let missing = |refusal: &Refusal| refusal.code == "runtime-missing";
@@ -169,6 +171,26 @@ fn keep_default_runtime(plan: &mut HostPlan, machine: &Machine, text: &JsonText)
              reload without it: it is started again"
         ),
         hint: None,
+    });
+}
+
+/// Docker's own bridge, where nothing says its address, takes it out of the pools. It keeps it when
+/// they are gone (tried with 20.10), so the way back must know of it.
+fn move_bridge(plan: &mut HostPlan, machine: &Machine, text: &JsonText) {
+    let is_said = |key: &str| {
+        machine.options.value(key).is_some() || !text.get(&[key]).unwrap_or_default().is_null()
+    };
+    let pools = plan.keys.iter().find(|key| key.key == "default-address-pools");
+    let (Some(pools), Some(address)) = (pools, &machine.report.bridge_address) else { return };
+    if pools.to.is_none() || pools.from == pools.to || is_said("bip") || is_said("bridge") {
+        return;
+    }
+    plan.bridge_moves_from = Some(address.clone());
+    plan.remarks.push(Remark {
+        message: format!(
+            "Docker's own bridge takes its address out of the new pools, too; it has {address} now"
+        ),
+        hint: Some(format!("to keep it, write `bridge-address = \"{address}\"`, too")),
     });
 }
 
