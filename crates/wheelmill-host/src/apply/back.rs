@@ -56,8 +56,11 @@ impl HostChange<'_> {
         let service = self.service(&journal.service, journal.process.as_ref())?;
         let read = |file: &JournalFile| FileState::read(&file.real);
         let now = journal.files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        // Whoever comes after a crash sees that it came to no end, and goes on with it.
+        let begun = Journal { finished: false, ..journal.clone() };
+        begun.write()?;
         marker::set(self.daemon().socket(), &self.file)?;
-        let left = match self.go_back(&journal, &*service, told) {
+        let left = match self.go_back(&begun, &*service, told) {
             Ok(left) => left,
             Err(source) => {
                 let log = service.log();

@@ -157,6 +157,21 @@ fn a_change_with_a_restart_is_killed_at_every_step() {
     kill_everywhere(RUNTIME, POOLS, Fixture::has_pools);
 }
 
+#[test]
+fn a_way_back_that_was_cut_off_is_told_and_goes_on() {
+    let Some(fixture) = Fixture::start(SETTINGS) else { return };
+    fixture.apply(POOLS, ALL).unwrap();
+    let restarting = 1;
+    assert!(Killed { daemon: &fixture.daemon, keys: "" }.undo_at(restarting));
+    assert!(unfinished(&fixture.daemon.socket(), Some(&fixture.daemon.settings())).is_some());
+    let plan = fixture.host().plan(&wish(POOLS)).unwrap();
+    assert!(plan.remarks[0].message.ends_with("was not finished"), "{:?}", plan.remarks);
+    fixture.undo().unwrap();
+    assert_eq!(fixture.settings(), SETTINGS);
+    assert!(!fixture.has_pools());
+    assert_eq!(unfinished(&fixture.daemon.socket(), Some(&fixture.daemon.settings())), None);
+}
+
 /// A daemon that was left down by a change that was killed.
 fn left_down() -> Option<Fixture> {
     let mut fixture = Fixture::start(SETTINGS)?;
