@@ -1,9 +1,12 @@
 //! `wheelmill host`, with daemons of the tests' own.
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use camino::Utf8Path;
 use insta::assert_snapshot;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use testkit::{Daemon, DaemonProgram, RecordedDaemon};
 
@@ -286,4 +289,23 @@ fn the_words_of_a_daemon_that_failed_are_shown() {
     assert!(told.contains("the daemon runs as before"), "{told}");
     assert!(told.contains("cause: the daemon has ended: failed to start daemon: "), "{told}");
     assert_eq!(fs_err::read_to_string(daemon.settings()).unwrap(), "{}");
+}
+
+#[test]
+fn a_lost_connection_does_not_end_a_change() {
+    let place = Place::new();
+    place.write("wheelmill.toml", "[host]\nnvidia-runtime = \"/bin/true\"\n");
+    let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
+    let mut apply = command(&place, &daemon.socket(), "host apply --yes");
+    let mut child = apply.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("kept `")));
+    let id = i32::try_from(child.id()).unwrap();
+    kill(Pid::from_raw(id), Signal::SIGHUP).unwrap();
+    // Nor is there anybody to be told.
+    drop(lines);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let settings = fs_err::read_to_string(daemon.settings()).unwrap();
+    assert!(settings.contains("/bin/true"), "{settings}");
+    assert!(!daemon.path().join("daemon.sock.wheelmill").exists());
 }

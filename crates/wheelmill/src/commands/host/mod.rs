@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use wheelmill_engine::{DaemonAdministration, EngineKind};
 use wheelmill_host::apply::{
     AppliedChange, Consent, HostChange, HostError, HostSettings, Outcome, Step,
@@ -248,9 +248,9 @@ fn agreed(question: &str, session: &Session) -> Result<bool, CliError> {
     Ok(agreed)
 }
 
-/// From here on a Ctrl-C does not leave the machine between two states.
+/// From here on neither a Ctrl-C nor a lost connection leaves the machine between two states.
 fn finish_what_is_begun() -> Result<(), CliError> {
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
         // The flag is for nobody: that there is one keeps the signal from ending us.
         let registered = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
         registered.map_err(|error| CliError::new(Ending::Defect, error))?;
