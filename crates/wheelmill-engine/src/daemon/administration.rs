@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
     EventsOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    StartContainerOptions,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::StreamExt as _;
@@ -111,6 +112,15 @@ impl DaemonAdministration {
             }
             Ok(names)
         })
+    }
+
+    /// Starts a container that is there.
+    ///
+    /// # Errors
+    /// There is none of the name, it does not start, or the daemon does not answer.
+    pub fn start_container(&self, name: &str) -> Result<(), EngineError> {
+        self.connection
+            .ask(async |docker| docker.start_container(name, None::<StartContainerOptions>).await)
     }
 
     /// Makes a volume.

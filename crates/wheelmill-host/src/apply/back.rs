@@ -188,17 +188,25 @@ impl HostChange<'_> {
         });
         match went {
             Ok(left) => {
-                let running = |name: &String| {
-                    let now = self.daemon().report().map(|now| now.running).unwrap_or_default();
-                    now.iter().any(|container| container.name == *name)
-                };
-                let before = machine.report.running.iter().map(|container| container.name.clone());
-                let stopped = before.filter(|name| !running(name)).collect();
+                let stopped = self.start_stopped(&machine.report);
                 let left = left.map(|left| Box::new(self.not_as_before(&left)));
                 HostError::taken_back(failed, left, stopped, log)
             }
             Err(failure) => HostError::stranded(failed, failure, service.log()),
         }
+    }
+
+    /// Starts the containers that ran before and do not now: those without a restart policy. Names
+    /// the ones that do not start.
+    fn start_stopped(&self, before: &DaemonReport) -> Vec<String> {
+        let now = self.daemon().report().map(|now| now.running).unwrap_or_default();
+        let runs = |name: &str| now.iter().any(|container| container.name == name);
+        let names = before.running.iter().map(|container| container.name.clone());
+        let starts = |name: &str| {
+            let started = self.daemon().start_container(name);
+            started.inspect_err(|error| tracing::debug!(%error, name, "it does not start")).is_ok()
+        };
+        names.filter(|name| !runs(name) && !starts(name)).collect()
     }
 
     /// Files, units, network, daemon, in this order; then what the daemon says otherwise than
