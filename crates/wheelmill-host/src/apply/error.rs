@@ -8,7 +8,7 @@ use wheelmill_engine::EngineError;
 use crate::json::JsonError;
 use crate::machine::MachineError;
 use crate::plan::{FileError, PlanError, Refusal};
-use crate::service::ServiceError;
+use crate::service::{ServiceError, tells};
 
 /// A change of the machine that was not made, or not wholly.
 #[derive(Debug, thiserror::Error)]
@@ -236,6 +236,7 @@ fn because(why: Option<&String>) -> String {
 const TAIL: usize = 20;
 
 fn tail(mut log: Vec<String>) -> Vec<String> {
+    log.retain(|line| tells(line));
     log.split_off(log.len().saturating_sub(TAIL))
 }
 

@@ -22,9 +22,24 @@ pub(crate) fn fatal(lines: &[String]) -> Option<String> {
         LAST_WORDS.iter().any(|words| text.starts_with(words))
     };
     let line = last(&begins)
+        .or_else(|| last(&is_bare))
         .or_else(|| last(&|line| line.contains("level=fatal") || line.contains("level=panic")))
         .or_else(|| last(&|line| line.contains("level=error")))?;
     Some(message(line))
+}
+
+/// Whether a line is no log, and not of a crash's threads or containerd's: `dockerd` ends with its
+/// own error so.
+fn is_bare(line: &str) -> bool {
+    let is_log = line.contains("level=") || line.contains(" msg=") || line.starts_with('{');
+    let is_thread =
+        line.starts_with("goroutine ") || line.starts_with('[') || line.contains(".go:");
+    !is_log && !is_thread && line.contains(": ")
+}
+
+/// Whether a line tells somebody why a daemon ended: none of the many that say that all is well.
+pub(crate) fn tells(line: &str) -> bool {
+    !["level=info", "level=debug"].iter().any(|level| line.contains(level))
 }
 
 /// The message of a line of `logrus`; any other line as it is.
@@ -72,6 +87,14 @@ mod tests {
         assert_eq!(
             told("panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nmain.main()\n"),
             "panic: assignment to entry in nil map"
+        );
+        assert_eq!(
+            told(
+                "time=\"2026\" level=error msg=\"of containerd\"\n\
+                 chmod /srv/docker: operation not permitted\n\
+                 time=\"2026\" level=info msg=\"stopping\"\n"
+            ),
+            "chmod /srv/docker: operation not permitted"
         );
         assert_eq!(told("time=1 level=info msg=ready\n"), "");
     }

@@ -25,7 +25,8 @@ pub trait ServiceManager {
     /// Whether the daemon neither runs nor is about to.
     fn is_down(&self) -> bool;
 
-    /// What the daemon printed since this was made, by lines; of very much the end.
+    /// What the daemon printed since this was made, or since its last start where that can be told,
+    /// by lines; of very much the end.
     fn log(&self) -> Vec<String>;
 }
 

@@ -8,7 +8,7 @@ mod process;
 mod systemd;
 
 pub use error::ServiceError;
-pub(crate) use fatal::fatal;
+pub(crate) use fatal::{fatal, tells};
 pub use kind::ServiceKind;
 pub(crate) use kind::main_process;
 pub use manager::ServiceManager;
