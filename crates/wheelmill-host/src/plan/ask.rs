@@ -68,11 +68,19 @@ pub(crate) fn plan_with_daemon(
         match ask(process, version, &machine.settings, &change.after) {
             Answer::Good => {}
             Answer::Unasked(why) => plan.unasked = Some(why),
-            Answer::Refused(why) => plan.refusals.push(Refusal::machine(
-                "settings-refused",
-                format!("the daemon does not take the new settings: {why}"),
-                format!("correct `{}`: `sudo nano {}`", change.path, change.path),
-            )),
+            Answer::Refused(why) => {
+                let before = change.before.as_ref().map(|state| &state.bytes[..]);
+                let asked = before.map(|bytes| ask(process, version, &machine.settings, bytes));
+                let message = match asked {
+                    Some(Answer::Refused(why)) => format!(
+                        "the daemon does not take `{}` as it is, without this change: {why}",
+                        change.path
+                    ),
+                    _ => format!("the daemon does not take the new settings: {why}"),
+                };
+                let instead = format!("correct `{}`: `sudo nano {}`", change.path, change.path);
+                plan.refusals.push(Refusal::machine("settings-refused", message, instead));
+            }
         }
     }
     if wish.nvidia_runtime == Some(NvidiaRuntime::Absent) && !plan.keys.is_empty() {
