@@ -26,7 +26,7 @@ pub fn explain(text: &str) -> Option<Explanation> {
     let mut parts = Vec::new();
     let mut arguments = None;
     let mut is_taken_away = false;
-    for line in lines(text) {
+    for line in lines(text.trim_start_matches('\u{feff}')) {
         let Some(command) = line.strip_prefix("ExecStart=") else {
             let meaning = "stays as it is";
             if !line.starts_with('[') {
@@ -68,7 +68,27 @@ pub fn explain(text: &str) -> Option<Explanation> {
         arguments = Some(DaemonOptions::read(rest));
     }
     let host = host_section(&arguments?);
+    for part in &mut parts {
+        part.text = without_passwords(&part.text);
+        part.today = without_passwords(&part.today);
+    }
     Some(Explanation { parts, host })
+}
+
+/// Text without the passwords of its addresses, as those of proxies: `http://me:***@proxy`.
+fn without_passwords(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['/', '"', '\'', ' ']).unwrap_or(part.len());
+        let (authority, rest) = part.split_at(end);
+        let hidden = authority.rsplit_once('@').and_then(|(user, place)| {
+            let (name, _) = user.split_once(':')?;
+            Some(format!("{name}:***@{place}"))
+        });
+        shown = format!("{shown}://{}{rest}", hidden.as_deref().unwrap_or(authority));
+    }
+    shown
 }
 
 /// Each option, with a value that stands behind it.
@@ -223,6 +243,20 @@ mod tests {
         assert_eq!(pool, "[host]\naddress-pools = [{ base = \"10.201.0.0/16\", size = 24 }]\n");
         // Nothing to keep makes no section.
         assert_eq!(of("-H fd:// --bridge=none").1, "");
+    }
+
+    #[test]
+    fn passwords_are_not_shown_and_a_mark_of_order_is_passed_over() {
+        let text = "\u{feff}[Service]\nEnvironment=\"HTTPS_PROXY=http://me:s3cret@proxy:3128/\"\n\
+                    ExecStart=\nExecStart=/usr/bin/dockerd --http-proxy http://me:s3cret@proxy\n";
+        let explanation = explain(text).unwrap();
+        assert!(!format!("{explanation:?}").contains("s3cret"), "{explanation:?}");
+        assert_eq!(
+            explanation.parts[0].text,
+            "Environment=\"HTTPS_PROXY=http://me:***@proxy:3128/\""
+        );
+        assert_eq!(explanation.parts[3].text, "--http-proxy http://me:***@proxy");
+        assert!(!explanation.parts.iter().any(|part| part.text.contains("[Service]")));
     }
 
     #[test]
