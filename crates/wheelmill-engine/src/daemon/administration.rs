@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
     EventsOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-    StartContainerOptions,
+    ListNetworksOptions, StartContainerOptions,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::StreamExt as _;
@@ -112,6 +112,26 @@ impl DaemonAdministration {
             }
             Ok(names)
         })
+    }
+
+    /// The subnets of its networks but the default bridge's, with the network's name:
+    /// `172.18.0.0/16`.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn subnets(&self) -> Result<Vec<(String, String)>, EngineError> {
+        let networks = self
+            .connection
+            .ask(async |docker| docker.list_networks(None::<ListNetworksOptions>).await)?;
+        let mut found = Vec::new();
+        for network in networks {
+            let name = network.name.unwrap_or_default();
+            let pools = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+            let subnets = pools.into_iter().filter_map(|pool| pool.subnet);
+            found.extend(subnets.map(|subnet| (name.clone(), subnet)));
+        }
+        found.retain(|(name, _)| name != "bridge");
+        Ok(found)
     }
 
     /// Starts a container that is there.

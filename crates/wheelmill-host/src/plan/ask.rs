@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use camino::Utf8Path;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use wheelmill_engine::{DaemonAdministration, EngineError};
+use wheelmill_model::Subnet;
 use wheelmill_recipe::{HostSection, NvidiaRuntime};
 
 use super::change::{HostPlan, Refusal, Remark};
@@ -62,6 +63,9 @@ pub(crate) fn plan_with_daemon(
     wish: &HostSection,
 ) -> Result<HostPlan, PlanError> {
     let mut plan = plan(machine, wish)?;
+    if plan.keys.iter().any(|key| matches!(key.key.as_str(), "bip" | "default-address-pools")) {
+        plan.refusals.extend(taken(&daemon.subnets().unwrap_or_default(), wish));
+    }
     let settings = plan.files.iter().find(|change| change.path == machine.settings);
     if let Some(change) = settings.filter(|_| plan.refusals.is_empty()) {
         let (process, version) = (machine.process.as_ref(), &machine.report.version);
@@ -87,6 +91,32 @@ pub(crate) fn plan_with_daemon(
         plan.remarks.extend(users(daemon).unwrap_or_default());
     }
     Ok(plan)
+}
+
+/// What is wished of the bridge or the pools and one of the daemon's own networks has. Of pools that
+/// is said only where nothing is left: networks are made out of them.
+fn taken(networks: &[(String, String)], wish: &HostSection) -> Vec<Refusal> {
+    let of = |is_taken: &dyn Fn(Subnet) -> bool| {
+        let subnet = |text: &str| text.parse().ok();
+        networks.iter().find(|(_, text)| subnet(text).is_some_and(is_taken))
+    };
+    let refusal = |key: &str, wished: Subnet, (name, subnet): &(String, String)| {
+        Refusal::wish(
+            "network-taken",
+            format!("`{key}` takes {wished}, and Docker's own network `{name}` has {subnet}"),
+            format!("choose another one, or take that away: `docker network rm {name}`"),
+        )
+    };
+    let bridge = wish.bridge_address.filter(|_| wish.bridge.is_none()).and_then(|address| {
+        let wished = address.subnet();
+        Some(refusal("bridge-address", wished, of(&|network| network.overlaps(wished))?))
+    });
+    let pools = wish.address_pools.iter().flatten().filter_map(|pool| {
+        let covers =
+            |network: Subnet| network.prefix() <= pool.base.prefix() && network.overlaps(pool.base);
+        Some(refusal("address-pools", pool.base, of(&covers)?))
+    });
+    bridge.into_iter().chain(pools).collect()
 }
 
 /// Containers that do not start any more when the runtime `nvidia` is gone.

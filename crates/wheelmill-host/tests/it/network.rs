@@ -113,6 +113,30 @@ fn bridge_of_pools() {
 }
 
 #[test]
+fn a_network_of_dockers_own_is_not_taken() {
+    in_own_network("network_taken");
+}
+
+#[test]
+#[ignore = "only in a network of its own"]
+fn network_taken() {
+    let Some(daemon) = daemon() else { return };
+    drop(daemon.says(&["network", "create", "--subnet", "172.18.0.0/16", "mine"]));
+    for (keys, refused) in [
+        ("bridge-address = \"172.18.0.1/24\"", true),
+        ("address-pools = [{ base = \"172.18.0.0/16\", size = 24 }]", true),
+        ("address-pools = [{ base = \"172.16.0.0/12\", size = 24 }]", false),
+        (NEW, false),
+    ] {
+        let refusals = host(&daemon).plan(&wish(keys)).unwrap().refusals;
+        let told = refusals.iter().any(|refusal| {
+            refusal.code == "network-taken" && refusal.message.contains("`mine` has 172.18.0.0/16")
+        });
+        assert_eq!(told, refused, "{keys}: {refusals:?}");
+    }
+}
+
+#[test]
 fn a_way_back_of_the_bridge_is_killed_at_every_step() {
     in_own_network("bridge_killed");
 }
