@@ -18,6 +18,8 @@ pub struct Explanation {
     pub parts: Vec<Part>,
     /// The section of the project file that says what is worth keeping; empty where nothing is.
     pub host: String,
+    /// There are lines that are not about the command: they stay.
+    pub others: bool,
 }
 
 /// Explains a drop-in of Docker's service; none for one that leaves its command alone.
@@ -25,17 +27,18 @@ pub struct Explanation {
 pub fn explain(text: &str) -> Option<Explanation> {
     let mut parts = Vec::new();
     let mut arguments = None;
-    let mut is_taken_away = false;
+    let (mut is_taken_away, mut others) = (false, false);
     for line in lines(text.trim_start_matches('\u{feff}')) {
         let Some(command) = line.strip_prefix("ExecStart=") else {
             let meaning = "stays as it is";
             if !line.starts_with('[') {
+                others = true;
                 parts.push(Part::new(&line, "is a setting of the service", meaning));
             }
             continue;
         };
         let words = words(command);
-        let Some((program, rest)) = words.split_first() else {
+        if words.is_empty() {
             is_taken_away = true;
             parts.push(Part::new(
                 &line,
@@ -43,12 +46,8 @@ pub fn explain(text: &str) -> Option<Explanation> {
                 "drop it, so that the package's command holds again",
             ));
             continue;
-        };
-        if Utf8Path::new(program.trim_start_matches(['-', '@', '+', '!', ':'])).file_name()
-            != Some("dockerd")
-        {
-            continue;
         }
+        let Some((program, rest)) = daemon_command(&words) else { continue };
         if !is_taken_away {
             parts.push(Part::new(
                 "ExecStart=",
@@ -58,21 +57,41 @@ pub fn explain(text: &str) -> Option<Explanation> {
             ));
         }
         parts.push(Part::new(
-            program,
+            &program,
             "replaces the whole command: what the package has in it is lost, now (`-H fd://`, \
              `$DOCKER_OPTS`) and with every upgrade; in Debian's and Ubuntu's docker.io the \
              program is /usr/sbin/dockerd, and with another path the service does not start",
             "drop it; settings belong into /etc/docker/daemon.json",
         ));
-        parts.extend(options(rest));
-        arguments = Some(DaemonOptions::read(rest));
+        parts.extend(options(&rest));
+        arguments = Some(DaemonOptions::read(&rest));
     }
     let host = host_section(&arguments?);
     for part in &mut parts {
         part.text = without_passwords(&part.text);
         part.today = without_passwords(&part.today);
     }
-    Some(Explanation { parts, host })
+    Some(Explanation { parts, host, others })
+}
+
+/// The program of a command of Docker's daemon, and its arguments: also of older names
+/// (`docker daemon`, `dockerd-current` of Red Hat's), and within a shell.
+fn daemon_command(command: &[String]) -> Option<(String, Vec<String>)> {
+    let (program, rest) = command.split_first()?;
+    let name = Utf8Path::new(program.trim_start_matches(['-', '@', '+', '!', ':'])).file_name()?;
+    match (name, rest) {
+        ("dockerd" | "dockerd-current", _) => Some((program.clone(), rest.to_vec())),
+        ("docker" | "docker-current", [word, rest @ ..]) if word == "daemon" || word == "-d" => {
+            Some((format!("{program} {word}"), rest.to_vec()))
+        }
+        ("sh" | "bash" | "dash", [option, text, ..]) if option == "-c" => {
+            let mut inner = words(text);
+            inner.retain(|word| word != "exec");
+            let (inner, rest) = daemon_command(&inner)?;
+            Some((format!("{program} -c … {inner}"), rest))
+        }
+        _ => None,
+    }
 }
 
 /// Text without the passwords of its addresses, as those of proxies: `http://me:***@proxy`.
@@ -257,6 +276,30 @@ mod tests {
         );
         assert_eq!(explanation.parts[3].text, "--http-proxy http://me:***@proxy");
         assert!(!explanation.parts.iter().any(|part| part.text.contains("[Service]")));
+    }
+
+    #[test]
+    fn the_daemon_is_known_by_all_of_its_names() {
+        for command in [
+            "/usr/bin/docker daemon -H fd:// --mtu=1400",
+            "/usr/bin/dockerd-current --mtu=1400",
+            "/bin/sh -c \"exec /usr/bin/dockerd --mtu=1400\"",
+        ] {
+            let text = format!("[Service]\nExecStart=\nExecStart={command}\n");
+            let parts = explain(&text).expect(command).parts;
+            assert_eq!(parts.last().unwrap().text, "--mtu=1400", "{command}");
+        }
+        assert_eq!(explain("[Service]\nExecStart=\nExecStart=/usr/bin/docker run x\n"), None);
+    }
+
+    #[test]
+    fn what_else_a_drop_in_has_is_told() {
+        let others = |rest: &str| {
+            let text = format!("[Service]\n{rest}ExecStart=\nExecStart=/usr/bin/dockerd\n");
+            explain(&text).unwrap().others
+        };
+        assert!(!others(""));
+        assert!(others("LimitNOFILE=1048576\n"));
     }
 
     #[test]

@@ -183,6 +183,10 @@ fn a_change_is_shown_done_once_and_taken_back() {
     ----- stderr
     the machine is as `[host]` says
     ");
+    // It is shown before anybody is asked.
+    let asked = run("host undo");
+    assert!(asked.contains("what is taken back: the change of "), "{asked}");
+    assert!(asked.contains("(runtimes.nvidia.path)"), "{asked}");
     assert_snapshot!(run("host undo --yes"), @r"
     exit: 0
     ----- stderr
@@ -308,4 +312,15 @@ fn a_lost_connection_does_not_end_a_change() {
     let settings = fs_err::read_to_string(daemon.settings()).unwrap();
     assert!(settings.contains("/bin/true"), "{settings}");
     assert!(!daemon.path().join("daemon.sock.wheelmill").exists());
+}
+
+#[test]
+fn a_drop_in_with_other_lines_is_not_removed_as_a_whole() {
+    let place = Place::new();
+    place.write(
+        "override.conf",
+        "[Service]\nLimitNOFILE=1048576\nExecStart=\nExecStart=/usr/bin/dockerd -H fd://\n",
+    );
+    let shown = run(&place, Utf8Path::new("/nonexistent"), "host explain override.conf");
+    assert!(shown.contains("remove the `ExecStart` lines of `override.conf`"), "{shown}");
 }

@@ -54,13 +54,17 @@ pub(super) fn explain(args: &ExplainArgs, session: &Session) -> Result<Ending, C
     }
     printer.page(&page.finish())?;
     printer.data(&explanation.host)?;
+    let remove = match explanation.others {
+        true => format!("remove the `ExecStart` lines of {name}, and no others"),
+        false => format!("remove {name}"),
+    };
     printer.say(match keeps {
-        true => format!(
-            "then remove {name}, run `systemctl daemon-reload`, and see `wheelmill host plan`"
-        ),
-        false => format!(
-            "nothing of it is for `[host]`: remove {name}, and run `systemctl daemon-reload`"
-        ),
+        true => {
+            format!("then {remove}, run `systemctl daemon-reload`, and see `wheelmill host plan`")
+        }
+        false => {
+            format!("nothing of it is for `[host]`: {remove}, and run `systemctl daemon-reload`")
+        }
     });
     Ok(Ending::Done)
 }

@@ -171,8 +171,9 @@ fn undo(args: &UndoArgs, session: &Session) -> Result<Ending, CliError> {
         printer.warn(&remark.message, remark.hint.as_deref());
     }
     if let Some(latest) = applied.first().filter(|_| !args.consent.yes) {
-        let question = format!("Take back the change of {}?", described(latest));
-        if !agreed(&question, session)? {
+        // Shown also where nobody is there to be asked.
+        printer.say(format_args!("what is taken back: the change of {}", described(latest)));
+        if !agreed("Take it back?", session)? {
             return Ok(Ending::Done);
         }
     }
