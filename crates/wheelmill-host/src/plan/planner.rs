@@ -1,13 +1,14 @@
 //! Makes a plan.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
 use wheelmill_recipe::{HostSection, NVIDIA_RUNTIME, NvidiaRuntime};
 
 use super::bridge::bridge;
 use super::change::{Action, HostPlan, KeyChange, Refusal, Remark};
 use super::check::is_own;
 use super::file::{FileChange, FileError, FileState, LeafChange, real_path};
-use super::leaf::{Expectation, Leaf, leaves};
+use super::leaf::{Expectation, Leaf, NVIDIA, leaves};
 use super::{check, danger, package, unit};
 use crate::json::{JsonError, JsonText};
 use crate::machine::{DaemonKind, Machine};
@@ -72,7 +73,7 @@ pub fn plan(machine: &Machine, wish: &HostSection) -> Result<HostPlan, PlanError
 fn install_runtime(plan: &mut HostPlan, machine: &Machine, wish: &HostSection) {
     let Some(NvidiaRuntime::Program(program)) = &wish.nvidia_runtime else { return };
     let Some(process) = &machine.process else { return };
-    if process.find_program(program.as_str()).is_some() {
+    if process.find_program(program.as_str()).is_some() || is_found_by_name(machine) {
         return;
     }
     // Packages bring NVIDIA's own, and no other: of that the check of the settings tells.
@@ -90,6 +91,18 @@ fn install_runtime(plan: &mut HostPlan, machine: &Machine, wish: &HostSection) {
     }
 }
 
+/// Whether NVIDIA's runtime is registered by its mere name, and the daemon finds it so.
+fn is_found_by_name(machine: &Machine) -> bool {
+    let state = FileState::read(&real_path(&machine.settings)).ok().flatten();
+    let text = state.and_then(|state| JsonText::parse(&state.bytes).ok());
+    let named = text.and_then(|text| text.get(&["runtimes", NVIDIA, "path"]));
+    let name = Utf8Path::new(NVIDIA_RUNTIME).file_name();
+    name.is_some_and(|name| {
+        named.as_ref().and_then(Value::as_str) == Some(name)
+            && machine.process.as_ref().is_some_and(|it| it.find_program(name).is_some())
+    })
+}
+
 fn change_settings(
     plan: &mut HostPlan,
     machine: &Machine,
@@ -102,7 +115,14 @@ fn change_settings(
     let bytes = before.as_ref().map_or(&[][..], |state| &state.bytes);
     let mut text = JsonText::parse(bytes).map_err(wrong)?;
     let mut changes = Vec::new();
-    for leaf in leaves(wish) {
+    let by_name = is_found_by_name(machine);
+    for mut leaf in leaves(wish) {
+        // What works is not written anew for the sake of its path.
+        if by_name && leaf.expectation == Expectation::Runtime(NVIDIA_RUNTIME.into()) {
+            leaf.value = text.get(&leaf.path);
+            let name = Utf8Path::new(NVIDIA_RUNTIME).file_name().unwrap_or_default();
+            leaf.expectation = Expectation::Runtime(name.into());
+        }
         if let Some(option) = option_of(machine, &leaf) {
             if leaf.as_option() != Some(&option) {
                 plan.refusals.push(option_twice(&leaf, &option));

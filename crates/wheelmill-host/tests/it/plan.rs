@@ -387,3 +387,18 @@ fn settings_that_cannot_be_read_are_left_alone() {
         assert!(error.to_string().ends_with("cannot be changed as it is"), "{error}");
     }
 }
+
+#[test]
+fn a_runtime_that_is_registered_by_its_name_is_there() {
+    let settings = r#"{"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}"#;
+    let mut fixture = Fixture::new(settings);
+    let registered = DaemonRuntime {
+        path: Some("nvidia-container-runtime".to_owned()),
+        ..DaemonRuntime::default()
+    };
+    fixture.machine.report.runtimes.insert("nvidia".to_owned(), registered);
+    assert!(fixture.plan("nvidia-runtime = true").is_nothing());
+    // And is not where the daemon does not find it.
+    fs_err::remove_file(fixture.path("nvidia-container-runtime")).unwrap();
+    assert!(!fixture.plan("nvidia-runtime = true").is_nothing());
+}
