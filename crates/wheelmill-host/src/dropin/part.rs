@@ -81,11 +81,13 @@ impl Part {
                 "write `nvidia-runtime`",
             ),
             "" => ("is no option of the daemon", "drop it"),
+            _ if !is_known(key) => (
+                "is no option of the daemon that is known here",
+                "drop it, unless `dockerd --help` has it: with a key that it does not know, Docker \
+                 does not start",
+            ),
             _ => {
-                let today = format!(
-                    "write `{}` into /etc/docker/daemon.json, if it is still wanted",
-                    setting(key, value)
-                );
+                let today = format!("{}, if it is still wanted", setting(key, value));
                 return Self::new(text, "is an option of the daemon", &today);
             }
         };
@@ -116,24 +118,58 @@ const LISTS: &[&str] = &[
     "storage-opts",
 ];
 
-/// A key of the file of settings as that has it: `"dns": ["10.0.0.1"]`.
+/// Keys whose values are objects, to which an option adds one entry.
+const OBJECTS: &[&str] =
+    &["default-network-opts", "default-ulimits", "features", "log-opts", "runtimes"];
+
+/// The other keys that dockerd knows, of 20.10 to 29 (`dockerd --help`, and Docker's page on
+/// dockerd), but for those that have words of their own.
+#[rustfmt::skip]
+const PLAIN: &[&str] = &[
+    "allow-direct-routing", "allow-nondistributable-artifacts", "api-cors-header", "bip6",
+    "bridge-accept-fwmark", "cgroup-parent", "containerd-namespace",
+    "containerd-plugins-namespace", "cpu-rt-period", "cpu-rt-runtime", "cri-containerd", "debug",
+    "default-cgroupns-mode", "default-gateway", "default-gateway-v6", "default-ipc-mode",
+    "default-runtime", "default-shm-size", "exec-root", "experimental", "firewall-backend",
+    "fixed-cidr", "fixed-cidr-v6", "group", "host-gateway-ip", "host-gateway-ips", "http-proxy",
+    "https-proxy", "icc", "init", "init-path", "ip", "ip-forward", "ip-forward-no-drop", "ip-masq",
+    "ip6tables", "iptables", "ipv6", "live-restore", "log-driver", "log-format", "log-level",
+    "max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts", "metrics-addr",
+    "min-api-version", "mtu", "network-control-plane-mtu", "no-new-privileges", "no-proxy",
+    "node-generic-resources", "oom-score-adjust", "pidfile", "raw-logs", "seccomp-profile",
+    "selinux-enabled", "shutdown-timeout", "swarm-default-advertise-addr", "userland-proxy",
+    "userland-proxy-path", "userns-remap",
+];
+
+fn is_known(key: &str) -> bool {
+    [PLAIN, LISTS, OBJECTS].iter().any(|keys| keys.contains(&key))
+}
+
+/// What to write where in the file of settings: options that may stand several times on the
+/// command line share one key there.
 fn setting(key: &str, value: &str) -> String {
+    const FILE: &str = "/etc/docker/daemon.json";
+    if LISTS.contains(&key) {
+        return format!("write `{}` into the list `\"{key}\"` of {FILE}", json!(value));
+    }
     let (name, rest) = value.split_once('=').unwrap_or((value, ""));
     let value = match (key, value) {
-        _ if LISTS.contains(&key) => json!([value]),
-        ("log-opts" | "default-network-opts", _) => json!({ name: rest }),
-        ("features", _) => json!({ name: rest != "false" }),
-        ("runtimes", _) => json!({ name: { "path": rest } }),
+        ("log-opts" | "default-network-opts", _) => json!(rest),
+        ("features", _) => json!(rest != "false"),
+        ("runtimes", _) => json!({ "path": rest }),
         // As `nofile=1024:2048`.
         ("default-ulimits", _) => {
             let (soft, hard) = rest.split_once(':').unwrap_or((rest, rest));
             let number = |text: &str| text.parse::<i64>().unwrap_or_default();
-            json!({ name: { "Name": name, "Soft": number(soft), "Hard": number(hard) } })
+            json!({ "Name": name, "Soft": number(soft), "Hard": number(hard) })
         }
         (_, "true") => json!(true),
         (_, "false") => json!(false),
         (_, number) if number.parse::<i64>().is_ok() => json!(number.parse::<i64>().ok()),
         (_, text) => json!(text),
     };
-    format!("\"{key}\": {value}")
+    match OBJECTS.contains(&key) {
+        true => format!("write `\"{name}\": {value}` into `\"{key}\"` of {FILE}"),
+        false => format!("write `\"{key}\": {value}` into {FILE}"),
+    }
 }
