@@ -178,18 +178,7 @@ impl Contents<'_> {
     }
 
     fn failed(&self, error: ContentError) -> WheelError {
-        let file = self.file.to_owned();
-        match error {
-            ContentError::Read(source) => WheelError::Read { file, source },
-            ContentError::Damaged(reason) => {
-                WheelError::NotAWheel { file, reason: reason.to_owned() }
-            }
-            ContentError::Scratch(source) => WheelError::Scratch {
-                file,
-                folder: self.options.scratch.clone().unwrap_or_default(),
-                source,
-            },
-        }
+        WheelError::content(self.file, self.options.scratch.as_deref(), error)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::io;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_model::TagError;
+
+use crate::zip::{ContentError, Refusal};
 
 /// A file that could not be inspected. What is wrong *within* a readable wheel is a
 /// [`Finding`](crate::Finding) instead.
@@ -86,4 +88,33 @@ pub enum WheelError {
         #[source]
         source: io::Error,
     },
+}
+
+impl WheelError {
+    /// Why the archive of a file was given up.
+    pub(crate) fn refused(file: &Utf8Path, refusal: Refusal) -> Self {
+        let file = file.to_owned();
+        match refusal {
+            Refusal::Io(source) => Self::Read { file, source },
+            Refusal::NotAnArchive(reason) => Self::NotAWheel { file, reason },
+            Refusal::Unsafe(reason) => Self::Unsafe { file, reason },
+        }
+    }
+
+    /// Why an entry of a file could not be unpacked; `scratch` is the folder for large ones.
+    pub(crate) fn content(
+        file: &Utf8Path,
+        scratch: Option<&Utf8Path>,
+        error: ContentError,
+    ) -> Self {
+        let file = file.to_owned();
+        match error {
+            ContentError::Read(source) => Self::Read { file, source },
+            ContentError::Damaged(reason) => Self::NotAWheel { file, reason: reason.to_owned() },
+            ContentError::Scratch(source) => {
+                let folder = scratch.map(Utf8Path::to_owned).unwrap_or_default();
+                Self::Scratch { file, folder, source }
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::inspection::Inspection;
 use crate::limits::Limits;
 use crate::metadata::{WheelFile, read_metadata};
 use crate::record::Record;
-use crate::zip::{Archive, FileSource, Refusal, Source};
+use crate::zip::{Archive, FileSource, Source};
 use crate::{layout, names, native, rules, zip};
 
 /// How a wheel is inspected.
@@ -71,7 +71,7 @@ fn inspect_source(
         return Err(WheelError::Empty { file: file.to_owned() });
     }
     let Archive { entries, mut findings } =
-        zip::open(source, &options.limits).map_err(|refusal| refused(file, refusal))?;
+        zip::open(source, &options.limits).map_err(|refusal| WheelError::refused(file, refusal))?;
     let not_a_wheel = |reason| WheelError::NotAWheel { file: file.to_owned(), reason };
     let files = || entries.iter().filter(|entry| !entry.is_folder()).map(|entry| &*entry.name);
 
@@ -131,15 +131,6 @@ fn inspect_source(
         files: files().map(str::to_owned).collect(),
         file_name,
     })
-}
-
-fn refused(file: &Utf8Path, refusal: Refusal) -> WheelError {
-    let file = file.to_owned();
-    match refusal {
-        Refusal::Io(source) => WheelError::Read { file, source },
-        Refusal::NotAnArchive(reason) => WheelError::NotAWheel { file, reason },
-        Refusal::Unsafe(reason) => WheelError::Unsafe { file, reason },
-    }
 }
 
 /// SHA-256 of the whole file.

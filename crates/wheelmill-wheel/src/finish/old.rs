@@ -13,7 +13,7 @@ use crate::finding::{Findings, Severity};
 use crate::limits::Limits;
 use crate::metadata::{WheelFile, read_metadata};
 use crate::record::{Record, base64};
-use crate::zip::{self, Algorithm, ContentError, Entry, FileSource, Keep, Kept, Reader, Refusal};
+use crate::zip::{self, Algorithm, Entry, FileSource, Keep, Kept, Reader};
 use crate::{layout, names, rules};
 
 /// The wheel as it was, read and found sound but for the contents of its files.
@@ -44,7 +44,7 @@ impl<'a> Old<'a> {
         let source = FileSource { file, size };
         let limits = Limits::default();
         let zip::Archive { entries, mut findings } =
-            zip::open(&source, &limits).map_err(|refusal| refused(path, refusal))?;
+            zip::open(&source, &limits).map_err(|refusal| WheelError::refused(path, refusal))?;
         let not_a_wheel = |reason| WheelError::NotAWheel { file: path.to_owned(), reason };
         let files = || entries.iter().filter(|entry| !entry.is_folder()).map(|it| &*it.name);
         let dist_info = layout::dist_info(files()).map_err(not_a_wheel)?;
@@ -54,7 +54,7 @@ impl<'a> Old<'a> {
             let entry = entries.iter().find(|entry| entry.name == name && entry.readable);
             let entry = entry.filter(|entry| entry.size <= limits.text).ok_or_else(missing)?;
             let content = Reader { source: &source }.read(entry, Algorithm::Sha256, Keep::All);
-            match content.map_err(|error| failed(path, None, error))?.kept {
+            match content.map_err(|error| WheelError::content(path, None, error))?.kept {
                 Kept::Memory(bytes) => Ok(String::from_utf8(bytes).map_err(|_| missing())?),
                 _ => Err(missing().into()),
             }
@@ -86,7 +86,7 @@ impl<'a> Old<'a> {
             if spool.is_some() { Some(&make) } else { None };
         let keep = Keep::Starting { with: &[b""], memory: SMALL, scratch };
         let read = reader.read(entry, Algorithm::Sha256, keep);
-        let content = read.map_err(|error| failed(self.path, spool, error))?;
+        let content = read.map_err(|error| WheelError::content(self.path, spool, error))?;
         let mut findings = Findings::default();
         if content.size != entry.size {
             findings.add(rules::ZIP_SIZE, entry.name.clone());
@@ -100,7 +100,11 @@ impl<'a> Old<'a> {
                 other => {
                     let nothing = Keep::Starting { with: &[], memory: 0, scratch: None };
                     let again = reader.read(entry, other, nothing);
-                    base64(&again.map_err(|error| failed(self.path, spool, error))?.digest)
+                    base64(
+                        &again
+                            .map_err(|error| WheelError::content(self.path, spool, error))?
+                            .digest,
+                    )
                 }
             };
             if found != hash.value {
@@ -128,26 +132,4 @@ fn sound(file: &Utf8Path, findings: Findings) -> Result<(), FinishError> {
         return Ok(());
     }
     Err(FinishError::Damaged { file: file.to_owned(), findings })
-}
-
-fn refused(file: &Utf8Path, refusal: Refusal) -> WheelError {
-    let file = file.to_owned();
-    match refusal {
-        Refusal::Io(source) => WheelError::Read { file, source },
-        Refusal::NotAnArchive(reason) => WheelError::NotAWheel { file, reason },
-        Refusal::Unsafe(reason) => WheelError::Unsafe { file, reason },
-    }
-}
-
-fn failed(file: &Utf8Path, spool: Option<&Utf8Path>, error: ContentError) -> FinishError {
-    let file = file.to_owned();
-    FinishError::Wheel(match error {
-        ContentError::Read(source) => WheelError::Read { file, source },
-        ContentError::Damaged(reason) => WheelError::NotAWheel { file, reason: reason.to_owned() },
-        ContentError::Scratch(source) => WheelError::Scratch {
-            file,
-            folder: spool.unwrap_or(Utf8Path::new(".")).to_owned(),
-            source,
-        },
-    })
 }
