@@ -1,10 +1,7 @@
 //! Reads a wheel once and says what it is.
 
-use std::io;
-
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest as _, Sha256};
-use wheelmill_model::{Digest, TagError, WheelFilename};
+use wheelmill_model::{TagError, WheelFilename};
 
 use crate::contents::Contents;
 use crate::error::WheelError;
@@ -13,7 +10,7 @@ use crate::inspection::Inspection;
 use crate::limits::Limits;
 use crate::metadata::{WheelFile, read_metadata};
 use crate::record::Record;
-use crate::zip::{Archive, FileSource, Source};
+use crate::zip::{Archive, FileSource, Source, digest};
 use crate::{layout, names, native, rules, zip};
 
 /// How a wheel is inspected.
@@ -131,19 +128,4 @@ fn inspect_source(
         files: files().map(str::to_owned).collect(),
         file_name,
     })
-}
-
-/// SHA-256 of the whole file.
-fn digest(source: &dyn Source) -> io::Result<Digest> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut offset = 0;
-    while offset < source.size() {
-        let length = (source.size() - offset).min(buffer.len() as u64);
-        let chunk = &mut buffer[..length as usize];
-        source.read_exact_at(chunk, offset)?;
-        hasher.update(chunk);
-        offset += length;
-    }
-    Ok(Digest::from_bytes(hasher.finalize().into()))
 }

@@ -2,12 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
 use camino::Utf8Path;
 use rayon::prelude::*;
-use sha2::{Digest as _, Sha256};
-use wheelmill_model::Digest;
 
 use super::archive::{Archive, Member};
 use super::content::{Bytes, Content, SMALL};
@@ -16,7 +13,7 @@ use super::new::New;
 use super::old::Old;
 use super::options::{Finish, Finished};
 use crate::record::{base64, csv_field};
-use crate::zip::Entry;
+use crate::zip::{Entry, FileSource, digest};
 
 /// The bytes of small files that are in memory at once.
 const TOGETHER: u64 = 96 << 20;
@@ -46,9 +43,10 @@ pub fn finish(wheel: &Utf8Path, wishes: &Finish, into: &Utf8Path) -> Result<Fini
     writing.all(&new)?;
     let (file, size) = writing.archive.finish().map_err(write)?;
     file.sync_all().map_err(write)?;
-    let digest = digest(&file, size).map_err(write)?;
+    let source = FileSource { file, size };
+    let digest = digest(&source).map_err(write)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.set_permissions(mode).map_err(write)?;
+    source.file.set_permissions(mode).map_err(write)?;
     temporary.persist(&path).map_err(|error| write(error.error))?;
     File::open(into).and_then(|folder| folder.sync_all()).map_err(write)?;
     Ok(Finished { path, version: new.version, digest, size })
@@ -173,17 +171,4 @@ fn together(files: &[Planned<'_>]) -> usize {
 
 fn unwritten(into: &Utf8Path, source: io::Error) -> FinishError {
     FinishError::Write { path: into.to_owned(), source }
-}
-
-fn digest(file: &File, size: u64) -> io::Result<Digest> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut offset = 0;
-    while offset < size {
-        let length = (size - offset).min(buffer.len() as u64) as usize;
-        file.read_exact_at(&mut buffer[..length], offset)?;
-        hasher.update(&buffer[..length]);
-        offset += length as u64;
-    }
-    Ok(Digest::from_bytes(hasher.finalize().into()))
 }

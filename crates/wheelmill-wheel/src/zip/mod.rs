@@ -12,7 +12,7 @@ mod source;
 pub(crate) use content::{Algorithm, Content, ContentError, Keep, Kept, Reader};
 pub(crate) use directory::{Archive, open};
 pub(crate) use entry::Entry;
-pub(crate) use source::{FileSource, Source};
+pub(crate) use source::{FileSource, Source, digest};
 
 /// Why an archive was given up.
 #[derive(Debug)]

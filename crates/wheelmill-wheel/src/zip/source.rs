@@ -3,6 +3,9 @@
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use sha2::{Digest as _, Sha256};
+use wheelmill_model::Digest;
+
 /// Bytes that can be read from any place, by several threads at once.
 ///
 /// Reading, not mapping: a file that someone truncates meanwhile gives an error, not a signal.
@@ -42,4 +45,19 @@ impl Source for &[u8] {
         buffer.copy_from_slice(part);
         Ok(())
     }
+}
+
+/// SHA-256 of all bytes.
+pub(crate) fn digest(source: &dyn Source) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut offset = 0;
+    while offset < source.size() {
+        let length = (source.size() - offset).min(buffer.len() as u64);
+        let chunk = &mut buffer[..length as usize];
+        source.read_exact_at(chunk, offset)?;
+        hasher.update(chunk);
+        offset += length;
+    }
+    Ok(Digest::from_bytes(hasher.finalize().into()))
 }
