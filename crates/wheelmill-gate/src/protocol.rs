@@ -12,6 +12,9 @@ use std::time::Duration;
 
 /// The environment variable that leads the program to its server's socket.
 pub const SOCKET_VARIABLE: &str = "WHEELMILL_GATE";
+/// What `gate --behind` ends with, before it starts anything, where the server's socket cannot be
+/// reached: whoever started it then knows that nobody would admit the compilers.
+pub const UNREACHABLE: i32 = 121;
 /// How long the program waits for any word of the server before it goes on without it.
 pub const SILENCE: Duration = Duration::from_secs(10);
 /// How often the server says `Wait` to a call that waits.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use wheelmill_gate::protocol::{Language, Reply, Request, SILENCE, SOCKET_VARIABLE};
+use wheelmill_gate::protocol::{Language, Reply, Request, SILENCE, SOCKET_VARIABLE, UNREACHABLE};
 
 use crate::setup::{Setup, Talk, write_script};
 
@@ -333,6 +333,18 @@ fn a_build_is_put_behind_the_gate() {
     std::fs::write(setup.path.join("cuda/bin/nvcc"), "#!/bin/sh\ncommand -v nvcc\n").unwrap();
     assert_eq!(run(by_name), "/cuda/bin/nvcc\n");
     assert_eq!(run("gcc --version; $CC --version"), "/real/gcc of /real/gcc\n".repeat(2));
+}
+
+#[test]
+fn a_build_whose_server_is_out_of_reach_is_not_begun() {
+    let setup = Setup::new();
+    let mut command = Command::new(setup.path.join("gate"));
+    command.args(["--behind", setup.path.join("made").as_str(), "--", "echo", "begun"]);
+    let output = command.env(SOCKET_VARIABLE, setup.socket()).output().unwrap();
+    assert_eq!(output.status.code(), Some(UNREACHABLE));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.starts_with(&format!("gate: nobody is at {}: ", setup.socket())));
 }
 
 #[test]

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize as _;
-use wheelmill_engine::Container;
+use wheelmill_engine::{Container, EngineKind, Exit};
 use wheelmill_gate::policy::{Failure, PolicySettings};
+use wheelmill_gate::protocol::UNREACHABLE;
 use wheelmill_gate::{
     Behind, CellSettings, CompileRecord, GateEvent, Learned, OpenCell, Outcome, ProgramError,
     Server, ServerError, ServerSettings, write_program,
@@ -77,6 +78,8 @@ pub(super) enum GateError {
     Program(#[from] ProgramError),
     #[error("its folder could not be made")]
     Folder(#[from] std::io::Error),
+    #[error("containers of the {0} engine do not reach its server")]
+    Unreachable(EngineKind),
 }
 
 /// Tells that compilers are not admitted by memory, and why.
@@ -129,6 +132,11 @@ impl Compiled {
         let killed = |record: &&CompileRecord| record.outcome == Outcome::OutOfMemory;
         let kills = self.records.iter().filter(killed).count() as u64;
         kills.saturating_sub(u64::from(self.lost.is_some()))
+    }
+
+    /// Whether the build did not begin, since its container does not reach the server.
+    pub(super) fn is_unreachable(&self, exit: &Exit) -> bool {
+        exit.code == UNREACHABLE && self.records.is_empty()
     }
 
     /// What a diagnosis has to know.

@@ -3,7 +3,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
-use wheelmill_engine::{Base, Container, Environment, Gpus, Prepared};
+use wheelmill_engine::{Base, Container, Environment, Exit, Gpus, Prepared};
 use wheelmill_model::{CellKey, DigestBuilder, Phase, Version};
 use wheelmill_recipe::{Cell, Recipe};
 use wheelmill_store::{NewWheel, StoredWheel};
@@ -14,7 +14,7 @@ use super::context::AttemptContext;
 use super::course::{Course, ended};
 use super::failure::{CellError, WorkEvidence, failure};
 use super::folder::{FolderLock, WorkFolder};
-use super::gate::{Compiled, OpenGate, without_gate};
+use super::gate::{Compiled, GateError, OpenGate, without_gate};
 use super::gpus::{Wanted, need, pairs, require_driver};
 use super::job::{Done, Job, Measured, Stop};
 use super::listener::Listener;
@@ -342,9 +342,39 @@ impl<'a> Work<'a> {
         prepared: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<(), Stop> {
+        let gate = self.open_gate()?;
+        let mut exit = self.run_build(gate, lock, prepared, log)?;
+        if self.compiled.as_ref().is_some_and(|compiled| compiled.is_unreachable(&exit)) {
+            // Nothing has begun: compilers that nobody admits must be fewer.
+            self.go_without_gate(&GateError::Unreachable(self.course.context.mill.engine.kind()));
+            exit = self.run_build(None, lock, prepared, log)?;
+        }
+        for line in self.compiled.iter().flat_map(Compiled::dearest_lines) {
+            log.note(&line);
+        }
+        self.measured = Measured {
+            peak: exit.peak_memory,
+            exit_code: Some(exit.code),
+            compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
+        };
+        self.course.record("exit", &ended(&exit))?;
+        // A log that has holes would lead every later look astray.
+        if let Some(error) = log.take_error() {
+            return Err(error.into());
+        }
+        if exit.success() { Ok(()) } else { Err(CellError::Build(Box::new(exit)).into()) }
+    }
+
+    /// Runs the build's own command, behind the gate where there is one.
+    fn run_build(
+        &mut self,
+        gate: Option<OpenGate<'_>>,
+        lock: &Lock,
+        prepared: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<Exit, Stop> {
         self.folder.fresh("out")?;
         self.folder.fresh("home")?;
-        let gate = self.open_gate()?;
         let mut container = self.container(lock, prepared, log)?;
         if let Some(gate) = &gate {
             gate.stand_before(&mut container);
@@ -369,37 +399,27 @@ impl<'a> Work<'a> {
             None => (run(), None),
         };
         self.compiled = compiled;
-        let exit = exit?;
-        for line in self.compiled.iter().flat_map(Compiled::dearest_lines) {
-            log.note(&line);
-        }
-        self.measured = Measured {
-            peak: exit.peak_memory,
-            exit_code: Some(exit.code),
-            compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
-        };
-        self.course.record("exit", &ended(&exit))?;
-        // A log that has holes would lead every later look astray.
-        if let Some(error) = log.take_error() {
-            return Err(error.into());
-        }
-        if exit.success() { Ok(()) } else { Err(CellError::Build(Box::new(exit)).into()) }
+        exit
     }
 
     /// Opens the gate for this build. Without it, the machine is divided by what compilers are said
     /// to take.
     fn open_gate(&mut self) -> Result<Option<OpenGate<'a>>, Stop> {
-        let AttemptContext { mill, reporter, gate, .. } = *self.course.context;
-        let Some(gate) = gate else { return Ok(None) };
+        let Some(gate) = self.course.context.gate else { return Ok(None) };
         let folder = self.folder.fresh("gate")?;
         match gate.open(self.course.cell, &self.cell.cell.package, folder) {
             Ok(gate) => Ok(Some(gate)),
             Err(error) => {
-                reporter.report(&without_gate(Some(self.course.cell), &error));
-                self.budget = compile::budget(&mill.settings, &mill.host, &self.cell.recipe);
+                self.go_without_gate(&error);
                 Ok(None)
             }
         }
+    }
+
+    fn go_without_gate(&mut self, error: &GateError) {
+        let AttemptContext { mill, reporter, .. } = *self.course.context;
+        reporter.report(&without_gate(Some(self.course.cell), error));
+        self.budget = compile::budget(&mill.settings, &mill.host, &self.cell.recipe);
     }
 
     /// Ends here, before anything is fetched for it, what is to have GPUs and needs another driver.

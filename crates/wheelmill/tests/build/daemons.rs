@@ -5,6 +5,7 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 use testkit::{Daemon, DaemonProgram};
 
+use crate::gate::{sources, traced};
 use crate::place::Place;
 
 /// The tar of a Debian root with a compiler and Python, made once: no registry can be reached
@@ -81,6 +82,7 @@ fn docker_podman_and_our_own_containers_give_the_same_wheel() {
         let address = format!("unix://{}", daemon.socket());
         let place = place();
         assert_eq!(contents(&place, Some((variable, &address)), name), own, "{name}");
+        assert_eq!(sources(&traced(&place)), ["/build/src/tiny.cu"], "{name} has not met the gate");
         dockerfile(&place, (variable, &address), name);
         let left = daemon.says(&["ps", "--all", "--quiet"]);
         assert!(left.is_empty(), "{name} has containers left: {left:?}");

@@ -8,7 +8,7 @@ use crate::interruptions::expect_gone;
 use crate::place::{Place, walk};
 
 /// The compiles of the newest run, as its trace has them.
-fn traced(place: &Place) -> Vec<Value> {
+pub(crate) fn traced(place: &Place) -> Vec<Value> {
     let file = place.path().join("trace.json");
     place.run(&format!("runs show last --trace {file}")).expect(0);
     let trace: Value = serde_json::from_str(&fs_err::read_to_string(file).unwrap()).unwrap();
@@ -16,7 +16,7 @@ fn traced(place: &Place) -> Vec<Value> {
     events.iter().filter(|event| event["ph"] == "X").map(|event| event["args"].clone()).collect()
 }
 
-fn sources(compiles: &[Value]) -> Vec<&str> {
+pub(crate) fn sources(compiles: &[Value]) -> Vec<&str> {
     compiles.iter().map(|compile| compile["source"].as_str().unwrap()).collect()
 }
 
@@ -83,6 +83,27 @@ fn compiles_that_do_not_fit_together_run_one_after_the_other() {
         ended = Some(begin + compile["wall-seconds"].as_f64().unwrap());
     }
     assert_eq!(count, 2, "{compiles:?}");
+}
+
+#[test]
+fn a_build_that_cannot_reach_the_gate_runs_fewer_compilers() {
+    // What stands for a daemon in another machine: it takes the socket away before the build.
+    let place = Place::with(
+        "conda-env = \"any\"\n\
+         environment = { CONDA_FOLDER = \"/build/src\", OWN_JOBS = \"{jobs}\" }\n\
+         command = [\"sh\", \"-euc\", \"echo jobs: $OWN_JOBS; \
+         uv build --wheel --no-build-isolation --no-cache --out-dir {out} .\"]",
+    );
+    let conda = place.path().join("tinycuda/etc/profile.d/conda.sh");
+    fs_err::create_dir_all(conda.parent().unwrap()).unwrap();
+    fs_err::write(conda, "conda() { rm -f /build/gate/socket; }\n").unwrap();
+    let ended = place.build("--memory 2GiB --cpus 8").expect(0);
+    let cell = ended.cell();
+    assert_eq!(cell["outcome"], "built", "{cell}");
+    assert!(ended.stderr.contains("compilers run without the gate"), "{}", ended.stderr);
+    let log = fs_err::read_to_string(cell["log"].as_str().unwrap()).unwrap();
+    let jobs: Vec<_> = log.lines().filter_map(|line| line.strip_prefix("jobs: ")).collect();
+    assert_eq!(jobs, ["1"], "{log}");
 }
 
 #[test]

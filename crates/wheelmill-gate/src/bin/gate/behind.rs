@@ -2,7 +2,9 @@
 //! its compilers.
 //!
 //! It runs where the build runs, since only there can be seen which compilers there are. A name for
-//! which there is none must not appear on `PATH`, or the build would choose another way.
+//! which there is none must not appear on `PATH`, or the build would choose another way. And only
+//! there can be seen whether the server is within reach: a daemon in another machine, or in another
+//! user namespace, may show its containers the socket and let none of them in.
 
 use std::ffi::{CStr, OsStr};
 use std::fs;
@@ -12,7 +14,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::call::DEFAULT_PATH;
+use crate::connection::connect;
 use crate::environment::Environment;
+use crate::protocol::{SOCKET_VARIABLE, UNREACHABLE};
 use crate::{path, sys, work};
 
 /// Variables that lead build systems to a CUDA toolkit or its compiler.
@@ -38,6 +42,13 @@ pub(crate) fn run(arguments: &[&CStr]) -> i32 {
     };
     let [program, ..] = command else { return usage() };
     let mut environment = Environment::of_this_process();
+    let socket = environment.get(SOCKET_VARIABLE).filter(|socket| !socket.is_empty());
+    if let Some(socket) = socket.map(OsStr::from_bytes)
+        && let Err(error) = connect(Path::new(socket))
+    {
+        sys::say(&format!("gate: nobody is at {}: {error}\n", socket.display()));
+        return UNREACHABLE;
+    }
     let made = fs::canonicalize("/proc/self/exe").and_then(|own| {
         if let Some(toolkit) = toolkit {
             let shadow = folder.join("cuda");

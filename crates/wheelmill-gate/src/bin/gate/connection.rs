@@ -62,7 +62,8 @@ impl AsFd for Connection {
     }
 }
 
-fn connect(socket: &Path) -> io::Result<UnixStream> {
+/// Connects, which says nothing yet.
+pub(crate) fn connect(socket: &Path) -> io::Result<UnixStream> {
     const O_PATH: i32 = 0o10_000_000;
     match UnixStream::connect(socket) {
         // Addresses of sockets are short; a descriptor makes any path short.
