@@ -30,6 +30,11 @@ impl Share {
         group.tightest().map(|(group, limit)| Self { group, limit })
     }
 
+    /// The limit that holds for this process.
+    pub(crate) fn of_this_process() -> Option<Self> {
+        Self::of(&Cgroup::of("self")?)
+    }
+
     /// What compiles in it may hold, of which they hold `measured` already: the rest of what is held
     /// there belongs to others, such as the build system.
     pub(crate) fn budget(&self, measured: u64) -> u64 {

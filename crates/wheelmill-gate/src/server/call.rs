@@ -34,6 +34,10 @@ impl Owner {
 
     /// False when that was not to be said.
     fn hear(&mut self, id: CompileId, request: Request) -> bool {
+        let Some(call) = self.connections.get(&id) else { return true };
+        if matches!(request, Request::Ask(_)) {
+            self.find_group(call.cell, call.process);
+        }
         let Some(call) = self.connections.get_mut(&id) else { return true };
         match (request, call.state) {
             (Request::Ask(ask), State::New) => {

@@ -16,7 +16,7 @@ use super::handle::{CellSettings, ServerSettings};
 use super::sampler::{Sample, Watch};
 use super::{GateEvent, socket};
 use crate::forecast::Progress;
-use crate::machine::{Cgroup, total_memory};
+use crate::machine::{Cgroup, Share, total_memory};
 use crate::policy::{CellId, CompileId, Event, Policy, Pressure};
 use crate::protocol::{HEARTBEAT, Reply, SILENCE};
 
@@ -44,7 +44,7 @@ pub(super) enum Command {
 pub(super) struct Cell {
     pub(super) settings: CellSettings,
     pub(super) listener: UnixListener,
-    /// The control group of its processes, as its first call showed it.
+    /// The control group of its processes, as the first one that asked showed it.
     pub(super) group: Option<Cgroup>,
     pub(super) pressure: Pressure,
     pub(super) progress: Progress,
@@ -66,6 +66,8 @@ pub(super) struct Owner {
     pub(super) pressure: Pressure,
     /// No compiler holds more than this, whatever it says.
     pub(super) most_memory: u64,
+    /// The limit that this program is under itself.
+    own: Option<Share>,
 }
 
 impl Owner {
@@ -88,6 +90,7 @@ impl Owner {
             budget: None,
             pressure: Pressure::Calm,
             most_memory: total_memory().unwrap_or(1 << 50),
+            own: Share::of_this_process(),
         }
     }
 
@@ -227,6 +230,24 @@ impl Owner {
         self.decide();
     }
 
+    /// Finds the control group of a cell by a process that asks for it, and with it the cell's own
+    /// limit, before anything is decided. A process that only connects may be what starts the build,
+    /// and not in its group yet.
+    pub(super) fn find_group(&mut self, cell: CellId, process: Option<i32>) {
+        let Some(known) = self.cells.get_mut(&cell).filter(|known| known.group.is_none()) else {
+            return;
+        };
+        let Some(group) = process.and_then(|process| Cgroup::of(&process.to_string())) else {
+            return;
+        };
+        known.group = Some(group.clone());
+        // Where the cell shares this program's own limit, that one counts for all.
+        let share = Share::of(&group).filter(|share| Some(share) != self.own.as_ref());
+        let (budget, pressure) = (share.as_ref().map(|share| share.budget(0)), known.pressure);
+        self.events.push_back(Event::Cell { cell, budget, pressure });
+        self.order(Watch::Cell(cell, group, share));
+    }
+
     fn accept(&mut self, cell: CellId) {
         for _ in 0..ACCEPTED_AT_ONCE {
             let Some(known) = self.cells.get_mut(&cell) else { return };
@@ -248,12 +269,6 @@ impl Owner {
                 continue;
             }
             let process = socket::peer(&stream);
-            if known.group.is_none()
-                && let Some(group) = process.and_then(|process| Cgroup::of(&process.to_string()))
-            {
-                known.group = Some(group.clone());
-                self.order(Watch::Cell(cell, group));
-            }
             let id = CompileId(self.next);
             self.next += 1;
             self.connections.insert(id, Connection::new(stream, cell, process));

@@ -17,8 +17,8 @@ pub(super) enum Watch {
     Start(CompileId, CellId, i32),
     /// It does not any more.
     End(CompileId),
-    /// The processes of a cell are in this control group.
-    Cell(CellId, Cgroup),
+    /// The processes of a cell are in this control group, under this limit of their own.
+    Cell(CellId, Cgroup, Option<Share>),
     /// Nothing of this cell is left.
     CellEnd(CellId),
 }
@@ -53,7 +53,7 @@ pub(super) struct Sampler {
 
 impl Sampler {
     pub(super) fn new(user: Option<u64>) -> Self {
-        let own = Cgroup::of("self").as_ref().and_then(Share::of);
+        let own = Share::of_this_process();
         let meter = PressureMeter::new(own.as_ref().map(|share| share.group().clone()));
         Self { user, own, meter, compiles: BTreeMap::new(), cells: BTreeMap::new() }
     }
@@ -96,9 +96,7 @@ impl Sampler {
             Watch::End(id) => {
                 self.compiles.remove(&id);
             }
-            Watch::Cell(id, group) => {
-                // Where the cell shares this program's own limit, that one counts for all.
-                let share = Share::of(&group).filter(|share| Some(share) != self.own.as_ref());
+            Watch::Cell(id, group, share) => {
                 let meter = PressureMeter::new(Some(group));
                 self.cells.insert(id, Cell { share, meter });
             }

@@ -187,6 +187,24 @@ fn what_the_kernel_kills_is_run_again() {
 }
 
 #[test]
+fn a_limit_counts_from_the_first_compile_on() {
+    let Some(group) = Group::new("first", 256 * MIB) else { return };
+    let setup = with_hog();
+    let serving = Serving::start(settings(160 * MIB), Learned::default());
+    let cell = serving.open(&setup);
+    // As whoever starts a build sees whether the server is there: from outside of its group.
+    drop(std::os::unix::net::UnixStream::connect(setup.socket()).unwrap());
+    let calls =
+        ["a-150.c", "b-150.c"].map(|source| group.spawn(&mut setup.call("gcc", &["-c", source])));
+    for call in calls {
+        assert!(call.wait_with_output().unwrap().status.success());
+    }
+    drop(cell);
+    let events = serving.told();
+    assert_eq!(most_at_a_time(&events), 1, "{events:?}");
+}
+
+#[test]
 fn what_does_not_fit_alone_is_named() {
     let Some(group) = Group::new("alone", 128 * MIB) else { return };
     let setup = with_hog();
