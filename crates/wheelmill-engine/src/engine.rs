@@ -111,6 +111,8 @@ pub struct Prepared {
 pub trait PrepareListener: Send {
     /// A step begins, or is found to be done (`cached`). Steps are numbered from 0 of `total`.
     fn step(&mut self, index: usize, total: usize, step: &Step, cached: bool);
+    /// Somebody else, in this process or another, makes a step or an environment: it is waited for.
+    fn waiting(&mut self, what: &str);
     /// The base image is on its way: bytes so far, of how many when known.
     fn base_progress(&mut self, base: &Base, done: u64, total: Option<u64>);
     /// Output of the running step.
@@ -154,7 +156,7 @@ pub trait Engine: Send + Sync {
     fn digest(&self, environment: &Environment) -> Result<Digest, EngineError>;
 
     /// Makes an environment, taking every step that was done before, by any process, from where it
-    /// is kept. Two processes that want the same step do it once.
+    /// is kept. Two who want the same step, in one process or in two, do it once.
     ///
     /// # Errors
     /// A step failed, the base cannot be had, the disk is full, or the caller cancelled.

@@ -17,19 +17,28 @@ pub(crate) fn beside(folder: &Utf8Path) -> Utf8PathBuf {
     format!("{folder}.lock").into()
 }
 
-/// Takes a lock, made when it is not there; none when the caller no longer wants it.
+/// Takes a lock, made when it is not there; none when the caller no longer wants it. `waiting` is
+/// called once, where somebody holds the lock for longer than a look at it takes.
 pub(crate) fn wait(
     path: &Utf8Path,
     take: fn(&File) -> Result<(), TryLockError>,
     cancel: &Cancel,
+    waiting: &mut dyn FnMut(),
 ) -> io::Result<Option<File>> {
     let file = File::options().create(true).append(true).open(path)?;
+    let mut rounds = 0_u64;
     loop {
         match take(&file) {
             Ok(()) => return Ok(Some(file)),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if cancel.is_cancelled() => return Ok(None),
-            Err(TryLockError::WouldBlock) => thread::sleep(POLL),
+            Err(TryLockError::WouldBlock) => {
+                if rounds == 1 {
+                    waiting();
+                }
+                rounds += 1;
+                thread::sleep(POLL);
+            }
         }
     }
 }

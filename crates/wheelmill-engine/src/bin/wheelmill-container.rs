@@ -113,6 +113,10 @@ impl PrepareListener for Terminal {
         drop(writeln!(io::stderr(), "layer {} of {total} {state}", index + 1));
     }
 
+    fn waiting(&mut self, what: &str) {
+        drop(writeln!(io::stderr(), "waiting for whoever makes `{what}`"));
+    }
+
     fn base_progress(&mut self, _: &Base, _: u64, _: Option<u64>) {}
 
     fn output(&mut self) -> &mut dyn OutputSink {

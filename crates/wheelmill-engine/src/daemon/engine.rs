@@ -100,12 +100,13 @@ impl DaemonEngine {
         key: &Digest,
         take: fn(&File) -> Result<(), TryLockError>,
         cancel: &Cancel,
+        waiting: &mut dyn FnMut(),
     ) -> Result<File, EngineError> {
         let folder = self.locks();
         let path = folder.join(lock_name(key));
         let failed = |source| EngineError::Files { action: "lock", path: path.clone(), source };
         fs_err::create_dir_all(&folder).map_err(failed)?;
-        lock::wait(&path, take, cancel).map_err(failed)?.ok_or(EngineError::Cancelled)
+        lock::wait(&path, take, cancel, waiting).map_err(failed)?.ok_or(EngineError::Cancelled)
     }
 
     /// The lock of a step's image, and whether the image is there; with an image that is not, the
@@ -115,20 +116,21 @@ impl DaemonEngine {
         connection: &Connection,
         key: &Digest,
         cancel: &Cancel,
+        waiting: &mut dyn FnMut(),
     ) -> Result<(File, bool), EngineError> {
         let name = image_name(key);
-        let shared = self.hold(key, File::try_lock_shared, cancel)?;
+        let shared = self.hold(key, File::try_lock_shared, cancel, waiting)?;
         if base::inspect(connection, &name)?.is_some() {
             return Ok((shared, true));
         }
         drop(shared);
-        let alone = self.hold(key, File::try_lock, cancel)?;
+        let alone = self.hold(key, File::try_lock, cancel, waiting)?;
         if base::inspect(connection, &name)?.is_none() {
             return Ok((alone, false));
         }
         // Somebody else has made it while we waited for the lock.
         drop(alone);
-        Ok((self.hold(key, File::try_lock_shared, cancel)?, true))
+        Ok((self.hold(key, File::try_lock_shared, cancel, &mut || {})?, true))
     }
 
     /// The variables that an image sets, if the daemon has it.
@@ -238,7 +240,8 @@ impl Engine for DaemonEngine {
         for (index, step) in environment.steps.iter().enumerate() {
             let key = step.key(&digest);
             let name = image_name(&key);
-            let (mut lock, is_there) = self.find(connection, &key, cancel)?;
+            let mut waiting = || listener.waiting(&step.title);
+            let (mut lock, is_there) = self.find(connection, &key, cancel, &mut waiting)?;
             listener.step(index, total, step, is_there);
             if !is_there {
                 let from = match image {
@@ -248,7 +251,7 @@ impl Engine for DaemonEngine {
                 let build = StepBuild { connection, traits, step, key, from: &from };
                 build.run(listener.output(), cancel)?;
                 drop(lock);
-                lock = self.hold(&key, File::try_lock_shared, cancel)?;
+                lock = self.hold(&key, File::try_lock_shared, cancel, &mut || {})?;
             }
             lock::note_use(&lock, &step.title);
             held.push(lock);

@@ -32,7 +32,9 @@ impl EmbeddedEngine {
         if steps.is_empty() {
             return Ok(prepared);
         }
-        let place = way.layers.find(&key, cancel)?;
+        let titles: Vec<&str> = steps.iter().map(|step| step.title.as_str()).collect();
+        let titles = titles.join(", ");
+        let place = way.layers.find(&key, cancel, &mut || listener.waiting(&titles))?;
         let cached = matches!(place, Place::Ready(_));
         let tell = |listener: &mut dyn PrepareListener, index: usize, step: &Step| {
             listener.step(index, steps.len(), step, cached);
@@ -54,8 +56,7 @@ impl EmbeddedEngine {
                 way.layers.made(&key, lock, cancel)?
             }
         };
-        let titles: Vec<&str> = steps.iter().map(|step| step.title.as_str()).collect();
-        used.describe(&titles.join(", "));
+        used.describe(&titles);
         prepared.hold = Hold::of(vec![used.into_file()]);
         prepared.digest = key;
         prepared.layers.push(way.layers.root(&key));

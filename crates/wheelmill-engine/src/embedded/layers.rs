@@ -87,13 +87,19 @@ impl LayerStore {
     }
 
     /// Finds a layer. When it is missing, the caller is the one who makes it.
-    pub(super) fn find(&self, key: &Digest, cancel: &Cancel) -> Result<Place, EngineError> {
-        let lock = self.use_layer(key, cancel)?;
+    /// `waiting` is called where somebody else is at it.
+    pub(super) fn find(
+        &self,
+        key: &Digest,
+        cancel: &Cancel,
+        waiting: &mut dyn FnMut(),
+    ) -> Result<Place, EngineError> {
+        let lock = self.take_shared(key, cancel, waiting)?;
         if self.contains(key) {
             return Ok(Place::Ready(lock));
         }
         drop(lock);
-        let lock = self.wait(key, File::try_lock, cancel)?;
+        let lock = self.wait(key, File::try_lock, cancel, waiting)?;
         if !self.contains(key) {
             return Ok(Place::Missing(lock));
         }
@@ -118,7 +124,16 @@ impl LayerStore {
         key: &Digest,
         cancel: &Cancel,
     ) -> Result<LayerLock, EngineError> {
-        let lock = self.wait(key, File::try_lock_shared, cancel)?;
+        self.take_shared(key, cancel, &mut || {})
+    }
+
+    fn take_shared(
+        &self,
+        key: &Digest,
+        cancel: &Cancel,
+        waiting: &mut dyn FnMut(),
+    ) -> Result<LayerLock, EngineError> {
+        let lock = self.wait(key, File::try_lock_shared, cancel, waiting)?;
         // When it was last used, for whoever frees space.
         lock.describe("");
         Ok(lock)
@@ -129,10 +144,11 @@ impl LayerStore {
         key: &Digest,
         take: fn(&File) -> Result<(), TryLockError>,
         cancel: &Cancel,
+        waiting: &mut dyn FnMut(),
     ) -> Result<LayerLock, EngineError> {
         fs_err::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
         let path = self.folder.join(format!("{key}.lock"));
-        let file = lock::wait(&path, take, cancel).map_err(failed("lock", &path))?;
+        let file = lock::wait(&path, take, cancel, waiting).map_err(failed("lock", &path))?;
         file.map(|file| LayerLock { file }).ok_or(EngineError::Cancelled)
     }
 

@@ -47,7 +47,7 @@ impl EmbeddedEngine {
         let total = environment.steps.len();
         for (index, step) in environment.steps.iter().enumerate() {
             let key = step.key(&prepared.digest);
-            let place = way.layers.find(&key, cancel)?;
+            let place = way.layers.find(&key, cancel, &mut || listener.waiting(&step.title))?;
             listener.step(index, total, step, matches!(place, Place::Ready(_)));
             let lock = match place {
                 Place::Ready(lock) => lock,
@@ -94,7 +94,7 @@ impl EmbeddedEngine {
             let mut held = Vec::new();
             for layer in &layers {
                 let lock = lock::beside(layer);
-                let file = lock::wait(&lock, File::try_lock_shared, cancel)
+                let file = lock::wait(&lock, File::try_lock_shared, cancel, &mut || {})
                     .map_err(failed("lock", &lock))?;
                 let file = file.ok_or(EngineError::Cancelled)?;
                 lock::note_use(&file, &base.to_string());
@@ -128,7 +128,7 @@ impl EmbeddedEngine {
         host: bool,
         cancel: &Cancel,
     ) -> Result<LayerLock, EngineError> {
-        let lock = match way.layers.find(key, cancel)? {
+        let lock = match way.layers.find(key, cancel, &mut || {})? {
             Place::Ready(lock) => return Ok(lock),
             Place::Missing(lock) => lock,
         };

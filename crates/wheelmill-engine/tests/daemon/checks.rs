@@ -2,6 +2,7 @@
 //! checks; what is checked is printed, so that a failure has a name.
 
 use std::os::unix::fs::{MetadataExt as _, chown};
+use std::thread;
 
 use camino::Utf8PathBuf;
 use wheelmill_engine::{
@@ -31,8 +32,9 @@ fn all(program: DaemonProgram) {
     let root = daemon.path().join("root.tar");
     write_root(&root);
     let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
-    let checks: [(&str, Check); 10] = [
+    let checks: [(&str, Check); 11] = [
         ("steps become an image", steps),
+        ("two threads that want one step make it once", shared_step),
         ("a step that fails says so", failing_step),
         ("a command runs as it was asked", command),
         ("what is written belongs to the caller", ownership),
@@ -106,6 +108,22 @@ fn steps(daemon: &Daemon, base: &Base) {
     more.push(step("one more", "echo more >> /opt/x/words"));
     let (_, shared) = prepare(&engine(daemon), base, more);
     assert_eq!(shared, [true, true, false], "what is the same is not done again");
+}
+
+fn shared_step(daemon: &Daemon, base: &Base) {
+    let engine = engine(daemon);
+    let once = || vec![step("an identity", "cat /proc/sys/kernel/random/uuid > /identity")];
+    let mut made = thread::scope(|scope| {
+        let both = [(), ()].map(|()| scope.spawn(|| prepare(&engine, base, once())));
+        both.map(|thread| {
+            let (prepared, cached) = thread.join().unwrap();
+            (cached, run(&engine, &prepared.unwrap(), &shell("cat /identity")).stdout)
+        })
+    });
+    made.sort();
+    let [(first, one), (second, other)] = &made;
+    assert_eq!((&first[..], &second[..]), (&[false][..], &[true][..]), "{made:?}");
+    assert_eq!(one, other);
 }
 
 fn failing_step(daemon: &Daemon, base: &Base) {

@@ -1,6 +1,7 @@
 //! What checks share: a small root as base, scripts, what was said.
 
 use std::process::Command;
+use std::sync::mpsc::Sender;
 
 use camino::Utf8Path;
 use testkit::{Daemon, DaemonProgram};
@@ -109,6 +110,8 @@ pub(crate) fn run(engine: &dyn Engine, prepared: &Prepared, container: &Containe
 pub(crate) struct Listener {
     pub(crate) cached: Vec<bool>,
     pub(crate) text: Collector,
+    /// Told what is waited for.
+    pub(crate) waits: Option<Sender<String>>,
 }
 
 #[derive(Default)]
@@ -123,6 +126,12 @@ impl OutputSink for Collector {
 impl PrepareListener for Listener {
     fn step(&mut self, _: usize, _: usize, _: &Step, cached: bool) {
         self.cached.push(cached);
+    }
+
+    fn waiting(&mut self, what: &str) {
+        if let Some(waits) = &self.waits {
+            waits.send(what.to_owned()).unwrap();
+        }
     }
 
     fn base_progress(&mut self, _: &Base, _: u64, _: Option<u64>) {}

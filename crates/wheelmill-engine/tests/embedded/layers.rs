@@ -1,6 +1,7 @@
 //! Steps become layers.
 
 use std::fs;
+use std::sync::mpsc::channel;
 use std::thread;
 
 use camino::Utf8Path;
@@ -101,6 +102,34 @@ fn two_who_want_the_same_layer_make_it_once() {
                 });
             }
         });
+        assert_eq!(fs::read_to_string(log.join("made")).unwrap(), "made\n");
+    });
+}
+
+#[test]
+fn who_waits_for_another_thread_of_the_same_engine_is_told_so() {
+    everywhere("layers::who_waits_for_another_thread_of_the_same_engine_is_told_so", |machine| {
+        let log = machine.folder("log");
+        // It ends when the other one has been told that it waits.
+        let mut once = step("echo made >> /log/made; until test -e /log/go; do sleep 0.01; done");
+        once.mounts.push(Mount { source: log.clone(), target: "/log".into(), writable: true });
+        let environment = environment(vec![once]);
+        let (say, heard) = channel();
+        let mut cached = thread::scope(|scope| {
+            let both = [(), ()].map(|()| {
+                let waits = Some(say.clone());
+                scope.spawn(|| {
+                    let mut listener = Listener { waits, ..Listener::default() };
+                    machine.engine.prepare(&environment, &mut listener, &Cancel::new()).unwrap();
+                    listener.cached
+                })
+            });
+            assert_eq!(heard.recv().unwrap(), environment.steps[0].title);
+            fs::write(log.join("go"), "").unwrap();
+            both.map(|thread| thread.join().unwrap())
+        });
+        cached.sort();
+        assert_eq!(cached, [[false], [true]]);
         assert_eq!(fs::read_to_string(log.join("made")).unwrap(), "made\n");
     });
 }

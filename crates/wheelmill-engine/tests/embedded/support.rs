@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::Sender;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::unistd::Uid;
@@ -294,6 +295,8 @@ pub(crate) fn environment(steps: Vec<Step>) -> Environment {
 pub(crate) struct Listener {
     pub(crate) cached: Vec<bool>,
     pub(crate) text: Collector,
+    /// Told what is waited for.
+    pub(crate) waits: Option<Sender<String>>,
 }
 
 #[derive(Default)]
@@ -308,6 +311,12 @@ impl OutputSink for Collector {
 impl PrepareListener for Listener {
     fn step(&mut self, _: usize, _: usize, _: &Step, cached: bool) {
         self.cached.push(cached);
+    }
+
+    fn waiting(&mut self, what: &str) {
+        if let Some(waits) = &self.waits {
+            waits.send(what.to_owned()).unwrap();
+        }
     }
 
     fn base_progress(&mut self, _: &Base, _: u64, _: Option<u64>) {}

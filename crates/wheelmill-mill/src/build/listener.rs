@@ -23,6 +23,12 @@ impl PrepareListener for Listener<'_, '_> {
         }
     }
 
+    fn waiting(&mut self, what: &str) {
+        let message = format!("waiting for {what}, which another build makes");
+        self.log.note(&message);
+        self.reporter.report(&Event::Activity { cell: self.cell.to_owned(), message });
+    }
+
     fn base_progress(&mut self, base: &Base, done: u64, total: Option<u64>) {
         let (cell, what) = (self.cell.to_owned(), base.to_string());
         self.reporter.report(&Event::Download { cell, what, done, total });
