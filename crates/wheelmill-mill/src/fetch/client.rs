@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 use wheelmill_engine::Cancel;
 use wheelmill_model::{Digest, NetworkSettings};
 
+use super::turns::Turns;
+
 /// A connection or a single read that takes longer than this has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -93,6 +95,8 @@ pub enum FetchError {
 pub(crate) struct Client {
     http: reqwest::blocking::Client,
     offline: bool,
+    /// Two cells that want one file bring it once.
+    files: Turns,
 }
 
 /// Removes user and password from an address that is shown to people.
@@ -152,7 +156,7 @@ impl Client {
         let http = builder
             .build()
             .map_err(|error| settings("the HTTP client".to_owned(), Some(error.into())))?;
-        Ok(Self { http, offline: network.offline })
+        Ok(Self { http, offline: network.offline, files: Turns::default() })
     }
 
     fn get(&self, address: &str, accept: Option<&str>) -> Result<Response, FetchError> {
@@ -224,6 +228,10 @@ impl Client {
         cancel: &Cancel,
     ) -> Result<Utf8PathBuf, FetchError> {
         let target = folder.join(wanted.to_string());
+        if target.is_file() {
+            return Ok(target);
+        }
+        let _turn = self.files.take(wanted, cancel).ok_or(FetchError::Cancelled)?;
         if target.is_file() {
             return Ok(target);
         }

@@ -5,6 +5,7 @@ mod client;
 mod index;
 mod pin;
 mod trouble;
+mod turns;
 mod uv;
 
 pub(crate) use archive::{ArchiveError, unpack};
