@@ -93,6 +93,12 @@ impl Policy {
         self.running.len()
     }
 
+    /// How many threads running compiles were granted.
+    #[must_use]
+    pub fn threads(&self) -> u32 {
+        self.running.values().map(|running| u32::from(running.threads)).sum()
+    }
+
     /// What the running compiles are charged, in bytes.
     #[must_use]
     pub fn charged(&self) -> u64 {
@@ -247,8 +253,7 @@ impl Policy {
 
     /// The next compile that may start, and with how many threads.
     fn next(&mut self, now: Duration) -> Option<(CompileId, u16)> {
-        let used: u32 = self.running.values().map(|running| u32::from(running.threads)).sum();
-        let free = u32::from(self.settings.cpus).saturating_sub(used);
+        let free = u32::from(self.settings.cpus).saturating_sub(self.threads());
         if free == 0 && !self.running.is_empty() {
             return None;
         }

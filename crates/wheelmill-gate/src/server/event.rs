@@ -69,6 +69,8 @@ pub enum GateEvent {
 pub struct Snapshot {
     /// What all compiles together may hold, in bytes, as far as it is limited.
     pub budget_bytes: Option<u64>,
+    /// How many threads running compiles were granted: that many processors are busy.
+    pub threads: u32,
     /// What running compiles are charged, in bytes.
     pub charged_bytes: u64,
     /// What running compiles hold, in bytes.

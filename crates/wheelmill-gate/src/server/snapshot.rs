@@ -35,6 +35,7 @@ impl Owner {
         });
         Snapshot {
             budget_bytes: self.budget,
+            threads: self.policy.threads(),
             charged_bytes: self.policy.charged(),
             measured_bytes: self.policy.measured(),
             cells: cells.collect(),

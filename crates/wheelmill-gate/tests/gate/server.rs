@@ -139,7 +139,8 @@ fn all_cells_share_the_processors() {
         _ => None,
     });
     assert_eq!(waits, ("second".to_owned(), setup.path.join("work/two.c").into_string()));
-    let Snapshot { cells, .. } = serving.server.snapshot().unwrap();
+    let Snapshot { cells, threads, .. } = serving.server.snapshot().unwrap();
+    assert_eq!(threads, 1);
     assert_eq!((cells[0].running.len(), cells[0].waiting), (1, 0));
     assert_eq!((cells[1].running.len(), cells[1].waiting), (0, 1));
     drop(one.stdin.take());
