@@ -41,9 +41,10 @@ pub struct MillSettings {
     pub isolation: Option<Isolation>,
     /// What containers start from, when not from this machine's own root.
     pub bases: Bases,
-    /// Memory for a build; as much as is free when not given.
+    /// Memory for a build, and for the compilers of all builds together; as much as is free when not
+    /// given.
     pub memory: Option<ByteSize>,
-    /// Processors for a build; all when not given.
+    /// Processors for the compilers of all builds together; all when not given.
     pub cpus: Option<f64>,
     /// How long the build's own command may take; as long as it likes when not given.
     pub timeout: Option<TimeLimit>,

@@ -88,6 +88,8 @@ pub struct BuildSection {
     pub memory: Option<ByteSize>,
     /// The processors that a build may take.
     pub cpus: Option<NonZeroU32>,
+    /// How many cells are built at a time, at most.
+    pub cells: Option<NonZeroU32>,
     /// The image or folder that builds start from, as written.
     pub base: Option<PerCuda<String>>,
 }
@@ -200,6 +202,7 @@ impl Project {
                 timeout: table.build.timeout,
                 memory: table.build.memory,
                 cpus: table.build.cpus,
+                cells: table.build.cells,
                 base: table.build.base,
             },
             store: StoreSection { path: table.store.path.map(|path| document.folder().join(path)) },

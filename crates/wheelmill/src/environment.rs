@@ -38,6 +38,7 @@ names! {
     BASE = "WHEELMILL_BASE";
     MEMORY = "WHEELMILL_MEMORY";
     CPUS = "WHEELMILL_CPUS";
+    CELLS = "WHEELMILL_CELLS";
     GPUS = "WHEELMILL_GPUS";
     TIMEOUT = "WHEELMILL_TIMEOUT";
     OFFLINE = "WHEELMILL_OFFLINE";
@@ -81,11 +82,15 @@ pub(crate) const GROUPS: &[Group] = &[
             },
             Variable {
                 name: MEMORY,
-                help: "The memory that one build may use, as `--memory`: `16GB`, `8GiB`.",
+                help: "The memory that one build, and the compilers of all of them, may use, as `--memory`: `16GB`, `8GiB`.",
             },
             Variable {
                 name: CPUS,
-                help: "The processors that one build may use, as `--cpus`: `8`, `1.5`.",
+                help: "The processors that builds may use together, as `--cpus`: `8`, `1.5`.",
+            },
+            Variable {
+                name: CELLS,
+                help: "How many cells are built at a time, at most, as `--cells`: `4`; `1`: one after the other.",
             },
             Variable {
                 name: TIMEOUT,

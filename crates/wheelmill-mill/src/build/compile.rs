@@ -28,16 +28,26 @@ pub(super) struct Budget {
     pub(super) jobs: usize,
 }
 
-/// Divides the machine.
-pub(super) fn budget(settings: &MillSettings, host: &Host, recipe: &Recipe) -> Budget {
-    budget_for(settings, host, recipe.jobs.memory)
+/// The memory that a build could have now, with what is left to the rest of the machine taken off.
+pub(super) fn free_memory() -> Option<ByteSize> {
+    available_memory().map(|free| ByteSize(free.0.saturating_sub(RESERVE).max(RESERVE)))
+}
+
+/// Divides the machine, of which so much memory is free.
+pub(super) fn budget(
+    settings: &MillSettings,
+    host: &Host,
+    free: Option<ByteSize>,
+    recipe: &Recipe,
+) -> Budget {
+    budget_for(settings, host, free, recipe.jobs.memory)
 }
 
 /// The machine for a build whose compilers the gate admits: it is told to run enough of them, and
 /// memory is the gate's business.
-pub(super) fn gated_budget(settings: &MillSettings, host: &Host) -> Budget {
+pub(super) fn gated_budget(settings: &MillSettings, host: &Host, free: Option<ByteSize>) -> Budget {
     let jobs = processors(settings, host) * JOBS_PER_PROCESSOR;
-    Budget { jobs, ..budget_for(settings, host, None) }
+    Budget { jobs, ..budget_for(settings, host, free, None) }
 }
 
 /// How many compilers can work at a time.
@@ -49,11 +59,10 @@ pub(super) fn processors(settings: &MillSettings, host: &Host) -> usize {
 pub(super) fn budget_for(
     settings: &MillSettings,
     host: &Host,
+    free: Option<ByteSize>,
     per_compile: Option<ByteSize>,
 ) -> Budget {
-    let memory = settings.memory.or_else(|| {
-        available_memory().map(|free| ByteSize(free.0.saturating_sub(RESERVE).max(RESERVE)))
-    });
+    let memory = settings.memory.or(free);
     let per_compile = per_compile.unwrap_or(MEMORY_PER_COMPILE);
     let by_memory = memory.map_or(usize::MAX, |memory| {
         usize::try_from(memory.0 / per_compile.0.max(1)).unwrap_or(usize::MAX)

@@ -1,6 +1,7 @@
 //! What all attempts of a run share.
 
 use wheelmill_engine::Cancel;
+use wheelmill_model::ByteSize;
 use wheelmill_store::Store;
 
 use super::gate::Gate;
@@ -21,4 +22,7 @@ pub(super) struct AttemptContext<'a> {
     pub(super) checks: &'a [Check],
     /// Admits compilers; without it a build divides the machine by itself.
     pub(super) gate: Option<&'a Gate>,
+    /// The memory that could be had when no other cell of this run was at work: a cell is not given
+    /// less because another one, whose compilers the gate holds in bounds, runs beside it.
+    pub(super) free: Option<ByteSize>,
 }

@@ -1,9 +1,9 @@
 //! The gate of a run: admits the compilers of its builds, and hears what becomes of them.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -94,17 +94,45 @@ pub(super) fn without_gate(cell: Option<&str>, error: &dyn std::error::Error) ->
     }
 }
 
-/// The gate of a run. Cells are built one after the other, so what it tells is about one of them.
+/// The gate of a run: one for all its cells, which share what the machine has.
 pub(super) struct Gate {
     server: Server,
-    heard: Mutex<Receiver<Heard>>,
-    say: Sender<Heard>,
+    listeners: Listeners,
+    /// What a compile is charged of which nothing is known, in bytes.
+    per_compile: u64,
 }
 
-enum Heard {
-    Event(Box<GateEvent>),
-    /// The build is over, and all events before this were told.
-    Over,
+/// Who hears of the compiles of which cell, by its name.
+#[derive(Clone, Default)]
+struct Listeners(Arc<Mutex<HashMap<String, Sender<GateEvent>>>>);
+
+impl Listeners {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Sender<GateEvent>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, event: &GateEvent) {
+        let cell = match event {
+            GateEvent::Ended { record, .. } => &record.cell,
+            GateEvent::Failed { cell, .. } => cell,
+            _ => return,
+        };
+        if let Some(listener) = self.lock().get(cell) {
+            // Whoever listens does so until the sender is gone.
+            drop(listener.send(event.clone()));
+        }
+    }
+}
+
+/// What the machine has left for compilers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Whether no compiler waits.
+    pub(super) nobody_waits: bool,
+    /// How many processors run compilers.
+    pub(super) busy: usize,
+    /// Whether there is memory for another compile of which nothing is known.
+    pub(super) memory: bool,
 }
 
 /// What there is to tell while a build runs.
@@ -165,21 +193,17 @@ impl Gate {
         per_compile: Option<ByteSize>,
         learned: Learned,
     ) -> Result<Self, ServerError> {
-        let (say, heard) = channel();
-        let tell = say.clone();
-        let listener = move |event: &GateEvent| {
-            if matches!(event, GateEvent::Ended { .. } | GateEvent::Failed { .. }) {
-                // Whoever hears lives as long as the server.
-                drop(tell.send(Heard::Event(Box::new(event.clone()))));
-            }
-        };
+        let listeners = Listeners::default();
+        let told = listeners.clone();
         let cpus = u16::try_from(compile::processors(settings, host)).unwrap_or(u16::MAX);
         let mut policy = PolicySettings::with_cpus(cpus);
         policy.cuda = per_compile.unwrap_or(policy.cuda);
+        let per_compile = policy.cuda.0;
         let settings =
             ServerSettings { policy, memory: settings.memory, ..ServerSettings::with_cpus(cpus) };
-        let server = Server::start(settings, learned, Box::new(listener))?;
-        Ok(Self { server, heard: Mutex::new(heard), say })
+        let listener = Box::new(move |event: &GateEvent| told.tell(event));
+        let server = Server::start(settings, learned, listener)?;
+        Ok(Self { server, listeners, per_compile })
     }
 
     /// Opens it for the build of a cell. The folder holds all that the build needs of it.
@@ -192,16 +216,61 @@ impl Gate {
         write_program(&folder)?;
         fs_err::create_dir_all(folder.join(LINKS))?;
         let (name, package) = (cell.to_owned(), package.to_string());
-        let cell = self.server.open(CellSettings { name, package, socket: folder.join(SOCKET) })?;
-        Ok(OpenGate { gate: self, cell, folder })
+        let (say, heard) = channel();
+        let settings = CellSettings { name: name.clone(), package, socket: folder.join(SOCKET) };
+        let cell = self.server.open(settings)?;
+        self.listeners.lock().insert(name.clone(), say);
+        Ok(OpenGate { open: Open { gate: self, name, cell: Some(cell) }, heard, folder })
+    }
+
+    /// What the machine has left; none where the server has died.
+    pub(super) fn room(&self) -> Option<Room> {
+        let now = self.server.snapshot().ok()?;
+        let more = now.charged_bytes.saturating_add(self.per_compile);
+        Some(Room {
+            nobody_waits: now.cells.iter().all(|cell| cell.waiting == 0),
+            busy: usize::try_from(now.threads).unwrap_or(usize::MAX),
+            memory: now.budget_bytes.is_none_or(|budget| more <= budget),
+        })
+    }
+
+    /// How the compilers of a cell are. A server that has died has none.
+    fn now(&self, cell: &str) -> Compiles {
+        let snapshot = self.server.snapshot().unwrap_or_default();
+        let Some(cell) = snapshot.cells.iter().find(|it| it.name == cell) else {
+            return Compiles::default();
+        };
+        Compiles {
+            done: cell.done,
+            total: cell.total,
+            running: cell.running.len(),
+            memory: ByteSize(cell.running.iter().map(|compile| compile.memory_bytes).sum()),
+            waiting: cell.waiting,
+            remaining: cell.remaining,
+        }
     }
 }
 
 /// The gate, open for one build.
 pub(super) struct OpenGate<'a> {
-    gate: &'a Gate,
-    cell: OpenCell,
+    open: Open<'a>,
+    heard: Receiver<GateEvent>,
     folder: Utf8PathBuf,
+}
+
+/// A cell of the gate, closed however its build ends; whoever listens has heard everything then.
+struct Open<'a> {
+    gate: &'a Gate,
+    name: String,
+    cell: Option<OpenCell>,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        // Its last events are told before it is closed.
+        drop(self.cell.take());
+        self.gate.listeners.lock().remove(&self.name);
+    }
 }
 
 impl OpenGate<'_> {
@@ -227,10 +296,10 @@ impl OpenGate<'_> {
         mut on_news: impl FnMut(GateNews<'_>) + Send,
         run: impl FnOnce() -> T,
     ) -> (T, Compiled) {
-        let Self { gate, cell, .. } = self;
+        let Self { open, heard, .. } = self;
+        let (gate, name) = (open.gate, open.name.clone());
         thread::scope(|scope| {
-            let listening = scope.spawn(move || gate.listen(&mut on_news));
-            let open = Open { cell: Some(cell), say: &gate.say };
+            let listening = scope.spawn(move || gate.listen(&name, &heard, &mut on_news));
             let done = run();
             drop(open);
             // A panic was printed when it happened; the build is as good as it is.
@@ -239,35 +308,27 @@ impl OpenGate<'_> {
     }
 }
 
-/// Closes the cell and says so, however the build ends.
-struct Open<'a> {
-    cell: Option<OpenCell>,
-    say: &'a Sender<Heard>,
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        drop(self.cell.take());
-        drop(self.say.send(Heard::Over));
-    }
-}
-
 impl Gate {
-    fn listen(&self, on_news: &mut dyn FnMut(GateNews<'_>)) -> Compiled {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Hears of a cell's compiles until its build is over.
+    fn listen(
+        &self,
+        cell: &str,
+        heard: &Receiver<GateEvent>,
+        on_news: &mut dyn FnMut(GateNews<'_>),
+    ) -> Compiled {
         let mut compiled = Compiled::default();
         let mut told = 0;
         let mut next = Instant::now() + PACE;
         loop {
             let over = match heard.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Ok(Heard::Event(event)) => {
-                    if let Some(trouble) = compiled.take(*event) {
+                Ok(event) => {
+                    if let Some(trouble) = compiled.take(event) {
                         on_news(GateNews::Trouble(trouble));
                     }
                     false
                 }
                 Err(RecvTimeoutError::Timeout) => false,
-                Ok(Heard::Over) | Err(RecvTimeoutError::Disconnected) => true,
+                Err(RecvTimeoutError::Disconnected) => true,
             };
             if over || Instant::now() >= next {
                 if told < compiled.records.len() {
@@ -277,23 +338,9 @@ impl Gate {
                 if over {
                     return compiled;
                 }
-                on_news(GateNews::Now(self.now()));
+                on_news(GateNews::Now(self.now(cell)));
                 next = Instant::now() + PACE;
             }
-        }
-    }
-
-    /// How the compilers of the only open cell are. A server that has died has none.
-    fn now(&self) -> Compiles {
-        let snapshot = self.server.snapshot().unwrap_or_default();
-        let Some(cell) = snapshot.cells.first() else { return Compiles::default() };
-        Compiles {
-            done: cell.done,
-            total: cell.total,
-            running: cell.running.len(),
-            memory: ByteSize(cell.running.iter().map(|compile| compile.memory_bytes).sum()),
-            waiting: cell.waiting,
-            remaining: cell.remaining,
         }
     }
 }

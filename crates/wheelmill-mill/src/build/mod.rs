@@ -1,4 +1,4 @@
-//! A run: the wanted cells of a plan, one after the other, each on its way to a wheel in the store.
+//! A run: the wanted cells of a plan, each on its way to a wheel in the store.
 
 mod attempt;
 mod compile;
@@ -15,17 +15,20 @@ mod judge;
 mod listener;
 mod log;
 mod progress;
+mod runner;
+mod schedule;
 mod shell;
 mod source;
 mod trial;
 mod verify;
 mod work;
+mod workshop;
 
+use std::num::NonZeroU32;
 use std::time::Instant;
 
-use serde_json::json;
 use wheelmill_model::{CheckState, RunId};
-use wheelmill_store::{AttemptEnd, NewCell, NewRun, Outcome, Owner, RunOutcome, Store};
+use wheelmill_store::{NewRun, Owner, RunOutcome, Store};
 
 use crate::cache_use;
 use crate::cancellation::Cancellation;
@@ -33,16 +36,20 @@ use crate::error::MillError;
 use crate::event::{CellOutcome, CellResult, Event, Reporter};
 use crate::fetch::{Client, Index};
 use crate::mill::Mill;
-use crate::plan::{CellKind, CellState, Plan, PlannedCell, RecipeCell};
-use crate::planner::spec;
+use crate::plan::{CellKind, CellState, Plan, RecipeCell};
 use crate::preflight::Check;
-use crate::unchecked::not_checked;
 pub use gate::dearest;
 pub use shell::{Shell, ShellError, ShellPlace};
 
 use context::AttemptContext;
 use gate::{Gate, without_gate};
+use runner::Runner;
+use schedule::Schedule;
 use work::Pinned;
+use workshop::{Workshop, settled, tasks};
+
+/// So many cells can be at work on any machine: one of them waits for the network often enough.
+const LEAST_CELLS: usize = 2;
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -58,7 +65,8 @@ pub struct RunResult {
 }
 
 impl Mill {
-    /// Builds what a plan wants. Cells that fail do not stop the others.
+    /// Builds what a plan wants: at most so many cells at a time, and no more than keep the processors
+    /// busy. Cells that fail do not stop the others.
     ///
     /// # Errors
     /// The machine is not ready, a package or a version does not exist, or the store cannot be
@@ -66,6 +74,7 @@ impl Mill {
     pub fn build(
         &self,
         plan: &Plan,
+        most: Option<NonZeroU32>,
         reporter: &dyn Reporter,
         cancel: &Cancellation,
     ) -> Result<RunResult, MillError> {
@@ -95,33 +104,24 @@ impl Mill {
         reporter.report(&Event::RunStarted { run: run.clone(), cells: ids });
 
         let gate = self.start_gate(plan, &store, reporter)?;
-        let mut cells = Vec::new();
-        for (cell, source) in plan.cells.iter().zip(sources) {
-            let result = match (&cell.state, source) {
-                (CellState::Wanted, source) if !cancel.is_cancelled() => {
-                    let context = AttemptContext {
-                        mill: self,
-                        store: &store,
-                        client: &client,
-                        index: &index,
-                        reporter,
-                        cancel: cancel.flag(),
-                        checks: &checks,
-                        gate: gate.as_ref(),
-                    };
-                    attempt::attempt(&context, &run, cell, source)?
-                }
-                (CellState::Wanted, _) => {
-                    CellResult { outcome: CellOutcome::Cancelled, ..settled(cell) }
-                }
-                _ => {
-                    record(&store, &run, cell)?;
-                    settled(cell)
-                }
-            };
-            reporter.report(&Event::CellFinished(Box::new(result.clone())));
-            cells.push(result);
-        }
+        let site = Workshop {
+            context: AttemptContext {
+                mill: self,
+                store: &store,
+                client: &client,
+                index: &index,
+                reporter,
+                cancel: cancel.flag(),
+                checks: &checks,
+                gate: gate.as_ref(),
+                free: None,
+            },
+            run: &run,
+            plan,
+            sources,
+        };
+        let schedule = self.schedule(most);
+        let cells = Runner { site: &site, reporter, cancel, schedule }.run(tasks(plan))?;
         let cancelled = cancel.is_cancelled();
         let failed = cells.iter().any(|cell| {
             !matches!(
@@ -164,6 +164,12 @@ impl Mill {
         let learned = gate::learned(store, recipes().map(|cell| &cell.cell.package))?;
         let gate = Gate::start(&self.settings, &self.host, per_compile, learned);
         Ok(gate.inspect_err(|error| reporter.report(&without_gate(None, error))).ok())
+    }
+
+    fn schedule(&self, most: Option<NonZeroU32>) -> Schedule {
+        let processors = compile::processors(&self.settings, &self.host);
+        let most = most.map_or(processors.max(LEAST_CELLS), |cells| cells.get() as usize);
+        Schedule::new(most, processors)
     }
 
     /// Runs the preflight; warnings are told, problems end the run before it begins.
@@ -228,56 +234,4 @@ impl Mill {
         crate::fetch::pin(&cell.recipe, version, cell.cell.python, index)
             .map_err(|source| self.source_error(&cell.cell.package, source))
     }
-}
-
-/// A cell for which nothing is done.
-fn settled(cell: &PlannedCell) -> CellResult {
-    let more_wheels = match (&cell.state, &cell.kind) {
-        (CellState::Stored(_), CellKind::Image(cell)) => cell.more_wheels.clone(),
-        _ => Vec::new(),
-    };
-    let (outcome, wheel) = match &cell.state {
-        CellState::Stored(wheel) => (CellOutcome::Stored, Some((**wheel).clone())),
-        CellState::Impossible(_) => (CellOutcome::Impossible, None),
-        CellState::Wanted => (CellOutcome::Cancelled, None),
-    };
-    let verdict =
-        wheel.as_ref().and_then(|wheel| wheel.verdict.get("summary")?.as_str().map(str::to_owned));
-    let not_checked = wheel.as_ref().map(|wheel| not_checked(&wheel.verdict)).unwrap_or_default();
-    CellResult {
-        cell: cell.id.clone(),
-        outcome,
-        wheel,
-        more_wheels,
-        verdict,
-        not_checked,
-        wall: std::time::Duration::ZERO,
-        peak_memory: None,
-        failure: None,
-        log: None,
-    }
-}
-
-/// Writes down a cell for which nothing is done, so that the run's page shows the whole plan.
-fn record(store: &Store, run: &RunId, cell: &PlannedCell) -> Result<(), MillError> {
-    let attempt = store.begin_attempt(run, &new_cell(cell))?;
-    let end = match &cell.state {
-        CellState::Stored(wheel) => {
-            AttemptEnd { wheel: Some(wheel.digest), ..AttemptEnd::new(Outcome::Stored) }
-        }
-        CellState::Impossible(reasons) => AttemptEnd {
-            cause: Some(json!({ "cause": "impossible", "reasons": reasons })),
-            ..AttemptEnd::new(Outcome::Impossible)
-        },
-        CellState::Wanted => AttemptEnd::new(Outcome::Cancelled),
-    };
-    Ok(store.finish_attempt(attempt.id, &end)?)
-}
-
-fn new_cell(cell: &PlannedCell) -> NewCell {
-    let (package, spec) = match &cell.kind {
-        CellKind::Recipe(recipe) => (&recipe.cell.package, spec(&recipe.cell)),
-        CellKind::Image(image) => (&image.cell.package, image.spec()),
-    };
-    NewCell { id: cell.id.clone(), key: None, package: package.clone(), spec }
 }

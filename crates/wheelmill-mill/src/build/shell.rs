@@ -5,6 +5,7 @@ use wheelmill_engine::{Container, Exit, ImageContainer, Prepared, Terminal};
 use wheelmill_model::Phase;
 use wheelmill_store::Store;
 
+use super::compile::free_memory;
 use super::context::AttemptContext;
 use super::course::Course;
 use super::folder::FolderLock;
@@ -102,6 +103,7 @@ impl Mill {
             checks: &checks,
             // A person sees the package's own build, without anybody in between.
             gate: None,
+            free: free_memory(),
         };
         let phase = Phase::Preflight;
         let course = Course { context: &context, history: None, cell: &cell.id, phase };

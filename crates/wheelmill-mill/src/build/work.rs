@@ -137,8 +137,15 @@ impl<'a> Work<'a> {
             pinned: Some(pinned),
             folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
             budget: match context.gate {
-                Some(_) => compile::gated_budget(&context.mill.settings, &context.mill.host),
-                None => compile::budget(&context.mill.settings, &context.mill.host, &cell.recipe),
+                Some(_) => {
+                    compile::gated_budget(&context.mill.settings, &context.mill.host, context.free)
+                }
+                None => compile::budget(
+                    &context.mill.settings,
+                    &context.mill.host,
+                    context.free,
+                    &cell.recipe,
+                ),
             },
             measured: Measured::default(),
             compiled: None,
@@ -417,9 +424,9 @@ impl<'a> Work<'a> {
     }
 
     fn go_without_gate(&mut self, error: &GateError) {
-        let AttemptContext { mill, reporter, .. } = *self.course.context;
+        let AttemptContext { mill, reporter, free, .. } = *self.course.context;
         reporter.report(&without_gate(Some(self.course.cell), error));
-        self.budget = compile::budget(&mill.settings, &mill.host, &self.cell.recipe);
+        self.budget = compile::budget(&mill.settings, &mill.host, free, &self.cell.recipe);
     }
 
     /// Ends here, before anything is fetched for it, what is to have GPUs and needs another driver.

@@ -65,6 +65,10 @@ pub(crate) struct BuildSettingsTable {
     /// The processors that a build may take. Default: all.
     #[schemars(with = "u32")]
     pub(crate) cpus: Option<NonZeroU32>,
+    /// How many cells are built at a time, at most; 1: one after the other. Default: as many as keep
+    /// the processors busy.
+    #[schemars(with = "u32")]
+    pub(crate) cells: Option<NonZeroU32>,
     /// How long a build may compile, as `6h`. Default: as long as it likes.
     #[schemars(with = "String")]
     pub(crate) timeout: Option<TimeLimit>,

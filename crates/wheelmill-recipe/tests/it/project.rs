@@ -43,6 +43,7 @@ fn every_section_is_read() {
         engine = "embedded"
         memory = "16GB"
         cpus = 8
+        cells = 2
         base = { "12.8" = "quay.io/x:1", default = "quay.io/y:2" }
         [store]
         path = "wheels"
@@ -62,6 +63,7 @@ fn every_section_is_read() {
     assert_eq!(project.build.engine, Some(EngineWish::Embedded));
     assert_eq!(project.build.memory.unwrap().0, 16_000_000_000);
     assert_eq!(project.build.cpus.unwrap().get(), 8);
+    assert_eq!(project.build.cells.unwrap().get(), 2);
     let base = project.build.base.unwrap();
     assert_eq!(base.get("12.8".parse().unwrap()).unwrap(), "quay.io/x:1");
     assert_eq!(base.get("13.0".parse().unwrap()).unwrap(), "quay.io/y:2");

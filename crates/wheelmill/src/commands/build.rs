@@ -1,5 +1,8 @@
 //! `wheelmill build`: from a wish to wheels in the store.
 
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
 use clap::Args;
 use serde::Serialize;
 use wheelmill_mill::{CellOutcome, CellResult, Event, Reporter, RunResult};
@@ -7,8 +10,11 @@ use wheelmill_model::RunId;
 
 use super::cells::{CellArgs, CellSettings};
 use super::plan::reasons;
+use crate::environment;
 use crate::error::{CliError, Ending};
-use crate::output::{LiveView, Page, PlainView, Printer, human, report, stderr_moves, talk};
+use crate::output::{
+    LiveView, Page, PlainView, Printer, human, report, stderr_moves, talk, warning_of,
+};
 use crate::settings::Session;
 use crate::signals;
 
@@ -20,6 +26,11 @@ use crate::signals;
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     cells: CellArgs,
+
+    /// How many cells are built at a time, at most; `1`: one after the other [env: WHEELMILL_CELLS]
+    /// [default: as many as keep the processors busy]
+    #[arg(long = "cells", value_name = "N", help_heading = "Machine")]
+    most: Option<CellCount>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +46,8 @@ struct Document<'a> {
 /// Builds, and prints what came of it.
 pub(crate) fn build(args: &BuildArgs, session: &Session) -> Result<Ending, CliError> {
     let settings = CellSettings::resolve(&args.cells, session)?;
+    let most =
+        session.setting(args.most, environment::CELLS, |build| build.cells.map(CellCount))?;
     let wishes = settings.mill.resolve_versions(&settings.wishes, &settings.axes)?;
     let plan = settings.plan(&wishes)?;
     let impossible = reasons(&plan);
@@ -48,7 +61,7 @@ pub(crate) fn build(args: &BuildArgs, session: &Session) -> Result<Ending, CliEr
     }
     let cancel = signals::listen()?;
     let reporter = reporter(session);
-    let result = settings.mill.build(&plan, &*reporter, &cancel);
+    let result = settings.mill.build(&plan, most.map(|CellCount(most)| most), &*reporter, &cancel);
     // What moves on the terminal is gone before the result is printed.
     drop(reporter);
     let result = result?;
@@ -60,8 +73,8 @@ pub(super) fn reporter(session: &Session) -> Box<dyn Reporter> {
     let printer = session.printer;
     if printer.quiet {
         Box::new(move |event: &Event| {
-            if let Event::Warning { message, hint, .. } = event {
-                printer.warn(message, hint.as_deref());
+            if let Event::Warning { cell, message, hint } = event {
+                talk(warning_of(cell.as_deref(), message, hint.as_deref()));
             }
         })
     } else if !printer.verbose && stderr_moves(session.environment.get("TERM")) {
@@ -106,6 +119,19 @@ fn print(result: &RunResult, printer: Printer) -> Result<(), CliError> {
         printer.say(format_args!("\n{run}{cells} in {wall}"));
     }
     Ok(())
+}
+
+/// A number of cells.
+#[derive(Clone, Copy, Debug)]
+struct CellCount(NonZeroU32);
+
+impl FromStr for CellCount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text.parse().map(Self);
+        count.map_err(|_| format!("`{text}` is not a number of cells: write it as `4`"))
+    }
 }
 
 /// A matrix may hold cells that cannot be: those were said, and the others count.

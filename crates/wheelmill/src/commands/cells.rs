@@ -65,11 +65,12 @@ pub(crate) struct CellArgs {
     #[arg(long, value_name = "IMAGE|FILE.tar", help_heading = "Machine")]
     pub base: Option<BaseWish>,
 
-    /// The memory that one build may use, as `16GB` [env: WHEELMILL_MEMORY] [default: what is free]
+    /// The memory that one build may use, and the compilers of all that run together, as `16GB` [env:
+    /// WHEELMILL_MEMORY] [default: what is free]
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub memory: Option<ByteSize>,
 
-    /// The processors that one build may use, as `8` [env: WHEELMILL_CPUS] [default: all]
+    /// The processors that builds may use together, as `8` [env: WHEELMILL_CPUS] [default: all]
     #[arg(long, value_name = "N", help_heading = "Machine")]
     pub cpus: Option<CpuCount>,
 

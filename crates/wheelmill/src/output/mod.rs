@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) use live::LiveView;
 pub(crate) use page::Page;
 pub(crate) use plain::PlainView;
-pub(crate) use printer::{Color, Printer, put, stderr_moves, talk, warning};
+pub(crate) use printer::{Color, Printer, put, stderr_moves, talk, warning, warning_of};
 pub(crate) use safe::{SafeWriter, safe, safe_json};
 pub(crate) use table::{Field, Table};
 

@@ -104,6 +104,14 @@ impl Printer {
     }
 }
 
+/// A warning about a cell, where it is one of several, with its hint, as text.
+pub(crate) fn warning_of(cell: Option<&str>, message: &str, hint: Option<&str>) -> String {
+    match cell {
+        Some(cell) => warning(&format!("{cell}: {message}"), hint),
+        None => warning(message, hint),
+    }
+}
+
 /// A warning with its hint, as text.
 pub(crate) fn warning(message: &str, hint: Option<&str>) -> String {
     let mut page = Page::new();

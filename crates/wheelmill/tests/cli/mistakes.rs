@@ -51,6 +51,13 @@ fn wrong_arguments_are_named_with_a_good_spelling() {
 
     For more information, try '--help'.
     ");
+    assert_snapshot!(place.run("build torchsort --cells 0"), @r"
+    exit: 2
+    ----- stderr
+    error: invalid value '0' for '--cells <N>': `0` is not a number of cells: write it as `4`
+
+    For more information, try '--help'.
+    ");
     assert_snapshot!(place.run("verify x.whl --glibc 28"), @r"
     exit: 2
     ----- stderr

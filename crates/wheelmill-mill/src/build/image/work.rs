@@ -122,7 +122,12 @@ impl<'a> ImageWork<'a> {
             cell,
             ground,
             folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
-            budget: compile::budget_for(&context.mill.settings, &context.mill.host, None),
+            budget: compile::budget_for(
+                &context.mill.settings,
+                &context.mill.host,
+                context.free,
+                None,
+            ),
             measured: Measured::default(),
         }
     }
