@@ -52,6 +52,7 @@ struct Footer {
     bar: ProgressBar,
     wanted: usize,
     finished: usize,
+    at_work: usize,
 }
 
 struct Line {
@@ -76,7 +77,7 @@ impl LiveView {
             };
             let bar = self.lines.add(ProgressBar::new_spinner());
             bar.set_style(template("  {wide_msg} {clock}").with_key("clock", clock));
-            let footer = Footer { bar, wanted, finished: 0 };
+            let footer = Footer { bar, wanted, finished: 0, at_work: 0 };
             footer.draw();
             footer.bar.enable_steady_tick(Duration::from_secs(1));
             *lock(&self.footer) = Some(footer);
@@ -103,6 +104,7 @@ impl LiveView {
         // The clocks of both lines go on by themselves.
         bar.enable_steady_tick(Duration::from_millis(120));
         lock(&self.cells).insert(cell.to_owned(), Line { bar, doing });
+        self.count(0);
     }
 
     fn see(&self, cell: &str, event: &Event) {
@@ -116,8 +118,15 @@ impl LiveView {
             line.bar.finish_and_clear();
         }
         talk(cell_line(result));
+        self.count(1);
+    }
+
+    /// Draws the footer anew, with so many more cells finished.
+    fn count(&self, finished: usize) {
+        let at_work = lock(&self.cells).len();
         if let Some(footer) = &mut *lock(&self.footer) {
-            footer.finished += 1;
+            footer.finished += finished;
+            footer.at_work = at_work;
             footer.draw();
         }
     }
@@ -134,8 +143,12 @@ impl LiveView {
 
 impl Footer {
     fn draw(&self) {
-        let Self { wanted, finished, .. } = self;
-        self.bar.set_message(format!("{finished} of {wanted} cells done"));
+        let Self { wanted, finished, at_work, .. } = self;
+        let at_work = match at_work {
+            0 | 1 => String::new(),
+            _ => format!(", {at_work} at work"),
+        };
+        self.bar.set_message(format!("{finished} of {wanted} cells done{at_work}"));
     }
 }
 
@@ -150,8 +163,10 @@ impl Reporter for LiveView {
             | Event::Progress { cell, .. }
             | Event::Compiles { cell, .. } => self.see(cell, event),
             Event::Output { .. } => {}
-            Event::Warning { message, hint, .. } => {
-                talk(printer::warning(message, hint.as_deref()));
+            Event::Warning { cell, message, hint } => {
+                let several = lock(&self.footer).is_some();
+                let cell = cell.as_deref().filter(|_| several);
+                talk(printer::warning_of(cell, message, hint.as_deref()));
             }
             Event::CellFinished(result) => self.finish_cell(result),
             Event::RunFinished { .. } => self.clear(),

@@ -35,8 +35,8 @@ impl PlainView {
         let pulse = thread::Builder::new().name("pulse".to_owned()).spawn(move || {
             let second = Duration::from_secs(1);
             while ended.recv_timeout(second) == Err(RecvTimeoutError::Timeout) {
-                let line = lock(&heard).pulse(Instant::now());
-                line.as_deref().into_iter().for_each(printer::put);
+                let lines = lock(&heard).pulse(Instant::now());
+                lines.iter().for_each(|line| printer::put(line));
             }
         });
         // A machine that has no room for a thread goes without the lines.
@@ -136,8 +136,9 @@ impl Told {
                 false => safe(line).into_owned(),
             }),
             Event::Output { .. } | Event::RunFinished { .. } => None,
-            Event::Warning { message, hint, .. } => {
-                Some(printer::warning(message, hint.as_deref()))
+            Event::Warning { cell, message, hint } => {
+                let cell = cell.as_deref().filter(|_| self.several);
+                Some(printer::warning_of(cell, message, hint.as_deref()))
             }
             Event::CellFinished(result) => {
                 self.cells.remove(&result.cell);
@@ -146,12 +147,16 @@ impl Told {
         }
     }
 
-    /// The line to say when nothing was said for long: what still goes on, and for how long.
-    fn pulse(&mut self, now: Instant) -> Option<String> {
-        if now.saturating_duration_since(self.last) < SILENCE {
-            return None;
+    /// The lines to say when nothing was said for long: what still goes on, and for how long.
+    fn pulse(&mut self, now: Instant) -> Vec<String> {
+        if now.saturating_duration_since(self.last) < SILENCE || self.cells.is_empty() {
+            return Vec::new();
         }
-        let (cell, Cell { doing, .. }) = self.cells.iter().next()?;
+        self.last = now;
+        self.cells.iter().map(|(cell, it)| self.still(cell, &it.doing, now)).collect()
+    }
+
+    fn still(&self, cell: &str, doing: &Doing, now: Instant) -> String {
         let details = match doing.details() {
             details if details.is_empty() => details,
             details => format!(": {details}"),
@@ -161,9 +166,7 @@ impl Told {
             "" => format!("still waiting after {time}{details}"),
             phase => format!("still in {phase} after {time}{details}"),
         };
-        let line = self.timed(cell, &text, now);
-        self.last = now;
-        Some(line)
+        self.timed(cell, &text, now)
     }
 
     fn timed(&self, cell: &str, text: &str, now: Instant) -> String {
@@ -219,6 +222,37 @@ mod tests {
                 "   72.0s  cell-a  still in compile after 1m 12s: 3 of 9 steps done",
             ]
         );
+    }
+
+    #[test]
+    fn every_cell_at_work_breaks_the_silence_and_warnings_have_theirs() {
+        let begin = Instant::now();
+        let mut told = Told::new(false, begin);
+        let other = |event: &Event| match event {
+            Event::CellStarted { log, expected, .. } => {
+                let (log, expected) = (log.clone(), *expected);
+                Event::CellStarted { cell: "b".to_owned(), log, expected }
+            }
+            _ => Event::PhaseStarted { cell: "b".to_owned(), phase: Phase::Fetch },
+        };
+        let [run, started, phase] = started(&[CELL, "b"]);
+        for event in [&run, &started, &phase, &other(&started), &other(&phase)] {
+            told.take(event, begin);
+        }
+        let hint = Some("look".to_owned());
+        let message = "memory is short".to_owned();
+        let warning = Event::Warning { cell: Some("b".to_owned()), message, hint };
+        let said = told.take(&warning, begin).unwrap();
+        let said = anstream::adapter::strip_str(&said).to_string();
+        assert_eq!(said, "warning: b: memory is short\n  hint: look");
+        assert_eq!(
+            told.pulse(begin + SILENCE),
+            [
+                "   30.0s  b  still in fetch after 30s",
+                "   30.0s  cell-a  still in compile after 30s",
+            ]
+        );
+        assert_eq!(told.pulse(begin + SILENCE), [""; 0]);
     }
 
     #[test]
