@@ -243,11 +243,13 @@ mod tests {
         room: Option<Room>,
         /// How many are at work, and how many were at most.
         at_work: Mutex<(usize, usize)>,
+        /// What each was told of the memory.
+        free: Mutex<Vec<Option<ByteSize>>>,
     }
 
     impl<'a> Fake<'a> {
         fn new(room: Option<Room>, work: &'a Work<'a>) -> Self {
-            Self { work, room, at_work: Mutex::default() }
+            Self { work, room, at_work: Mutex::default(), free: Mutex::default() }
         }
 
         /// The outcomes, or what broke the run; and how many were at work at a time.
@@ -294,8 +296,9 @@ mod tests {
             &self,
             task: &Task,
             reporter: &dyn Reporter,
-            _: Option<ByteSize>,
+            free: Option<ByteSize>,
         ) -> Result<CellResult, MillError> {
+            self.free.lock().unwrap().push(free);
             let (cell, phase) = (task.cell.clone(), Phase::Compile);
             reporter.report(&Event::PhaseStarted { cell, phase });
             {
@@ -358,6 +361,9 @@ mod tests {
         let (results, most) = fake.run(tasks(&["stored", "a", "b"]), &Cancellation::new());
         assert_eq!(results.unwrap(), ["stored stored", "a built", "b failed"]);
         assert_eq!(most, 2);
+        // The second is not given less because the first is at work.
+        let free = fake.free.lock().unwrap();
+        assert!(free.len() == 2 && free[0].is_some() && free[0] == free[1], "{free:?}");
     }
 
     #[test]
