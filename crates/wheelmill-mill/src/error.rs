@@ -77,6 +77,15 @@ pub enum MillError {
         #[source]
         source: std::io::Error,
     },
+    /// This process cannot have another thread.
+    #[error("could not start a thread for `{cell}`")]
+    Thread {
+        /// The cell that it was for.
+        cell: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The user stopped it before a run began.
     #[error("interrupted")]
     Interrupted,
@@ -124,7 +133,8 @@ impl MillError {
             | Self::NotReady(_)
             | Self::Store(_)
             | Self::NotKept { .. }
-            | Self::Files { .. } => ErrorKind::NotReady,
+            | Self::Files { .. }
+            | Self::Thread { .. } => ErrorKind::NotReady,
             Self::Interrupted => ErrorKind::Interrupted,
         }
     }
@@ -163,6 +173,10 @@ impl MillError {
             Self::NotReady(checks) => checks.iter().filter_map(|check| check.fix.clone()).collect(),
             Self::NotKept { source, .. } => store_hints(source),
             Self::Store(source) => store_hints(source),
+            Self::Thread { .. } => vec![
+                "build fewer cells at a time, as `--cells 1`, or raise the limit of processes (`ulimit -u`)"
+                    .to_owned(),
+            ],
             _ => Vec::new(),
         }
     }

@@ -21,6 +21,9 @@ use crate::event::{CellResult, Event, Reporter};
 /// How often is looked whether there is room for another cell.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// As large as that of a program's first thread: wheels are read in it, which nest as they like.
+const STACK: usize = 8 << 20;
+
 /// A cell of the plan.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
@@ -178,8 +181,9 @@ impl Runner<'_> {
         standing.at_work += 1;
         standing.alone = task.alone;
         watch.preparing().insert(task.cell.clone());
-        let (site, free, say) = (self.site, standing.free, say.clone());
-        scope.spawn(move || {
+        let (site, free, say, cell) = (self.site, standing.free, say.clone(), task.cell.clone());
+        let thread = thread::Builder::new().name(cell.clone()).stack_size(STACK);
+        let begun = thread.spawn_scoped(scope, move || {
             let work = AssertUnwindSafe(|| site.work(&task, watch, free));
             let came = match catch_unwind(work) {
                 Ok(came) => came.map_err(Broken::Error),
@@ -188,6 +192,10 @@ impl Runner<'_> {
             // Whoever listens does so until all have ended.
             drop(say.send(Ended { task, came }));
         });
+        if let Err(source) = begun {
+            standing.at_work -= 1;
+            self.break_off(standing, Broken::Error(MillError::Thread { cell, source }));
+        }
         true
     }
 
