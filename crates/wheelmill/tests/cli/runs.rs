@@ -291,6 +291,33 @@ fn logs_are_safe_to_look_at_and_the_failed_one_is_meant() {
 }
 
 #[test]
+fn of_several_cells_at_work_the_first_is_shown_and_the_others_are_told() {
+    let place = Place::new();
+    let store = place.store();
+    let (run, attempts) = begin(&store, &["cell-a", "cell-b"]);
+    log(&attempts[0], "of a\n");
+    log(&attempts[1], "of b\n");
+    with_filters(|| {
+        assert_snapshot!(place.run("runs logs"), @r"
+        exit: 0
+        ----- stdout
+        of a
+        ----- stderr
+        [HERE]/store/logs/[RUN]/cell-a/1.log
+        2 cells are at work; another log: `wheelmill runs logs [RUN] CELL`
+        ");
+        assert_snapshot!(place.run("runs logs last cell-b"), @r"
+        exit: 0
+        ----- stdout
+        of b
+        ----- stderr
+        [HERE]/store/logs/[RUN]/cell-b/1.log
+        ");
+    });
+    store.finish_run(&run, RunOutcome::Done).unwrap();
+}
+
+#[test]
 fn a_log_is_followed_until_its_attempt_ends() {
     let place = Place::new();
     let store = place.store();

@@ -54,6 +54,13 @@ pub(super) fn logs(args: &LogsArgs, session: &Session) -> Result<Ending, CliErro
         return Ok(Ending::Done);
     }
     session.printer.say(format_args!("{}", attempt.log));
+    let at_work = run.attempts.iter().filter(|attempt| attempt.outcome.is_none()).count();
+    if args.cell.is_none() && attempt.outcome.is_none() && at_work > 1 {
+        let (cells, id) = (human::count(at_work, "cell"), &run.summary.id);
+        session
+            .printer
+            .say(format_args!("{cells} are at work; another log: `wheelmill runs logs {id} CELL`"));
+    }
     match copy(&store, &run, attempt, args.follow) {
         Err(Copying::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Ok(Ending::Done)
