@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use wheelmill_model::Digest;
 
@@ -192,6 +192,16 @@ pub trait Engine: Send + Sync {
         output: &mut dyn OutputSink,
         cancel: &Cancel,
     ) -> Result<Exit, EngineError>;
+
+    /// Ends the containers that have something below a folder mounted to write there, whoever
+    /// started them, and waits until none of their processes is left. The caller has the folder to
+    /// himself by a lock, so these are of programs that are gone. The last part of the folder's path
+    /// must be a name that no other has.
+    ///
+    /// # Errors
+    /// A process does not end, the engine cannot be asked, or the caller cancelled: then the folder
+    /// must not be used.
+    fn vacate(&self, folder: &Utf8Path, cancel: &Cancel) -> Result<(), EngineError>;
 
     /// Runs one command at a terminal, to its end. The caller has put it into raw mode.
     ///

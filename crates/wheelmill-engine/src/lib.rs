@@ -25,6 +25,7 @@ mod kept;
 pub mod lock;
 mod nvidia;
 pub mod program;
+mod quiet;
 pub mod requirement;
 mod tail;
 mod terminal;

@@ -22,7 +22,7 @@ use crate::image::{config, pin};
 use crate::{
     Base, BuiltImage, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit,
     Finding, GpuSight, Gpus, Hold, ImageBuild, ImageBuilder, ImageContainer, Isolation, OutputSink,
-    PrepareListener, Prepared, Probe, Severity, Terminal, Volume, lock,
+    PrepareListener, Prepared, Probe, Severity, Terminal, Volume, lock, quiet,
 };
 
 /// The engine that lets Docker or Podman run containers.
@@ -292,6 +292,12 @@ impl Engine for DaemonEngine {
     ) -> Result<Exit, EngineError> {
         let Daemon { connection, traits } = self.daemon()?;
         Run { connection, traits, prepared, container }.run(output, cancel)
+    }
+
+    fn vacate(&self, folder: &Utf8Path, cancel: &Cancel) -> Result<(), EngineError> {
+        sweep::vacate(self.swept()?, folder, cancel)?;
+        // What another engine, or a daemon that is gone, has left there.
+        quiet::wait(folder, cancel)
     }
 
     fn run_at(

@@ -2,10 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use camino::Utf8Path;
 use wheelmill_model::Digest;
+
+use crate::Mount;
 
 /// The label that names the process that a container belongs to.
 pub(super) const OWNER: &str = "dev.wheelmill.owner";
+
+/// The label that has the folders of this machine that a container may write to, one a line.
+pub(super) const WRITES: &str = "dev.wheelmill.writes";
 
 /// The label that names the step that an image, or a part of one, belongs to.
 pub(super) const STEP: &str = "dev.wheelmill.step";
@@ -18,6 +24,19 @@ pub(super) const TITLE: &str = "dev.wheelmill.title";
 pub(super) fn this_process() -> String {
     let pid = std::process::id();
     format!("{} {pid} {}", numbering(), started(pid).unwrap_or_default())
+}
+
+/// The folders that mounts let a container write to, as its label has them.
+pub(super) fn writes(mounts: &[Mount]) -> String {
+    let writable = mounts.iter().filter(|mount| mount.writable);
+    writable.map(|mount| mount.source.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether one of the folders of such a label lies in another, whose name no other folder has: its
+/// path may lead over another link than it did then.
+pub(super) fn writes_in(label: &str, folder: &Utf8Path) -> bool {
+    let name = folder.file_name().unwrap_or_default();
+    label.lines().any(|path| Utf8Path::new(path).components().any(|part| part.as_str() == name))
 }
 
 /// A name for a container, after what it is for, that no other container has.

@@ -1,21 +1,24 @@
 //! Removes what programs that are gone have left with a daemon.
 
 use std::collections::HashMap;
+use std::thread;
+use std::time::Instant;
 
 use bollard::errors::Error;
-use bollard::models::ImageSummary;
+use bollard::models::{ContainerSummary, ImageSummary};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveContainerOptionsBuilder,
     RemoveImageOptions,
 };
+use camino::Utf8Path;
 use wheelmill_model::Digest;
 
 use super::connection::Connection;
 use super::failure::is_missing;
 use super::image::base;
-use super::label::{OWNER, STEP, is_gone};
+use super::label::{OWNER, STEP, WRITES, is_gone, writes_in};
 use super::libpod;
-use crate::{EngineError, EngineKind};
+use crate::{Cancel, EngineError, EngineKind, quiet};
 
 /// Removes containers, and parts of images, of processes that are gone.
 pub(super) fn sweep(connection: &Connection) -> Result<(), EngineError> {
@@ -67,17 +70,48 @@ fn remove_image(connection: &Connection, image: &str) -> Result<(), EngineError>
     })
 }
 
-fn sweep_containers(connection: &Connection) -> Result<(), EngineError> {
-    let filters = HashMap::from([("label", vec![OWNER])]);
+/// Removes the containers that may write in a folder, whosever they are, and waits until the daemon
+/// has none of them any more.
+pub(super) fn vacate(
+    connection: &Connection,
+    folder: &Utf8Path,
+    cancel: &Cancel,
+) -> Result<(), EngineError> {
+    let begun = Instant::now();
+    loop {
+        let found = labelled(connection, WRITES)?;
+        let inside = |(_, writes): &(String, String)| writes_in(writes, folder);
+        let Some((id, _)) = found.into_iter().find(inside) else { return Ok(()) };
+        if cancel.is_cancelled() {
+            return Err(EngineError::Cancelled);
+        }
+        if begun.elapsed() > quiet::PATIENCE {
+            let kind = connection.kind;
+            let why = format!("{kind} does not end the container {id} of it");
+            return Err(quiet::busy(folder, &why, format!("end it: `{kind} rm --force {id}`")));
+        }
+        tracing::info!(container = %id, "removing what still works in {folder}");
+        remove(connection, &id)?;
+        // Where somebody else removes it, it is there a moment longer.
+        thread::sleep(quiet::LOOK_AGAIN);
+    }
+}
+
+/// The containers that have a label, running or not, each with its value.
+fn labelled(connection: &Connection, label: &str) -> Result<Vec<(String, String)>, EngineError> {
+    let filters = HashMap::from([("label", vec![label])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let found = connection.ask(async |docker| docker.list_containers(Some(options)).await)?;
-    for container in found {
-        let owner = container.labels.as_ref().and_then(|labels| labels.get(OWNER));
-        if let (Some(id), Some(owner)) = (&container.id, owner)
-            && is_gone(owner)
-        {
+    let pair =
+        |container: ContainerSummary| Some((container.id?, container.labels?.remove(label)?));
+    Ok(found.into_iter().filter_map(pair).collect())
+}
+
+fn sweep_containers(connection: &Connection) -> Result<(), EngineError> {
+    for (id, owner) in labelled(connection, OWNER)? {
+        if is_gone(&owner) {
             tracing::info!(container = %id, "removing what a program that is gone has left");
-            remove(connection, id)?;
+            remove(connection, &id)?;
         }
     }
     Ok(())

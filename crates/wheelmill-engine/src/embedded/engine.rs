@@ -17,11 +17,11 @@ use super::settings::EmbeddedSettings;
 use super::spec::{Request, RootRequest, RunRequest};
 use super::translate::translate;
 use super::way::Way;
-use crate::image;
 use crate::{
     Base, Cancel, Container, Engine, EngineError, EngineKind, Environment, Exit, GpuSight, Gpus,
     Isolation, MemoryWatch, Mount, OutputSink, PrepareListener, Prepared, Probe, Terminal,
 };
+use crate::{image, quiet};
 
 /// The engine that needs nothing but the kernel.
 #[derive(Debug)]
@@ -196,6 +196,11 @@ impl Engine for EmbeddedEngine {
         self.run_with(prepared, container, cancel, |request| {
             Ok(process::run(&self.program, request, output, cancel)?)
         })
+    }
+
+    /// Those of a program that is gone are ended by their helpers.
+    fn vacate(&self, folder: &Utf8Path, cancel: &Cancel) -> Result<(), EngineError> {
+        quiet::wait(folder, cancel)
     }
 
     fn run_at(

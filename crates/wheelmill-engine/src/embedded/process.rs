@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a helper has to end its container before it is killed itself, and the container with it.
 pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 
+/// The only variable of a helper.
+const WRITES: &str = "WHEELMILL_WRITES";
+
 /// What a helper did.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -157,6 +160,8 @@ impl Helper {
         let child = program
             .helper()
             .env_clear()
+            // By this it is known what it may write to, also before it has mounted anything.
+            .env(WRITES, request.writes())
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(stdout)

@@ -24,6 +24,15 @@ pub(super) enum Request {
     },
 }
 
+impl Request {
+    /// The folders of the host that a container may write to, one a line.
+    pub(super) fn writes(&self) -> String {
+        let Self::Run(request) = self else { return String::new() };
+        let writable = request.mounts.iter().filter(|mount| mount.writable);
+        writable.map(|mount| mount.source.as_str()).collect::<Vec<_>>().join("\n")
+    }
+}
+
 /// What only the root of a user namespace can do, since the files belong to its users.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Task {

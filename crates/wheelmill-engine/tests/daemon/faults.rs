@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wheelmill_engine::{
-    Base, Cancel, DaemonEngine, DaemonSettings, Engine as _, EngineError, EngineKind, Severity,
-    Stream,
+    Base, Cancel, Container, DaemonEngine, DaemonSettings, Engine as _, EngineError, EngineKind,
+    Mount, Severity, Stream,
 };
 use wheelmill_model::NetworkSettings;
 
@@ -156,6 +156,46 @@ fn dead_owner() -> String {
     let owner = format!("{}/{} {} 1", boot.trim(), namespace.display(), dead.id());
     dead.wait().unwrap();
     owner
+}
+
+/// Whoever calls has the folder's lock, so whatever works there is of a program that is gone, even
+/// if its owner seems to live.
+#[test]
+fn a_folder_is_free_of_containers_before_it_is_used_again() {
+    for program in [DaemonProgram::Docker, DaemonProgram::Podman] {
+        let Some(daemon) = Daemon::start(program) else { continue };
+        let root = daemon.path().join("root.tar");
+        write_root(&root);
+        let first = engine(&daemon);
+        let base = first.pin(&Base::Archive { path: root, digest: None }).unwrap();
+        let prepared = prepare(&first, &base, Vec::new()).0.unwrap();
+        let (folder, other) = (daemon.path().join("work-0123"), daemon.path().join("work-4567"));
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            let mut running = Vec::new();
+            for place in [&folder, &other] {
+                let source = place.join("src");
+                std::fs::create_dir_all(&source).unwrap();
+                let script = "echo ready; while :; do echo more >> /build/src/file; done";
+                let mounts = vec![Mount { source, target: "/build/src".into(), writable: true }];
+                let container = Container { mounts, ..shell(script) };
+                let (first, prepared, ready) = (&first, &prepared, ready.clone());
+                running.push(scope.spawn(move || {
+                    let mut sink = |_: Stream, _: &[u8]| ready.send(()).unwrap_or_default();
+                    drop(first.run(prepared, &container, &mut sink, &Cancel::new()));
+                }));
+                is_ready.recv().unwrap();
+            }
+            engine(&daemon).vacate(&folder, &Cancel::new()).unwrap();
+            let written = || std::fs::metadata(folder.join("src/file")).unwrap().len();
+            let size = written();
+            let running_now = daemon.says(&["ps", "--quiet"]);
+            assert_eq!(running_now.len(), 1, "{program:?}: the other one goes on");
+            assert_eq!(written(), size, "{program:?}: somebody still writes");
+            engine(&daemon).vacate(&other, &Cancel::new()).unwrap();
+            assert_eq!(daemon.says(&["ps", "--all", "--quiet"]), [""; 0]);
+        });
+    }
 }
 
 /// The owner of a container is a process; here one that has ended.

@@ -167,7 +167,8 @@ fn a_killed_program_leaves_no_process_and_no_folder() {
 
 /// A program of its own that runs a container, whose processes have `name` in their command lines.
 fn program(machine: &Machine, name: &str) -> Child {
-    let shared = machine.folder("shared");
+    // Other tests have folders, too.
+    let shared = machine.folder(name);
     let copy = std::env::current_exe().unwrap().with_file_name("helper");
     let original = env!("CARGO_BIN_EXE_wheelmill-container");
     let child = Command::new(if copy.exists() { copy } else { original.into() })
@@ -198,6 +199,26 @@ fn killed_program(machine: &Machine) {
     drop(next);
     // This process's own engine removes what it used in the background.
     until("the scratch folder is empty", || fs::read_dir(&scratch).unwrap().count() == 0);
+}
+
+#[test]
+fn a_folder_is_free_when_nothing_of_a_killed_program_can_write_there() {
+    however_isolated(
+        "life::a_folder_is_free_when_nothing_of_a_killed_program_can_write_there",
+        |machine| {
+            let name = unique("vacate");
+            let mut child = program(machine, &name);
+            let next = EmbeddedEngine::new(settings(&machine.state, machine.isolation));
+            let folder = machine.state.join(&name).canonicalize_utf8().unwrap();
+            // Not while it lives.
+            let soon = Cancel::new().until(Instant::now() + Duration::from_millis(200));
+            assert!(matches!(next.vacate(&folder, &soon), Err(EngineError::Cancelled)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            next.vacate(&folder, &Cancel::new()).unwrap();
+            assert_eq!(processes_with(&name), [0; 0]);
+        },
+    );
 }
 
 #[test]

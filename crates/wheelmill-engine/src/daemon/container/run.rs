@@ -22,7 +22,7 @@ use super::memory::{Figures, MemoryGroup};
 use crate::daemon::connection::{Connection, cancelled};
 use crate::daemon::failure::{gone, is_missing, removed};
 use crate::daemon::image::remains;
-use crate::daemon::label::{self, OWNER};
+use crate::daemon::label::{self, OWNER, WRITES};
 use crate::daemon::libpod;
 use crate::daemon::sweep;
 use crate::daemon::traits::Traits;
@@ -254,7 +254,10 @@ impl Run<'_> {
                 if directory.as_str().is_empty() { "/" } else { directory.as_str() }.to_owned(),
             ),
             user: Some(user),
-            labels: Some(HashMap::from([(OWNER.to_owned(), label::this_process())])),
+            labels: Some(HashMap::from([
+                (OWNER.to_owned(), label::this_process()),
+                (WRITES.to_owned(), label::writes(mounts)),
+            ])),
             host_config: Some(HostConfig {
                 mounts: Some(mounts.iter().map(bound).collect()),
                 ..bounds(self.traits, kept, *network, limits)
