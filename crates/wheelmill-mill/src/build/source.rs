@@ -1,9 +1,14 @@
 //! Puts a cell's source where it is built.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 use serde::Deserialize;
+use walkdir::WalkDir;
 use wheelmill_engine::{Cancel, Container, Engine, EngineError, Exit, Mount, OutputSink, Prepared};
 use wheelmill_recipe::Recipe;
 
@@ -62,7 +67,17 @@ else
 fi
 [ -z "$SUBMODULES" ] || git submodule update --init --recursive --depth 1
 git rev-parse HEAD >/build/out/commit
+# What git remembers of the files is made to fit the date that all files of a source get.
+find . -name .git -prune -o -type f -exec touch -c -d "@$DATE" {} +
+git update-index -q --refresh || :
+[ -z "$SUBMODULES" ] || git submodule foreach --quiet --recursive 'git update-index -q --refresh || :'
 "#;
+
+/// The date of every file of a source, in seconds after 1970: 1980-01-02. So a source that is brought
+/// again is as old as it was, objects made from it are newer, and no tool finds one file of it newer
+/// than another. It is a day after the first moment that a zip entry can carry, which west of
+/// Greenwich is still 1979.
+const DATE: i64 = 315_619_200;
 
 /// Brings a pinned source into `folder`, which must not exist, applies the recipe's patches, and
 /// returns the source with its commit where it has one.
@@ -94,6 +109,7 @@ pub(super) fn bring(
                 ("REVISION", revision),
                 ("COMMIT", commit.as_deref().unwrap_or_default()),
                 ("SUBMODULES", if *submodules { "1" } else { "" }),
+                ("DATE", &DATE.to_string()),
                 ("GIT_TERMINAL_PROMPT", "0"),
             ] {
                 environment.push((name.to_owned(), value.to_owned()));
@@ -116,6 +132,7 @@ pub(super) fn bring(
             return Err(SourceError::Patch { name: patch.name.clone(), exit: Box::new(exit) });
         }
     }
+    date(folder).map_err(|source| SourceError::Copy { path: folder.to_owned(), source })?;
     if let Some(subdirectory) = &recipe.subdirectory
         && !folder.join(subdirectory).is_dir()
     {
@@ -155,6 +172,21 @@ fn run(
         .run(context.foundation, &container, output, context.cancel)
         .map_err(SourceError::Engine)?;
     if exit.cancelled { Err(SourceError::Engine(EngineError::Cancelled)) } else { Ok(exit) }
+}
+
+/// Gives every file of a source the same old date. Links are not followed. A file that has it is not
+/// touched: git takes one whose status has changed for an edited one until it looks closer.
+fn date(folder: &Utf8Path) -> io::Result<()> {
+    for entry in WalkDir::new(folder) {
+        let entry = entry?;
+        let found = entry.metadata()?;
+        if found.is_dir() || (found.mtime(), found.mtime_nsec()) == (DATE, 0) {
+            continue;
+        }
+        let time = TimeSpec::new(DATE, 0);
+        utimensat(AT_FDCWD, entry.path(), &time, &time, UtimensatFlags::NoFollowSymlink)?;
+    }
+    Ok(())
 }
 
 fn copy(from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
@@ -198,6 +230,26 @@ pub(super) fn declared_requirements(source: &Utf8Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_files_of_a_source_have_one_date_and_what_links_lead_to_has_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Utf8Path::from_path(folder.path()).unwrap().join("src");
+        fs_err::create_dir_all(source.join("csrc")).unwrap();
+        let outside = source.with_file_name("outside");
+        for path in [&source.join("setup.py"), &source.join("csrc/a.cu"), &outside] {
+            fs_err::write(path, "text").unwrap();
+        }
+        std::os::unix::fs::symlink(&outside, source.join("link")).unwrap();
+        date(&source).unwrap();
+        for name in ["setup.py", "csrc/a.cu", "link"] {
+            assert_eq!(source.join(name).symlink_metadata().unwrap().mtime(), DATE, "{name}");
+        }
+        assert_ne!(outside.metadata().unwrap().mtime(), DATE);
+        let changed = source.join("setup.py").metadata().unwrap().ctime_nsec();
+        date(&source).unwrap();
+        assert_eq!(source.join("setup.py").metadata().unwrap().ctime_nsec(), changed);
+    }
 
     #[test]
     fn requirements_come_from_the_source_or_from_the_standard() {
