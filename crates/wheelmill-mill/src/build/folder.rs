@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
@@ -31,6 +31,16 @@ impl WorkFolder {
             Err((_, Errno::EWOULDBLOCK)) => Ok(None),
             Err((_, error)) => Err(error.into()),
         }
+    }
+
+    /// Whether an attempt was made in it, or a shell opened.
+    pub(super) fn is_used(&self) -> io::Result<bool> {
+        Ok(fs_err::read_dir(&self.0)?.next().is_some())
+    }
+
+    /// Where it is, or would be.
+    pub(super) fn root(&self) -> &Utf8Path {
+        &self.0
     }
 
     /// Where something in it is, or would be.

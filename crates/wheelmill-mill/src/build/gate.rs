@@ -155,6 +155,11 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
+    /// Whether nothing was compiled, but what a build asks of its compilers.
+    pub(super) fn is_none(&self) -> bool {
+        self.records.iter().all(|record| is_probe(&record.source))
+    }
+
     /// How many were killed for memory and ran again.
     fn recovered(&self) -> u64 {
         let killed = |record: &&CompileRecord| record.outcome == Outcome::OutOfMemory;

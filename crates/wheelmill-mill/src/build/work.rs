@@ -19,6 +19,8 @@ use super::gpus::{Wanted, need, pairs, require_driver};
 use super::job::{Done, Job, Measured, Stop};
 use super::listener::Listener;
 use super::log::CellLog;
+use super::ninja::Carried;
+use super::resume::Leftover;
 use super::shell::{Openable, Shell, ShellContainer, ShellPlace};
 use super::source::{SourceContext, bring, declared_requirements};
 use crate::diagnose::Failure;
@@ -56,15 +58,16 @@ pub(super) struct Work<'a> {
 }
 
 impl Job for Work<'_> {
-    /// Goes the whole way, holding the cell's folder. What a failed build left stays, for whoever
-    /// wants to look at it; of one that went well nothing big does.
+    /// Goes the whole way, holding the cell's folder. What a build left that failed or was stopped
+    /// stays, for whoever wants to look at it and for the next attempt; of one that went well nothing
+    /// big does.
     fn run(&mut self, log: &mut CellLog<'_>) -> Result<Done, Stop> {
         let held = self.hold(log)?;
         let done = self.all(log);
         match &done {
             Ok(_) => self.folder.remove_all()?,
             Err(Stop::Cell(error)) if error.is_cancelled() => {
-                for name in ["src", "home", "scratch", "gate"] {
+                for name in ["home", "scratch"] {
                     self.folder.remove(name)?;
                 }
             }
@@ -100,6 +103,7 @@ impl Openable for Work<'_> {
 
     fn open(&mut self, log: &mut CellLog<'_>) -> Result<Shell, Stop> {
         let held = self.hold(log)?;
+        Leftover(&self.folder).give_away()?;
         let Ready { lock, environment, used, .. } = self.make_ready(true, log)?;
         let prepared = self.prepare(&environment, log)?;
         for name in ["src", "out", "home"] {
@@ -154,7 +158,14 @@ impl<'a> Work<'a> {
 
     fn hold(&self, log: &mut CellLog<'_>) -> Result<FolderLock, Stop> {
         let waiting = "waiting for another wheelmill that builds this cell";
-        self.course.hold(&self.folder, waiting, log)
+        let held = self.course.hold(&self.folder, waiting, log)?;
+        // The lock of a killed program is free before its containers have ended. What these still
+        // write could be taken for whole, or get into the new source.
+        if self.folder.is_used()? {
+            let AttemptContext { mill, cancel, .. } = *self.course.context;
+            mill.engine.vacate(self.folder.root(), cancel)?;
+        }
+        Ok(held)
     }
 
     fn all(&mut self, log: &mut CellLog<'_>) -> Result<Done, Stop> {
@@ -172,7 +183,22 @@ impl<'a> Work<'a> {
         let prepared = self.prepare(&environment, log)?;
 
         self.course.begin(Phase::Compile, log)?;
-        self.compile(&lock, &prepared, log)?;
+        let carried = self.carry_over(&key, log)?;
+        let compiled = self.compile(&lock, &prepared, log);
+        match compiled {
+            Err(Stop::Cell(error)) if carried.objects > 0 && self.came_nowhere(&error) => {
+                self.course.tell(
+                    log,
+                    "with the objects of the last attempt the build fails before it compiles \
+                     anything; it starts anew",
+                );
+                Leftover(&self.folder).forget()?;
+                self.bring_source(&lock.source, &foundation, log)?;
+                self.carry_over(&key, log)?;
+                self.compile(&lock, &prepared, log)?;
+            }
+            compiled => compiled?,
+        }
 
         self.course.begin(Phase::Repair, log)?;
         let (wheel, unrepaired) = self.finish(&lock, &prepared, log)?;
@@ -278,7 +304,8 @@ impl<'a> Work<'a> {
         foundation: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<PinnedSource, Stop> {
-        let folder = self.folder.remove("src")?;
+        Leftover(&self.folder).set_aside()?;
+        let folder = self.folder.path("src");
         let scratch = self.folder.fresh("scratch")?;
         let settings = &self.course.context.mill.settings;
         let context = SourceContext {
@@ -341,6 +368,28 @@ impl<'a> Work<'a> {
             Listener { reporter: self.course.context.reporter, cell: self.course.cell, log };
         let engine = &self.course.context.mill.engine;
         Ok(engine.prepare(environment, &mut listener, self.course.context.cancel)?)
+    }
+
+    /// Takes over what the last attempt at this very key has compiled.
+    fn carry_over(&self, key: &CellKey, log: &mut CellLog<'_>) -> Result<Carried, Stop> {
+        let carried = Leftover(&self.folder).carry_over(key)?;
+        if carried.objects > 0 {
+            self.course.tell(
+                log,
+                &format!(
+                    "going on from the last attempt: {carried}; `wheelmill clean --work` starts anew"
+                ),
+            );
+            self.course.record("resumed", &json!(carried))?;
+        }
+        Ok(carried)
+    }
+
+    /// Whether a build failed without having started one compiler. A folder that is there already
+    /// is in the way of some build scripts.
+    fn came_nowhere(&self, error: &CellError) -> bool {
+        matches!(error, CellError::Build(exit) if !exit.cancelled)
+            && self.compiled.as_ref().is_some_and(Compiled::is_none)
     }
 
     fn compile(

@@ -90,7 +90,7 @@ impl Folders<'_> {
                 continue;
             }
             let used = lock::is_held(&path.with_extension("lock"));
-            let (what, way) = ("output of a cell that failed", Way::Locked(path.clone()));
+            let (what, way) = ("what a cell has that is not built yet", Way::Locked(path.clone()));
             items.push(self.item(CleanKind::Work, what, &path, way, used));
         }
         Ok(items)
