@@ -19,7 +19,6 @@ use super::gpus::{Wanted, need, pairs, require_driver};
 use super::job::{Done, Job, Measured, Stop};
 use super::listener::Listener;
 use super::log::CellLog;
-use super::ninja::Carried;
 use super::resume::Leftover;
 use super::shell::{Openable, Shell, ShellContainer, ShellPlace};
 use super::source::{SourceContext, bring, declared_requirements};
@@ -55,6 +54,8 @@ pub(super) struct Work<'a> {
     measured: Measured,
     /// What became of the compilers, where the gate admitted them.
     compiled: Option<Compiled>,
+    /// Whether it has objects of an earlier attempt.
+    resumed: bool,
 }
 
 impl Job for Work<'_> {
@@ -71,7 +72,12 @@ impl Job for Work<'_> {
                     self.folder.remove(name)?;
                 }
             }
-            Err(_) => drop(self.folder.remove("scratch")?),
+            Err(_) => {
+                self.folder.remove("scratch")?;
+                if self.is_suspect() {
+                    Leftover(&self.folder).forget()?;
+                }
+            }
         }
         drop(held);
         done
@@ -153,6 +159,7 @@ impl<'a> Work<'a> {
             },
             measured: Measured::default(),
             compiled: None,
+            resumed: false,
         }
     }
 
@@ -183,10 +190,10 @@ impl<'a> Work<'a> {
         let prepared = self.prepare(&environment, log)?;
 
         self.course.begin(Phase::Compile, log)?;
-        let carried = self.carry_over(&key, log)?;
+        self.carry_over(&key, log)?;
         let compiled = self.compile(&lock, &prepared, log);
         match compiled {
-            Err(Stop::Cell(error)) if carried.objects > 0 && self.came_nowhere(&error) => {
+            Err(Stop::Cell(error)) if self.resumed && self.came_nowhere(&error) => {
                 self.course.tell(
                     log,
                     "with the objects of the last attempt the build fails before it compiles \
@@ -371,9 +378,10 @@ impl<'a> Work<'a> {
     }
 
     /// Takes over what the last attempt at this very key has compiled.
-    fn carry_over(&self, key: &CellKey, log: &mut CellLog<'_>) -> Result<Carried, Stop> {
+    fn carry_over(&mut self, key: &CellKey, log: &mut CellLog<'_>) -> Result<(), Stop> {
         let carried = Leftover(&self.folder).carry_over(key)?;
-        if carried.objects > 0 {
+        self.resumed = carried.objects > 0;
+        if self.resumed {
             self.course.tell(
                 log,
                 &format!(
@@ -382,7 +390,13 @@ impl<'a> Work<'a> {
             );
             self.course.record("resumed", &json!(carried))?;
         }
-        Ok(carried)
+        Ok(())
+    }
+
+    /// Whether the objects of an earlier attempt may be why this one failed: it compiled all, or
+    /// nobody knows what it compiled.
+    fn is_suspect(&self) -> bool {
+        self.resumed && (self.course.phase != Phase::Compile || self.compiled.is_none())
     }
 
     /// Whether a build failed without having started one compiler. A folder that is there already
