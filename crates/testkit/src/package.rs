@@ -23,6 +23,35 @@ pub fn write_tiny_package(folder: &Utf8Path) {
     }
 }
 
+const NINJA_FILES: [(&str, &str); 4] = [
+    ("pyproject.toml", include_str!("../fixtures/tinyninja/pyproject.toml")),
+    ("setup.py", include_str!("../fixtures/tinyninja/setup.py")),
+    ("kernel.cu", include_str!("../fixtures/tinyninja/kernel.cu")),
+    ("module.cpp", include_str!("../fixtures/tinyninja/module.cpp")),
+];
+
+/// Writes the package `tinyninja` 1.0 into a folder: so many C++ sources that take a second or so
+/// each, `part0.cpp` and so on, another one, and a kernel. ninja compiles them, two at a time, and
+/// says `compiled` and the source after each. With a file `unwanted` beside them, the build fails
+/// where its folder is there already.
+///
+/// # Panics
+/// The folder cannot be written.
+pub fn write_ninja_package(folder: &Utf8Path, parts: usize) {
+    fs_err::create_dir_all(folder).expect("a folder for the package");
+    for (name, text) in NINJA_FILES {
+        fs_err::write(folder.join(name), text).expect("a file of the package");
+    }
+    for number in 0..parts {
+        // One of the slower headers there are.
+        let text = format!(
+            "#include <regex>\n#include <string>\n\nbool part{number}(const std::string &text) {{ \
+             return std::regex_search(text, std::regex(\"{number}\")); }}\n"
+        );
+        fs_err::write(folder.join(format!("part{number}.cpp")), text).expect("a source");
+    }
+}
+
 /// Packs `tinycuda` as an index would hold it: `tinycuda-1.0.tar.gz`.
 ///
 /// # Panics

@@ -35,6 +35,10 @@ pub(crate) struct CleanArgs {
     #[arg(long, conflicts_with = "budget")]
     all: bool,
 
+    /// Remove what cells have that are not built yet, and nothing else: their next builds start anew
+    #[arg(long, conflicts_with_all = ["budget", "all", "engine"])]
+    work: bool,
+
     /// Only show what would go
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
@@ -67,8 +71,11 @@ struct Document<'a> {
 pub(crate) fn clean(args: &CleanArgs, session: &Session) -> Result<Ending, CliError> {
     let printer = session.printer;
     let budget = budget(args, session)?;
-    let cleaner = cleaner(args.engine, session)?;
-    let survey = cleaner.survey()?;
+    // Of that, no daemon has anything.
+    let engine = args.work.then_some(EngineArg(EngineWish::Embedded)).or(args.engine);
+    let cleaner = cleaner(engine, session)?;
+    let mut survey = cleaner.survey()?;
+    survey.items.retain(|item| !args.work || item.kind == CleanKind::Work);
     warn(&survey, session);
     let goes = budget.map(|budget| survey.over(budget, SystemTime::now())).unwrap_or_default();
     let frees = ByteSize(goes.iter().map(|item| item.size_bytes).sum());
@@ -79,7 +86,7 @@ pub(crate) fn clean(args: &CleanArgs, session: &Session) -> Result<Ending, CliEr
         };
         printer.data(&text)?;
     }
-    let named = args.budget.is_some() || args.all;
+    let named = args.budget.is_some() || args.all || args.work;
     let wanted = !goes.is_empty() && !args.dry_run;
     if wanted && !args.yes && named && !confirm::somebody_is_there() {
         return Err(confirm::nobody("them"));
@@ -144,7 +151,7 @@ pub(super) fn cleaner(engine: Option<EngineArg>, session: &Session) -> Result<Cl
 
 /// What may stay: as typed, else as the first file says.
 fn budget(args: &CleanArgs, session: &Session) -> Result<Option<ByteSize>, CliError> {
-    if args.all {
+    if args.all || args.work {
         return Ok(Some(ByteSize(0)));
     }
     if args.budget.is_some() {

@@ -22,8 +22,8 @@ use crate::signals;
 /// Open a shell in the container in which a package is built
 ///
 /// The same environment, folders and limits as the build, and no network where the build has none.
-/// After a build that failed, or another shell, the source is as it was left. The exit code is that
-/// of the shell.
+/// After a build that did not come to its end, or another shell, the source is as it was left. The
+/// exit code is that of the shell.
 #[derive(Debug, Args)]
 pub(crate) struct ShellArgs {
     #[command(flatten)]

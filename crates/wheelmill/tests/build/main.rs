@@ -14,6 +14,7 @@ mod interruptions;
 mod isolation;
 mod layout;
 mod place;
+mod resume;
 mod shell;
 mod users;
 mod wheels;
