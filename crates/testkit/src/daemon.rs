@@ -176,6 +176,17 @@ impl Daemon {
         self.wait_until_it_ended();
     }
 
+    /// Kills a `dockerd`, as the kernel does when memory is short; its containers go on.
+    ///
+    /// # Panics
+    /// It has ended already.
+    pub fn kill(&mut self) {
+        kill(self.process(), Signal::SIGKILL).expect("it runs");
+        self.wait_until_it_ended();
+        // Its containerd dies with it, and the next one takes the number in here for that one's.
+        drop(fs_err::remove_file(self.path().join("exec/containerd/containerd.pid")));
+    }
+
     /// Starts it again over the same folders.
     ///
     /// # Panics

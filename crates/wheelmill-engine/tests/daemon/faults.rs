@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wheelmill_engine::{
-    Base, Cancel, Container, DaemonEngine, DaemonSettings, Engine as _, EngineError, EngineKind,
-    Mount, Severity, Stream,
+    Base, Cancel, Container, DaemonEngine, DaemonSettings, EmbeddedEngine, EmbeddedSettings,
+    Engine as _, EngineError, EngineKind, Mount, Severity, Stream,
 };
 use wheelmill_model::NetworkSettings;
 
@@ -196,6 +196,55 @@ fn a_folder_is_free_of_containers_before_it_is_used_again() {
             assert_eq!(daemon.says(&["ps", "--all", "--quiet"]), [""; 0]);
         });
     }
+}
+
+/// Containers outlive a daemon that is killed. No engine uses their folder until the daemon is there
+/// again and has ended them.
+#[test]
+fn what_outlives_a_lost_daemon_keeps_its_folder() {
+    let Some(mut daemon) = Daemon::start(DaemonProgram::Docker) else { return };
+    let root = daemon.path().join("root.tar");
+    write_root(&root);
+    let first = engine(&daemon);
+    let base = first.pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let prepared = prepare(&first, &base, Vec::new()).0.unwrap();
+    let folder = daemon.path().join("work-89ab");
+    let source = folder.join("src");
+    std::fs::create_dir_all(&source).unwrap();
+    let mounts =
+        vec![Mount { source: source.clone(), target: "/build/src".into(), writable: true }];
+    let script = "echo ready; while :; do echo more >> /build/src/file; done";
+    let container = Container { mounts, ..shell(script) };
+    let soon = || Cancel::new().until(Instant::now() + Duration::from_millis(300));
+    thread::scope(|scope| {
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let running = scope.spawn(|| {
+            let ready = ready;
+            let mut sink = |_: Stream, _: &[u8]| ready.send(()).unwrap_or_default();
+            first.run(&prepared, &container, &mut sink, &Cancel::new())
+        });
+        is_ready.recv().unwrap();
+        daemon.kill();
+        let ended = running.join().unwrap();
+        assert!(ended.is_err() || ended.is_ok_and(|exit| !exit.success()));
+    });
+    // The machine's other engine is the next that is taken, since this one does not answer.
+    let own = EmbeddedEngine::new(EmbeddedSettings {
+        program: "/no/such/program".into(),
+        layers: daemon.path().join("layers"),
+        scratch: daemon.path().join("scratch"),
+        hidden: Vec::new(),
+        network: NetworkSettings::default(),
+        isolation: None,
+    });
+    assert!(matches!(own.vacate(&folder, &soon()), Err(EngineError::Cancelled)));
+    daemon.start_again();
+    engine(&daemon).vacate(&folder, &Cancel::new()).unwrap();
+    let written = || std::fs::metadata(source.join("file")).unwrap().len();
+    let size = written();
+    own.vacate(&folder, &Cancel::new()).unwrap();
+    assert_eq!(daemon.says(&["ps", "--all", "--quiet"]), [""; 0]);
+    assert_eq!(written(), size, "somebody still writes");
 }
 
 /// The owner of a container is a process; here one that has ended.
