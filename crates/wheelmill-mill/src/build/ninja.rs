@@ -60,7 +60,7 @@ impl fmt::Display for Carried {
 pub(super) fn carry(from: &Utf8Path, to: &Utf8Path, seen_at: &[&Utf8Path]) -> Carried {
     let mut carried = Carried::default();
     // What a build made unreadable for us is not taken.
-    let entries = WalkDir::new(from).into_iter().filter_map(Result::ok);
+    let entries = WalkDir::new(from).follow_root_links(false).into_iter().filter_map(Result::ok);
     let logs = entries.filter(|entry| entry.file_type().is_file() && entry.file_name() == LOG);
     for log in logs {
         let Some(folder) = Utf8Path::from_path(log.path()).and_then(Utf8Path::parent) else {
@@ -354,6 +354,12 @@ mod tests {
         let text = format!("{CHANGES}\n{}", names.concat());
         fs_err::write(sources.from.join("build/.ninja_log"), text).unwrap();
         assert_eq!(sources.carry(), 0);
+
+        // A link in place of the whole source.
+        let link = sources.from.with_file_name("link");
+        symlink(&sources.from, &link).unwrap();
+        sources.log("build", &["b.o"]);
+        assert_eq!(carry(&link, &sources.to, &[]).objects, 0);
 
         // A link on the way from.
         symlink(&outside, sources.from.join("build/link")).unwrap();

@@ -41,8 +41,7 @@ impl Leftover<'_> {
     /// Puts the source of the last attempt aside, if it can be gone on from. Then there is no `src`.
     pub(super) fn set_aside(&self) -> io::Result<()> {
         self.0.remove(GONE)?;
-        let boot = boot()?;
-        if self.marker().is_some_and(|marker| marker.boot == boot) {
+        if self.marker().is_some_and(|marker| boot().is_some_and(|boot| boot == marker.boot)) {
             // Where there is one aside, the new source was not ready yet.
             if !self.0.path(LAST).exists() && self.0.path("src").exists() {
                 return fs_err::rename(self.0.path("src"), self.0.path(LAST));
@@ -62,7 +61,8 @@ impl Leftover<'_> {
         let mut carried = Carried::default();
         if same && last.exists() {
             // Without namespaces builds see the folder where it is.
-            carried = ninja::carry(&last, &source, &[Utf8Path::new(paths::SOURCE), &source]);
+            let real = source.canonicalize_utf8()?;
+            carried = ninja::carry(&last, &source, &[Utf8Path::new(paths::SOURCE), &source, &real]);
             // From here on the new source is what can be gone on from.
             fs_err::rename(&last, self.0.path(GONE))?;
         } else {
@@ -94,7 +94,9 @@ impl Leftover<'_> {
     }
 
     fn mark(&self, key: &CellKey) -> io::Result<()> {
-        let marker = Marker { key: *key, boot: boot()? };
+        // Where nobody knows which boot this is, nothing is gone on from.
+        let Some(boot) = boot() else { return Ok(()) };
+        let marker = Marker { key: *key, boot };
         let text = serde_json::to_string(&marker).expect("a marker is plain data");
         let temporary = self.0.path("resume.new");
         fs_err::write(&temporary, text)?;
@@ -106,8 +108,8 @@ impl Leftover<'_> {
     }
 }
 
-fn boot() -> io::Result<String> {
-    Ok(fs_err::read_to_string(BOOT)?.trim().to_owned())
+fn boot() -> Option<String> {
+    Some(fs_err::read_to_string(BOOT).ok()?.trim().to_owned())
 }
 
 #[cfg(test)]

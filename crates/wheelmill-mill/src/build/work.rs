@@ -199,6 +199,7 @@ impl<'a> Work<'a> {
                     "with the objects of the last attempt the build fails before it compiles \
                      anything; it starts anew",
                 );
+                log.begin_section();
                 Leftover(&self.folder).forget()?;
                 self.bring_source(&lock.source, &foundation, log)?;
                 self.carry_over(&key, log)?;
