@@ -104,11 +104,11 @@ fn run(options: &Options) -> Result<u8, AnyError> {
         folder: &links,
         cuda: options.cuda.as_deref(),
         socket: &socket,
+        cache: None,
     };
     let words = behind.command(&options.command);
     let (first, rest) = words.split_first().ok_or("a command has a first word")?;
-    let (variable, value) = behind.variable();
-    let status = Command::new(first).args(rest).env(variable, value).status()?;
+    let status = Command::new(first).args(rest).envs(behind.variables()).status()?;
     drop(cell);
     drop(server);
     let new: Vec<CompileRecord> = events.iter().collect();

@@ -64,9 +64,10 @@ struct Package {
 }
 
 impl Learned {
-    /// Learns from a compile that ended well; others tell too little. Older ones come first.
+    /// Learns from a compile that ended well; others tell too little, and what came from a cache
+    /// nothing. Older ones come first.
     pub fn learn(&mut self, record: &CompileRecord) {
-        if !record.outcome.is_success() {
+        if !record.tells() {
             return;
         }
         let memory = record.peak_memory.0;

@@ -11,7 +11,8 @@ mod server;
 mod trace;
 
 pub use learned::{Estimate, Expected, Grade, Learned};
-pub use program::{Behind, ProgramError, write_program};
+pub use program::{Behind, CompileCache, ProgramError, write_program};
+pub use protocol::CacheUse;
 pub use record::{CompileRecord, FlagsDigest, FlagsDigestError, Outcome};
 pub use server::{
     CellSettings, CellSnapshot, GateEvent, OpenCell, RunningCompile, Server, ServerError,

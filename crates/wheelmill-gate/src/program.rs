@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use wheelmill_model::ByteSize;
 
-use crate::protocol::SOCKET_VARIABLE;
+use crate::protocol::{CACHE_VARIABLE, SOCKET_VARIABLE};
 
 /// A static program, made by `build.rs`.
 const GATE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gate"));
@@ -52,6 +53,42 @@ pub struct Behind<'a> {
     pub cuda: Option<&'a Utf8Path>,
     /// The socket of the build's cell, as the build sees it.
     pub socket: &'a Utf8Path,
+    /// Answers compiles that were done before.
+    pub cache: Option<CompileCache<'a>>,
+}
+
+/// A cache of compiles, by ccache.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileCache<'a> {
+    /// The program of ccache, as the build sees it.
+    pub program: &'a Utf8Path,
+    /// The folder of the cache, as the build sees it, which may write there.
+    pub folder: &'a Utf8Path,
+    /// What may stay in it.
+    pub size: ByteSize,
+    /// The build's own folder. Paths below it are kept relative, so that it may lie elsewhere the
+    /// next time.
+    pub base: &'a Utf8Path,
+}
+
+impl CompileCache<'_> {
+    /// The words before a compiler, as [`CACHE_VARIABLE`] has them, with a folder for what the gate
+    /// itself keeps of a build.
+    fn words(&self, state: &Utf8Path) -> String {
+        let Self { program, folder, size, base } = self;
+        let kilobytes = (size.0 / 1000).max(1);
+        let settings = [
+            format!("cache_dir={folder}"),
+            // Else it may be a folder of the user that the container happens to run as.
+            format!("temporary_dir={folder}/tmp"),
+            format!("max_size={kilobytes}kB"),
+            // The folder that a build works in decides nothing of an object but where debuggers look
+            // for its source, which is gone by then.
+            "hash_dir=false".to_owned(),
+            format!("base_dir={base}"),
+        ];
+        [program.to_string(), state.to_string(), settings.join("\n")].join("\n")
+    }
 }
 
 impl Behind<'_> {
@@ -69,9 +106,12 @@ impl Behind<'_> {
         words
     }
 
-    /// The variable that must be set for it.
+    /// The variables that must be set for it.
     #[must_use]
-    pub fn variable(&self) -> (String, String) {
-        (SOCKET_VARIABLE.to_owned(), self.socket.to_string())
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let socket = (SOCKET_VARIABLE.to_owned(), self.socket.to_string());
+        let state = self.folder.join("cache");
+        let cache = self.cache.map(|cache| (CACHE_VARIABLE.to_owned(), cache.words(&state)));
+        [socket].into_iter().chain(cache).collect()
     }
 }

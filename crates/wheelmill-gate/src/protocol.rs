@@ -12,6 +12,9 @@ use std::time::Duration;
 
 /// The environment variable that leads the program to its server's socket.
 pub const SOCKET_VARIABLE: &str = "WHEELMILL_GATE";
+/// The environment variable that tells the program of a compile cache. Its lines are a ccache
+/// program, a folder for what the gate keeps of this build, and ccache's settings, as `name=value`.
+pub const CACHE_VARIABLE: &str = "WHEELMILL_COMPILE_CACHE";
 /// What `gate --behind` ends with, before it starts anything, where the server's socket cannot be
 /// reached: whoever started it then knows that nobody would admit the compilers.
 pub const UNREACHABLE: i32 = 121;
@@ -24,7 +27,7 @@ pub const LARGEST: usize = 16 * 1024;
 /// The longest text in a message: the longest path that the kernel takes.
 const LONGEST_TEXT: usize = 4096;
 /// The first byte of each question. A program of another version is let through.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What is compiled; compilers of one language need similar amounts of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +91,32 @@ pub struct Ask {
     pub source: String,
 }
 
+/// What the compile cache did for a compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheUse {
+    /// The object came from the cache, and no compiler ran.
+    Hit,
+    /// The cache did not have it: the compiler ran.
+    Miss,
+    /// The cache cannot keep what this call makes: the compiler ran.
+    NotCacheable,
+}
+
+impl CacheUse {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Hit, Self::Miss, Self::NotCacheable];
+
+    /// The word for it, in histories: `not-cacheable`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::NotCacheable => "not-cacheable",
+        }
+    }
+}
+
 /// How a compiler ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ending {
@@ -97,6 +126,8 @@ pub struct Ending {
     pub cpu_microseconds: u64,
     /// The most memory that one of its processes held, in bytes.
     pub largest_process: u64,
+    /// What the compile cache did, where it was asked.
+    pub cache: Option<CacheUse>,
 }
 
 /// What the program says.
@@ -265,6 +296,7 @@ impl Frame {
         self.bytes(&ending.status.to_le_bytes());
         self.bytes(&ending.cpu_microseconds.to_le_bytes());
         self.bytes(&ending.largest_process.to_le_bytes());
+        self.bytes(&[ending.cache.map_or(0, |used| used as u8 + 1)]);
     }
 
     fn finish(mut self) -> Vec<u8> {
@@ -306,7 +338,13 @@ impl Fields<'_> {
             status: i32::from_le_bytes(self.array()?),
             cpu_microseconds: u64::from_le_bytes(self.array()?),
             largest_process: u64::from_le_bytes(self.array()?),
+            cache: self.cache_use()?,
         })
+    }
+
+    fn cache_use(&mut self) -> Result<Option<CacheUse>, Malformed> {
+        let Some(tag) = self.byte()?.checked_sub(1) else { return Ok(None) };
+        CacheUse::ALL.get(usize::from(tag)).copied().map(Some).ok_or(Malformed)
     }
 
     fn end<T>(self, message: T) -> Result<T, Malformed> {

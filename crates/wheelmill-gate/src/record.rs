@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wheelmill_model::ByteSize;
 
-use crate::protocol::Language;
+use crate::protocol::{CacheUse, Language};
 
 /// A text that is not a digest of flags.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +69,20 @@ impl<'de> Deserialize<'de> for Language {
         let name = String::deserialize(deserializer)?;
         let found = Self::ALL.into_iter().find(|language| language.name() == name);
         found.ok_or_else(|| serde::de::Error::custom(format!("`{name}` is not a language")))
+    }
+}
+
+impl Serialize for CacheUse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for CacheUse {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = Self::ALL.into_iter().find(|used| used.name() == name);
+        found.ok_or_else(|| serde::de::Error::custom(format!("`{name}` is no use of a cache")))
     }
 }
 
@@ -143,6 +157,17 @@ pub struct CompileRecord {
     pub cpu: Duration,
     /// How it ended.
     pub outcome: Outcome,
+    /// What the compile cache did, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
+}
+
+impl CompileRecord {
+    /// Whether what it took says what compiling takes: it came to its end, and a compiler ran.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        self.outcome.is_success() && self.cache != Some(CacheUse::Hit)
+    }
 }
 
 mod bytes {

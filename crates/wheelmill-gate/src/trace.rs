@@ -169,6 +169,7 @@ mod tests {
             wall: Duration::from_secs(wall),
             cpu: Duration::from_secs(wall),
             outcome: Outcome::Success,
+            cache: None,
         }
     }
 

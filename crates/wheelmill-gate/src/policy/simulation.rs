@@ -64,6 +64,7 @@ impl Job {
             wall,
             cpu: wall,
             outcome: Outcome::Success,
+            cache: None,
         }
     }
 }

@@ -138,6 +138,7 @@ impl Owner {
             wall,
             cpu: Duration::from_micros(ending.cpu_microseconds),
             outcome,
+            cache: ending.cache,
         })
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use wheelmill_gate::protocol::{Ask, Ending, Language, Reply, Request, body_length};
+use wheelmill_gate::protocol::{Ask, CacheUse, Ending, Language, Reply, Request, body_length};
 use wheelmill_gate::{Learned, ServerSettings};
 
 use crate::setup::{Serving, Setup};
@@ -40,7 +40,8 @@ fn nonsense_closes_the_connection_and_nothing_else() {
     let serving = Serving::start(ServerSettings::with_cpus(1), Learned::default());
     let cell = serving.open(&setup);
     let connect = || UnixStream::connect(cell.socket()).unwrap();
-    let ending = Ending { status: -1, cpu_microseconds: u64::MAX, largest_process: u64::MAX };
+    let ending =
+        Ending { status: -1, cpu_microseconds: u64::MAX, largest_process: u64::MAX, cache: None };
     let bodies: Vec<Vec<u8>> = vec![
         vec![0; 4],
         vec![0xff; 4],
@@ -98,10 +99,11 @@ proptest! {
         threads in any::<u16>(),
         flags in any::<u128>(),
         numbers in any::<(i32, u64, u64)>(),
+        cache in prop::option::of(prop::sample::select(&CacheUse::ALL)),
     ) {
         let Request::Ask(asked) = ask(&source) else { unreachable!() };
         let (status, cpu_microseconds, largest_process) = numbers;
-        let ending = Ending { status, cpu_microseconds, largest_process };
+        let ending = Ending { status, cpu_microseconds, largest_process, cache };
         for request in [
             Request::Ask(Ask { threads, flags, ..asked }),
             Request::Finished(ending),

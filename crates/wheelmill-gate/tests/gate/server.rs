@@ -40,11 +40,10 @@ fn behind(setup: &Setup, socket: &Utf8Path, command: &[&str]) -> Command {
     let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
     let program = setup.path.join("gate");
     let folder = setup.path.join("behind");
-    let behind = Behind { program: &program, folder: &folder, cuda: None, socket };
+    let behind = Behind { program: &program, folder: &folder, cuda: None, socket, cache: None };
     let words = behind.command(&command);
     let mut command = Command::new(&words[0]);
-    let (name, value) = behind.variable();
-    command.args(&words[1..]).env(name, value).current_dir(setup.path.join("work"));
+    command.args(&words[1..]).envs(behind.variables()).current_dir(setup.path.join("work"));
     command.stdout(Stdio::null());
     command
 }

@@ -5,13 +5,16 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::call::{DEFAULT_PATH, GateFolder};
-use crate::protocol::SOCKET_VARIABLE;
+use crate::protocol::{CACHE_VARIABLE, SOCKET_VARIABLE};
 use crate::{sys, text};
 
+/// What nvcc puts before its arguments.
+pub(crate) const NVCC_PREPEND: &str = "NVCC_PREPEND_FLAGS";
 /// What nvcc adds to the end of its arguments.
-const NVCC_APPEND: &str = "NVCC_APPEND_FLAGS";
+pub(crate) const NVCC_APPEND: &str = "NVCC_APPEND_FLAGS";
 
 /// Texts of the form `NAME=value`, in their order.
+#[derive(Clone)]
 pub(crate) struct Environment(Vec<CString>);
 
 impl Environment {
@@ -44,6 +47,12 @@ impl Environment {
         folders.map(|folder| in_folder(folder, name)).find(|candidate| is_program(candidate))
     }
 
+    /// The same without the variables whose names begin so.
+    pub(crate) fn without(&self, start: &str) -> Self {
+        let others = self.0.iter().filter(|entry| !entry.to_bytes().starts_with(start.as_bytes()));
+        Self(others.cloned().collect())
+    }
+
     pub(crate) fn texts(&self) -> &[CString] {
         &self.0
     }
@@ -56,7 +65,9 @@ impl Environment {
             Some(gate) => gate.instead.as_deref(),
             None => Some(entry),
         };
-        let kept = self.0.iter().filter(|entry| value(entry, SOCKET_VARIABLE).is_none());
+        let own = [SOCKET_VARIABLE, CACHE_VARIABLE];
+        let kept =
+            self.0.iter().filter(|entry| own.iter().all(|name| value(entry, name).is_none()));
         let texts = kept.map(|entry| match value(entry, "PATH") {
             Some(path) if !gates.is_empty() => {
                 let folders: Vec<&[u8]> =
@@ -105,7 +116,13 @@ mod tests {
             instead: instead.map(Into::into),
         };
         let path = "PATH=/g/bin:/g/cuda/bin:/usr/bin::/g/bin";
-        let before = Environment::of(&[path, "WHEELMILL_GATE=/g/s", "A", "B=c=d"]);
+        let before = Environment::of(&[
+            path,
+            "WHEELMILL_GATE=/g/s",
+            "WHEELMILL_COMPILE_CACHE=/c",
+            "A",
+            "B=c=d",
+        ]);
         let gates = [gate("/g/bin", None), gate("/g/cuda/bin", Some("/cuda/bin"))];
         let after = before.without_gate(&gates);
         let wanted = Environment::of(&["PATH=/cuda/bin:/usr/bin:", "A", "B=c=d"]);

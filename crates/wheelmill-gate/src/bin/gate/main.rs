@@ -3,7 +3,7 @@
 //!
 //! It is called by a link that bears a compiler's name, or as `gate COMPILER ARGUMENT…`. Whatever
 //! goes wrong here, the compiler runs: without a server the program is as if it were not there.
-//! `gate --behind` starts a build in which that is so.
+//! `gate --behind` starts a build in which that is so, and `gate --tied` a compiler below ccache.
 //!
 //! `build.rs` of the library compiles it as a static program without any crates. It has no runtime
 //! of Rust around `main`, which would change how signals are treated, and with them the compiler's.
@@ -12,10 +12,12 @@
 #![allow(unreachable_pub, reason = "one source is a part of the library, too")]
 
 mod behind;
+mod cache;
 mod call;
 mod connection;
 mod descendants;
 mod environment;
+mod identity;
 #[path = "../../protocol.rs"]
 #[allow(dead_code, reason = "the other half is the server's")]
 mod protocol;
@@ -27,6 +29,7 @@ use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use cache::Cache;
 use call::Call;
 use connection::Connection;
 use environment::Environment;
@@ -52,10 +55,12 @@ mod entry {
 
 #[cfg_attr(test, allow(dead_code, reason = "tests have their own main"))]
 fn run(arguments: Vec<&'static CStr>) -> i32 {
-    if let [_, word, rest @ ..] = arguments.as_slice()
-        && word.to_bytes() == b"--behind"
-    {
-        return behind::run(rest);
+    if let [_, word, rest @ ..] = arguments.as_slice() {
+        match word.to_bytes() {
+            b"--behind" => return behind::run(rest),
+            word if word == cache::TIED.as_bytes() => return cache::tied(rest),
+            _ => {}
+        }
     }
     let inherited = Environment::of_this_process();
     let Some(call) = Call::find(&arguments, &inherited) else {
@@ -66,11 +71,16 @@ fn run(arguments: Vec<&'static CStr>) -> i32 {
     let environment = inherited.without_gate(&call.gates);
     let socket = inherited.get(protocol::SOCKET_VARIABLE).filter(|socket| !socket.is_empty());
     let connection = socket.and_then(|socket| {
-        let ask = work::of(&call, &inherited)?;
-        Connection::open(Path::new(std::ffi::OsStr::from_bytes(socket)), ask)
+        let wish = work::of(&call, &inherited)?;
+        let socket = Path::new(std::ffi::OsStr::from_bytes(socket));
+        Some((Connection::open(socket, wish.ask)?, wish.makes_object))
     });
     match connection {
-        Some(connection) => Supervisor::new(call, environment, connection).run(),
+        Some((connection, makes_object)) => {
+            let told = inherited.get(protocol::CACHE_VARIABLE).filter(|_| makes_object);
+            let cache = told.and_then(|told| Cache::of(told, &call, &environment));
+            Supervisor::new(call, environment, connection, cache).run()
+        }
         None => sys::exec(&call.program, &call.arguments, environment.texts()),
     }
 }

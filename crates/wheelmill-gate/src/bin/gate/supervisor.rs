@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd as _;
 
+use crate::cache::Cache;
 use crate::call::Call;
 use crate::connection::Connection;
 use crate::descendants;
@@ -14,6 +15,8 @@ pub(crate) struct Supervisor {
     environment: Environment,
     /// None once the server is lost.
     server: Option<Connection>,
+    /// Answers compiles; none where there is none, or once it has failed.
+    cache: Option<Cache>,
 }
 
 /// How a run of the compiler ended.
@@ -24,8 +27,13 @@ enum Run {
 }
 
 impl Supervisor {
-    pub(crate) const fn new(call: Call, environment: Environment, server: Connection) -> Self {
-        Self { call, environment, server: Some(server) }
+    pub(crate) const fn new(
+        call: Call,
+        environment: Environment,
+        server: Connection,
+        cache: Option<Cache>,
+    ) -> Self {
+        Self { call, environment, server: Some(server), cache }
     }
 
     /// Waits, runs the compiler until the server is content, and returns its exit code.
@@ -33,16 +41,12 @@ impl Supervisor {
         let Some(mut signals) = Signals::hold() else { return self.exec() };
         loop {
             let threads = self.admission(&mut signals);
-            let environment = self.lowered(threads);
-            let environment = environment.as_ref().unwrap_or(&self.environment);
-            let (program, arguments) = (&self.call.program, &self.call.arguments);
-            let child = sys::spawn(&signals, program, arguments, environment.texts());
-            let Some(child) = child else {
+            let Some(run) = self.compile(&mut signals, threads) else {
                 // There is no room for another process: become the compiler.
                 signals.release();
                 return self.exec();
             };
-            let ending = match self.watch(&mut signals, child) {
+            let ending = match run {
                 Run::Stopped(ending) => {
                     self.tell(&Request::Stopped(ending));
                     continue;
@@ -55,6 +59,34 @@ impl Supervisor {
             }
             return end(&signals, ending.status);
         }
+    }
+
+    /// Runs the compiler once, or the cache in its place. None when no process can be made.
+    fn compile(&mut self, signals: &mut Signals, threads: Option<u16>) -> Option<Run> {
+        let lowered = self.lowered(threads);
+        let environment = lowered.as_ref().unwrap_or(&self.environment);
+        if let Some(cache) = &self.cache {
+            let (program, arguments) = (cache.program(), cache.arguments(&self.call));
+            let environment = Cache::environment(environment);
+            let child = sys::spawn(signals, program, &arguments, environment.texts())?;
+            let run = self.watch(signals, child);
+            let used = self.cache.as_ref().and_then(Cache::used);
+            match run {
+                // It failed before it came to the compiler: its folder cannot be written to, or is
+                // full. The build shall not fail by it.
+                Run::ByItself(ending) if used.is_none() && exited_with_failure(ending.status) => {
+                    self.cache = None;
+                }
+                Run::ByItself(ending) => {
+                    return Some(Run::ByItself(Ending { cache: used, ..ending }));
+                }
+                Run::Stopped(ending) => return Some(Run::Stopped(ending)),
+            }
+        }
+        let (program, arguments) = (&self.call.program, &self.call.arguments);
+        let environment = lowered.as_ref().unwrap_or(&self.environment);
+        let child = sys::spawn(signals, program, arguments, environment.texts())?;
+        Some(self.watch(signals, child))
     }
 
     fn exec(&self) -> i32 {
@@ -158,6 +190,11 @@ impl Supervisor {
             self.server = None;
         }
     }
+}
+
+/// Whether a status of `wait4` is that of a program that ended by itself, and not well.
+const fn exited_with_failure(status: i32) -> bool {
+    status & 0x7f == 0 && status != 0
 }
 
 /// The exit code for a status of `wait4`; where a signal killed the compiler, this process dies of

@@ -263,6 +263,12 @@ pub(crate) fn spawn(
     }
 }
 
+/// From here on this process, and what it becomes, is killed when its parent ends.
+pub(crate) fn die_with_parent() {
+    // SAFETY: a plain system call.
+    unsafe { prctl(PR_SET_PDEATHSIG, SIGKILL as c_ulong) };
+}
+
 /// How much sooner than others a compiler is killed: half of all memory, in thousandths.
 const PREFERENCE: i32 = 500;
 
@@ -306,6 +312,7 @@ fn wait(child: c_int, options: c_int) -> Option<Ending> {
         status,
         cpu_microseconds: u64::try_from(time(0).saturating_add(time(2))).unwrap_or(0),
         largest_process: u64::try_from(usage[4].saturating_mul(1024)).unwrap_or(0),
+        cache: None,
     })
 }
 

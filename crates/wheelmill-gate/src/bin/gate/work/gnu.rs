@@ -71,6 +71,7 @@ pub(super) fn work(arguments: &[Vec<u8>], default: Language) -> Option<Work> {
     let mut first: Option<(Language, &[u8])> = None;
     let (mut output, mut objects) = (None, Vec::new());
     let (mut reads_input, mut link_time) = (false, false);
+    let (mut only_compiles, mut sources) = (false, 0);
     let mut rest = arguments.iter().map(Vec::as_slice);
     while let Some(argument) = rest.next() {
         match argument {
@@ -79,6 +80,7 @@ pub(super) fn work(arguments: &[Vec<u8>], default: Language) -> Option<Work> {
                 reads_input = true;
                 first = first.or(Some((forced.unwrap_or(default), b"-")));
             }
+            b"-c" | b"--compile" => only_compiles = true,
             b"-x" | b"--language" => forced = rest.next().and_then(source::forced),
             b"-o" | b"--output" => output = rest.next(),
             _ if WITH_VALUE.contains(&argument) => {
@@ -88,11 +90,13 @@ pub(super) fn work(arguments: &[Vec<u8>], default: Language) -> Option<Work> {
             [b'-', b'o', name @ ..] => output = Some(name),
             [b'-', ..] => link_time |= argument.starts_with(b"-flto"),
             _ => match forced.or_else(|| source::language(argument)) {
-                // g++ takes a `.c` file for C++.
-                Some(Language::C) if forced.is_none() => {
-                    first = first.or(Some((default, argument)));
+                Some(language) => {
+                    // g++ takes a `.c` file for C++.
+                    let by_name = language == Language::C && forced.is_none();
+                    let language = if by_name { default } else { language };
+                    first = first.or(Some((language, argument)));
+                    sources += 1;
                 }
-                Some(language) => first = first.or(Some((language, argument))),
                 None => objects.push(argument),
             },
         }
@@ -106,6 +110,7 @@ pub(super) fn work(arguments: &[Vec<u8>], default: Language) -> Option<Work> {
         source: source.to_vec(),
         threads: 1,
         repeatable: !reads_input && !writes_output,
+        object: only_compiles && sources == 1 && language != Language::Fortran,
         input_bytes: 0,
     })
 }

@@ -38,6 +38,7 @@ pub(super) fn of_objects(objects: &[&[u8]], output: &[u8], compiles: bool) -> Op
         source: output.to_vec(),
         threads: 1,
         repeatable: true,
+        object: false,
         input_bytes,
     })
 }

@@ -17,7 +17,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::call::Call;
 use crate::environment::Environment;
 use crate::protocol::{Ask, Language};
+pub(crate) use response::words;
 use tool::Family;
+pub(crate) use tool::is_cache;
 
 /// Whether a program of this name is one to stand before.
 pub(crate) fn is_compiler(name: &[u8]) -> bool {
@@ -32,15 +34,27 @@ struct Work {
     source: Vec<u8>,
     threads: u16,
     repeatable: bool,
+    /// Whether one source is compiled to an object, and nothing else is made.
+    object: bool,
     input_bytes: u64,
 }
 
-/// The question to the server. None when there is nothing to wait for.
-pub(crate) fn of(call: &Call, environment: &Environment) -> Option<Ask> {
+/// What a call that must be admitted is about.
+pub(crate) struct Wish {
+    /// The question to the server.
+    pub(crate) ask: Ask,
+    /// Whether what it makes can be kept in a cache: an object of one source, by a compiler that is
+    /// called without a cache of the build's own.
+    pub(crate) makes_object: bool,
+}
+
+/// What a call is about. None when there is nothing to wait for.
+pub(crate) fn of(call: &Call, environment: &Environment) -> Option<Wish> {
     let all: Vec<&[u8]> = call.arguments.iter().map(|argument| argument.to_bytes()).collect();
     let (mut name, mut arguments) = (call.name.as_slice(), all.get(1..)?);
+    let cached = is_cache(name);
     if let Some((compiler, rest)) = arguments.split_first()
-        && tool::is_cache(name)
+        && cached
     {
         name = compiler.rsplit(|&byte| byte == b'/').next()?;
         arguments = rest;
@@ -54,7 +68,7 @@ pub(crate) fn of(call: &Call, environment: &Environment) -> Option<Ask> {
     }?;
     let here = std::env::current_dir().unwrap_or_default();
     let source = here.join(std::ffi::OsStr::from_bytes(&work.source));
-    Some(Ask {
+    let ask = Ask {
         language: work.language,
         threads: work.threads,
         fewer_threads: family == Family::Nvcc && work.threads > 1,
@@ -63,7 +77,8 @@ pub(crate) fn of(call: &Call, environment: &Environment) -> Option<Ask> {
         flags: digest::of(&arguments),
         compiler: String::from_utf8_lossy(name).into_owned(),
         source: source.to_string_lossy().into_owned(),
-    })
+    };
+    Some(Wish { ask, makes_object: work.object && work.repeatable && !cached })
 }
 
 #[cfg(test)]
@@ -72,12 +87,16 @@ mod tests {
 
     use super::*;
 
-    fn ask(line: &str, variables: &[&str]) -> Option<Ask> {
+    fn wish(line: &str, variables: &[&str]) -> Option<Wish> {
         let words: Vec<CString> =
             line.split(' ').map(|word| crate::text(word.as_bytes())).collect();
         let name = line.split(' ').next().unwrap().as_bytes().to_vec();
         let call = Call { name, program: words[0].clone(), arguments: words, gates: Vec::new() };
         of(&call, &Environment::of(variables))
+    }
+
+    fn ask(line: &str, variables: &[&str]) -> Option<Ask> {
+        wish(line, variables).map(|wish| wish.ask)
     }
 
     #[track_caller]
@@ -118,6 +137,35 @@ mod tests {
             "make a.c",
         ] {
             assert_eq!(language(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn objects_of_one_source_can_be_kept() {
+        let makes_object = |line: &str| wish(line, &[]).unwrap().makes_object;
+        for line in [
+            "gcc -c a.c -o a.o",
+            "nvcc a.cu -c -o a.o",
+            "nvcc -dc a.cu",
+            "nvcc --compile --generate-dependencies-with-compile a.cu",
+        ] {
+            assert!(makes_object(line), "{line}");
+        }
+        for line in [
+            "gcc a.c -o a",
+            "gcc -c a.c b.c",
+            "gcc -c a.c -o -",
+            "gcc -c -x c -",
+            "gcc -S a.c",
+            "ccache gcc -c a.c",
+            "nvcc a.cu",
+            "nvcc -ptx a.cu",
+            "nvcc -c a.cu b.cu",
+            "nvcc -c a.cu --keep",
+            "nvcc -dlink a.o",
+            "gfortran -c a.f90",
+        ] {
+            assert!(!makes_object(line), "{line}");
         }
     }
 

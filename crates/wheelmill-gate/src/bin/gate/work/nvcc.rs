@@ -69,6 +69,12 @@ const WITH_VALUE: &[&[u8]] = &[
     b"--default-stream",
 ];
 
+/// Options with which an object is made and nothing is linked.
+const TO_OBJECT: &[&[u8]] = &[b"-c", b"--compile", b"-dc", b"--device-c", b"-dw", b"--device-w"];
+
+/// Options with which intermediate files stay.
+const KEEPING: &[&[u8]] = &[b"-keep", b"--keep", b"-save-temps", b"--save-temps"];
+
 /// Options with which nothing is compiled.
 const QUESTIONS: &[&[u8]] = &[
     b"-V",
@@ -96,6 +102,7 @@ pub(super) fn work(arguments: &[Vec<u8>]) -> Option<Work> {
     let mut first: Option<(Language, &[u8])> = None;
     let (mut output, mut objects) = (None, Vec::new());
     let (mut threads, mut split) = (1, 1);
+    let (mut to_object, mut keeps, mut sources) = (false, false, 0);
     let (mut targets, mut many_targets, mut device_link) = (0_u16, false, false);
     let mut rest = arguments.iter().map(Vec::as_slice);
     while let Some(argument) = rest.next() {
@@ -124,6 +131,8 @@ pub(super) fn work(arguments: &[Vec<u8>]) -> Option<Work> {
             b"-x" | b"--x" => forced = source::forced(value()),
             b"-o" | b"--output-file" => output = Some(value()),
             b"-dlink" | b"--device-link" => device_link = true,
+            _ if TO_OBJECT.contains(&name) => to_object = true,
+            _ if KEEPING.contains(&name) => keeps = true,
             _ if WITH_VALUE.contains(&name) => {
                 value();
             }
@@ -133,7 +142,10 @@ pub(super) fn work(arguments: &[Vec<u8>]) -> Option<Work> {
             b"-" => first = first.or(Some((forced.unwrap_or(Language::Cuda), b"-"))),
             [b'-', ..] => {}
             _ => match forced.or_else(|| source::language(argument)) {
-                Some(language) => first = first.or(Some((language, argument))),
+                Some(language) => {
+                    first = first.or(Some((language, argument)));
+                    sources += 1;
+                }
                 None => objects.push(argument),
             },
         }
@@ -149,6 +161,7 @@ pub(super) fn work(arguments: &[Vec<u8>]) -> Option<Work> {
         source: source.to_vec(),
         threads: busy.max(split),
         repeatable: !writes_output && source != b"-",
+        object: to_object && !keeps && sources == 1,
         input_bytes: 0,
     })
 }

@@ -61,7 +61,7 @@ fn read(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Splits at white space outside quotes, with backslashes before what is to be taken as it is.
-fn words(text: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn words(text: &[u8]) -> Vec<Vec<u8>> {
     let mut list = Vec::new();
     let mut word: Option<Vec<u8>> = None;
     let mut quote = None;

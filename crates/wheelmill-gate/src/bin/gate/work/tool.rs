@@ -38,7 +38,7 @@ fn is_version(text: &str) -> bool {
 }
 
 /// Programs that are called with a compiler and its arguments as theirs.
-pub(super) fn is_cache(name: &[u8]) -> bool {
+pub(crate) fn is_cache(name: &[u8]) -> bool {
     matches!(name, b"ccache" | b"sccache" | b"distcc" | b"icecc")
 }
 
