@@ -66,26 +66,19 @@ pub struct CompileCache<'a> {
     pub folder: &'a Utf8Path,
     /// What may stay in it.
     pub size: ByteSize,
-    /// The build's own folder. Paths below it are kept relative, so that it may lie elsewhere the
-    /// next time.
-    pub base: &'a Utf8Path,
 }
 
 impl CompileCache<'_> {
     /// The words before a compiler, as [`CACHE_VARIABLE`] has them, with a folder for what the gate
     /// itself keeps of a build.
     fn words(&self, state: &Utf8Path) -> String {
-        let Self { program, folder, size, base } = self;
+        let Self { program, folder, size } = self;
         let kilobytes = (size.0 / 1000).max(1);
         let settings = [
             format!("cache_dir={folder}"),
             // Else it may be a folder of the user that the container happens to run as.
             format!("temporary_dir={folder}/tmp"),
             format!("max_size={kilobytes}kB"),
-            // The folder that a build works in decides nothing of an object but where debuggers look
-            // for its source, which is gone by then.
-            "hash_dir=false".to_owned(),
-            format!("base_dir={base}"),
         ];
         [program.to_string(), state.to_string(), settings.join("\n")].join("\n")
     }

@@ -34,8 +34,7 @@ done
 /// The call with a cache told to it.
 fn call(setup: &Setup, program: &Utf8Path, name: &str, arguments: &[&str]) -> Command {
     let folder = setup.path.join("compiles");
-    let cache =
-        CompileCache { program, folder: &folder, size: ByteSize(1 << 30), base: &setup.path };
+    let cache = CompileCache { program, folder: &folder, size: ByteSize(1 << 30) };
     let behind = Behind {
         program: &setup.path.join("gate"),
         folder: &setup.path.join("made"),
