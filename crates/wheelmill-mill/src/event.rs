@@ -11,6 +11,7 @@ use wheelmill_model::{ByteSize, Phase, RunId};
 use wheelmill_store::StoredWheel;
 use wheelmill_wheel::NotChecked;
 
+use crate::build::CacheCount;
 use crate::diagnose::Failure;
 
 /// One thing that happened in a run.
@@ -174,6 +175,9 @@ pub struct CellResult {
     /// The most memory that the build held.
     #[serde(rename = "peak-memory-bytes", serialize_with = "bytes")]
     pub peak_memory: Option<ByteSize>,
+    /// What the compile cache did for it, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compile_cache: Option<CacheCount>,
     /// Why it failed, when it did.
     pub failure: Option<Failure>,
     /// The log of this attempt.

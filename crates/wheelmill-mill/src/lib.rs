@@ -32,7 +32,7 @@ mod unchecked;
 mod warning;
 mod words;
 
-pub use build::{RunResult, Shell, ShellError, ShellPlace, dearest};
+pub use build::{CacheCount, RunResult, Shell, ShellError, ShellPlace, dearest};
 pub use cancellation::Cancellation;
 pub use clean::{
     CleanItem, CleanKind, CleanSettings, CleanState, Cleaner, DaemonPlace, NotLookedAt, Survey,

@@ -14,6 +14,7 @@ use wheelmill_recipe::{
 };
 use wheelmill_store::{Store, StoreError};
 
+use crate::build::compile_cache::Told;
 use crate::defaults::Open;
 use crate::environment::Composer;
 use crate::error::MillError;
@@ -55,6 +56,8 @@ pub struct Mill {
     found_newest: Mutex<Vec<(Digest, Version)>>,
     /// Asked when the first build is to have GPUs.
     driver: OnceLock<NvidiaDriver>,
+    /// Whether it was said that compiles are not cached.
+    pub(crate) told_of_cache: Told,
 }
 
 impl Mill {
@@ -77,6 +80,7 @@ impl Mill {
             matrix,
             found_newest: Mutex::default(),
             driver: OnceLock::new(),
+            told_of_cache: Told::default(),
         })
     }
 

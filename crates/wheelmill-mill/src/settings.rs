@@ -48,6 +48,8 @@ pub struct MillSettings {
     pub cpus: Option<f64>,
     /// How long the build's own command may take; as long as it likes when not given.
     pub timeout: Option<TimeLimit>,
+    /// What the cache of compiles may take, of all packages together; without it there is none.
+    pub compile_cache: Option<ByteSize>,
     /// Resolve versions anew, though an earlier run did.
     pub refresh: bool,
 }

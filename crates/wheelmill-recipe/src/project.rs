@@ -90,6 +90,8 @@ pub struct BuildSection {
     pub cpus: Option<NonZeroU32>,
     /// How many cells are built at a time, at most.
     pub cells: Option<NonZeroU32>,
+    /// What the cache of compiles may take.
+    pub compile_cache_size: Option<ByteSize>,
     /// The image or folder that builds start from, as written.
     pub base: Option<PerCuda<String>>,
 }
@@ -203,6 +205,7 @@ impl Project {
                 memory: table.build.memory,
                 cpus: table.build.cpus,
                 cells: table.build.cells,
+                compile_cache_size: table.build.compile_cache_size,
                 base: table.build.base,
             },
             store: StoreSection { path: table.store.path.map(|path| document.folder().join(path)) },

@@ -41,6 +41,7 @@ names! {
     CELLS = "WHEELMILL_CELLS";
     GPUS = "WHEELMILL_GPUS";
     TIMEOUT = "WHEELMILL_TIMEOUT";
+    COMPILE_CACHE_SIZE = "WHEELMILL_COMPILE_CACHE_SIZE";
     OFFLINE = "WHEELMILL_OFFLINE";
     LOG = "WHEELMILL_LOG";
     COLUMNS = "COLUMNS";
@@ -95,6 +96,10 @@ pub(crate) const GROUPS: &[Group] = &[
             Variable {
                 name: TIMEOUT,
                 help: "How long one build may compile, as `--timeout`: `90m`, `6h`.",
+            },
+            Variable {
+                name: COMPILE_CACHE_SIZE,
+                help: "What the cache of compiles may take, of all packages together: `20GB`; `0` for none, as `--no-cache`. Default: `10GiB`.",
             },
             Variable {
                 name: OFFLINE,

@@ -76,6 +76,7 @@ pub(super) fn attempt(
         not_checked: end.not_checked,
         wall: started.elapsed(),
         peak_memory: measured.peak,
+        compile_cache: measured.cache,
         failure: end.failure,
         log: Some(begun.log),
     })

@@ -20,6 +20,7 @@ use wheelmill_model::{ByteSize, PackageName};
 use wheelmill_store::{Store, StoreError};
 
 use super::compile::{self, mount};
+use super::compile_cache::HeldCache;
 use crate::diagnose::{Admitted, Lost};
 use crate::environment::paths;
 use crate::event::{Compiles, Event};
@@ -35,11 +36,11 @@ const LINKS: &str = "links";
 /// How many compiles are worth a line of their own.
 const DEAREST: usize = 10;
 
-/// The compiles that took the longest, each source once, the longest first.
+/// The compiles that took the longest, each source once, the longest first. What came from a cache
+/// was not compiled.
 #[must_use]
 pub fn dearest(records: &[CompileRecord]) -> Vec<&CompileRecord> {
-    let mut dearest: Vec<&CompileRecord> =
-        records.iter().filter(|record| record.outcome.is_success()).collect();
+    let mut dearest: Vec<&CompileRecord> = records.iter().filter(|record| record.tells()).collect();
     dearest.sort_by_key(|record| Reverse(record.wall));
     let mut seen = HashSet::new();
     dearest.retain(|record| seen.insert(record.source.as_str()));
@@ -65,8 +66,12 @@ pub(super) fn learned<'p>(
 /// Whether a source is one with which a build asks what compilers can do, under another name each
 /// time: nothing is learned from it but how many files there are not.
 fn is_probe(source: &str) -> bool {
-    source.starts_with("/tmp/")
-        || ["/CMakeScratch/", "/CMakeTmp/"].iter().any(|it| source.contains(it))
+    source.starts_with("/tmp/") || is_probe_of_cmake(source)
+}
+
+/// Whether a source is one of CMake's own questions.
+pub(super) fn is_probe_of_cmake(source: &str) -> bool {
+    ["/CMakeScratch/", "/CMakeTmp/"].iter().any(|it| source.contains(it))
 }
 
 /// Why a build goes without the gate.
@@ -281,17 +286,18 @@ impl Drop for Open<'_> {
 impl OpenGate<'_> {
     /// Lets the container's own command start behind the gate. What prepares it (conda) comes
     /// before: only then can be seen which compilers there are.
-    pub(super) fn stand_before(&self, container: &mut Container) {
+    pub(super) fn stand_before(&self, container: &mut Container, cache: Option<&HeldCache>) {
         let place = Utf8Path::new(paths::GATE);
         let behind = Behind {
             program: &place.join("gate"),
             folder: &place.join(LINKS),
             cuda: Some(Utf8Path::new(paths::CUDA)),
             socket: &place.join(SOCKET),
+            cache: cache.map(|cache| cache.show(container)),
         };
         let own = container.command.split_off(compile::OWN_COMMAND);
         container.command.extend(behind.command(&own));
-        container.environment.push(behind.variable());
+        container.environment.extend(behind.variables());
         container.mounts.push(mount(&self.folder, paths::GATE, true));
     }
 

@@ -5,6 +5,7 @@ use wheelmill_model::ByteSize;
 use wheelmill_store::{StoreError, StoredWheel};
 use wheelmill_wheel::{NotChecked, Verdict};
 
+use super::compile_cache::CacheCount;
 use super::failure::CellError;
 use super::log::CellLog;
 use crate::diagnose::Failure;
@@ -77,4 +78,5 @@ pub(super) struct Measured {
     pub(super) peak: Option<ByteSize>,
     pub(super) exit_code: Option<i32>,
     pub(super) compiles: Option<u32>,
+    pub(super) cache: Option<CacheCount>,
 }

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod compile;
+pub(crate) mod compile_cache;
 mod context;
 mod course;
 mod failure;
@@ -40,6 +41,7 @@ use crate::fetch::{Client, Index};
 use crate::mill::Mill;
 use crate::plan::{CellKind, CellState, Plan, RecipeCell};
 use crate::preflight::Check;
+pub use compile_cache::CacheCount;
 pub use gate::dearest;
 pub use shell::{Shell, ShellError, ShellPlace};
 

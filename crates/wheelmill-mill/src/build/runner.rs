@@ -294,6 +294,7 @@ mod tests {
             not_checked: Vec::new(),
             wall: Duration::ZERO,
             peak_memory: None,
+            compile_cache: None,
             failure: None,
             log: None,
         }

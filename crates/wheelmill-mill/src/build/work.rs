@@ -10,6 +10,7 @@ use wheelmill_store::{NewWheel, StoredWheel};
 use wheelmill_wheel::Verdict;
 
 use super::compile::{self, Budget, Folders, mount};
+use super::compile_cache::CacheCount;
 use super::context::AttemptContext;
 use super::course::{Course, ended};
 use super::failure::{CellError, WorkEvidence, failure};
@@ -25,7 +26,7 @@ use super::source::{SourceContext, bring, declared_requirements};
 use crate::diagnose::Failure;
 use crate::environment::{Composer, paths, resolve};
 use crate::event::Event;
-use crate::fetch::{PinnedSource, ensure_uv};
+use crate::fetch::{PinnedSource, UV};
 use crate::lock::{self, Lock};
 use crate::plan::{Ground, RecipeCell};
 use crate::planner::spec;
@@ -293,12 +294,12 @@ impl<'a> Work<'a> {
     fn bring_uv(&self) -> Result<(), Stop> {
         let AttemptContext { mill, client, index, cancel, .. } = *self.course.context;
         let mut progress = self.download("uv");
-        ensure_uv(client, index, mill.host.machine, &mill.settings.cache, &mut progress, cancel)?;
+        UV.ensure(client, index, mill.host.machine, &mill.settings.cache, &mut progress, cancel)?;
         fs_err::create_dir_all(mill.settings.cache.join("uv/cache"))?;
         Ok(())
     }
 
-    fn download(&self, what: &str) -> impl FnMut(u64, Option<u64>) {
+    pub(super) fn download(&self, what: &str) -> impl FnMut(u64, Option<u64>) {
         let (cell, what) = (self.course.cell.to_owned(), what.to_owned());
         move |done, total| {
             let (cell, what) = (cell.clone(), what.clone());
@@ -423,7 +424,12 @@ impl<'a> Work<'a> {
         for line in self.compiled.iter().flat_map(Compiled::dearest_lines) {
             log.note(&line);
         }
+        let cache = self.compiled.as_ref().and_then(|it| CacheCount::of(&it.records));
+        if let Some(count) = cache {
+            log.note(&format!("compile cache: {count}"));
+        }
         self.measured = Measured {
+            cache,
             peak: exit.peak_memory,
             exit_code: Some(exit.code),
             compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
@@ -447,8 +453,10 @@ impl<'a> Work<'a> {
         self.folder.fresh("out")?;
         self.folder.fresh("home")?;
         let mut container = self.container(lock, prepared, log)?;
+        let mut cache = None;
         if let Some(gate) = &gate {
-            gate.stand_before(&mut container);
+            cache = self.compile_cache(prepared, log)?;
+            gate.stand_before(&mut container, cache.as_ref());
             // The gate knows how many threads there are for each nvcc.
             let threads = &self.recipe().jobs.nvcc_threads;
             container.environment.retain(|(name, _)| Some(name) != threads.as_ref());
@@ -470,6 +478,7 @@ impl<'a> Work<'a> {
             None => (run(), None),
         };
         self.compiled = compiled;
+        self.leave_cache(cache);
         exit
     }
 

@@ -86,6 +86,7 @@ pub(super) fn settled(cell: &PlannedCell) -> CellResult {
         not_checked,
         wall: Duration::ZERO,
         peak_memory: None,
+        compile_cache: None,
         failure: None,
         log: None,
     }

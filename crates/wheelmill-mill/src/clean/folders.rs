@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use wheelmill_engine::{DiskMeter, Removal, lock};
 
 use super::item::{CleanItem, CleanKind, CleanState, Way};
+use crate::build::compile_cache::FOLDER as COMPILES;
 use crate::{cache_use, tree};
 
 /// Before the name of what is being removed: what is half removed must not look whole.
@@ -62,6 +63,21 @@ impl Folders<'_> {
                 let way = Way::Quiet(path.clone());
                 items.push(self.item(kind, &what, &path, way, busy));
             }
+        }
+        for path in entries(&cache.join(COMPILES))?.into_iter().filter(|path| path.is_dir()) {
+            if is_half_removed(&path) {
+                items.push(self.leftover(&path));
+                continue;
+            }
+            let used = lock::is_held(&path.with_extension("lock"));
+            let what = format!("compiles of {}", path.file_name().unwrap_or_default());
+            let way = Way::Locked(path.clone());
+            items.push(self.item(CleanKind::CompileCache, &what, &path, way, used));
+        }
+        for path in entries(&cache.join("ccache"))?.into_iter().filter(|path| path.is_dir()) {
+            let name = path.file_name().unwrap_or_default();
+            let (what, way) = (format!("ccache {name}"), Way::Quiet(path.clone()));
+            items.push(self.item(CleanKind::Download, &what, &path, way, busy));
         }
         for path in entries(&cache.join("uv"))?.into_iter().filter(|path| path.is_dir()) {
             let name = path.file_name().unwrap_or_default();
@@ -139,9 +155,8 @@ pub(super) fn remove(way: &Way, cache: &Utf8Path) -> io::Result<Removal> {
             set_aside(path)?
         }
         Way::Locked(path) => {
-            let lock = lock::try_alone(&path.with_extension("lock"))?;
-            let Some(_alone) = lock else { return Ok(Removal::InUse) };
-            set_aside(path)?
+            let removed = remove_locked(path)?;
+            return Ok(if removed { Removal::Removed } else { Removal::InUse });
         }
         Way::Uv(path) => {
             let Some(_alone) = cache_use::try_alone(cache)? else { return Ok(Removal::InUse) };
@@ -157,6 +172,14 @@ pub(super) fn remove(way: &Way, cache: &Utf8Path) -> io::Result<Removal> {
         Err(_) => {}
     }
     Ok(Removal::Removed)
+}
+
+/// Removes a folder that has a lock beside it. False when it is in use.
+pub(crate) fn remove_locked(path: &Utf8Path) -> io::Result<bool> {
+    let lock = lock::try_alone(&path.with_extension("lock"))?;
+    let Some(_alone) = lock else { return Ok(false) };
+    tree::remove(&set_aside(path)?)?;
+    Ok(true)
 }
 
 /// Gives something the name of what is being removed.
@@ -251,6 +274,8 @@ mod tests {
             "cache/uv/1.2.3/uv",
             "cache/uv/cache/.lock",
             "cache/uv/cache/archive-v0/a/b",
+            "cache/ccache/1.2.3/ccache",
+            "cache/compiles/a-package/0/1/object",
             "home/work/key/out/a.whl",
             "home/wheels/sha256/a.whl",
             "home/logs/run/cell/1.log",

@@ -61,10 +61,12 @@ pub enum CleanKind {
     Leftover,
     /// The folder of a cell that failed.
     Work,
-    /// A source, uv, or a list of versions.
+    /// A source, uv, ccache, or a list of versions.
     Download,
     /// uv's cache of packages.
     UvCache,
+    /// The compiles of a package, for its next build.
+    CompileCache,
     /// An image that environments start from, or a layer of one.
     Base,
     /// A layer that a step of an environment made.
@@ -86,6 +88,7 @@ impl CleanKind {
             Self::Work => "work folders",
             Self::Download => "downloads",
             Self::UvCache => "uv's cache",
+            Self::CompileCache => "compile cache",
             Self::Base => "bases",
             Self::Layer => "layers",
             Self::Image => "images",
@@ -105,7 +108,9 @@ impl CleanKind {
         match self {
             Self::Leftover => Cost::Nothing,
             Self::Work | Self::Download | Self::UvCache | Self::Base => Cost::Download,
-            Self::Layer | Self::Image | Self::History | Self::Wheels => Cost::Making,
+            Self::CompileCache | Self::Layer | Self::Image | Self::History | Self::Wheels => {
+                Cost::Making
+            }
         }
     }
 }

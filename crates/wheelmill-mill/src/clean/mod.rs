@@ -6,4 +6,5 @@ mod folders;
 mod item;
 
 pub use cleaner::{CleanSettings, Cleaner, DaemonPlace};
+pub(crate) use folders::remove_locked;
 pub use item::{CleanItem, CleanKind, CleanState, NotLookedAt, Survey};

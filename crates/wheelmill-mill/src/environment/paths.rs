@@ -13,6 +13,12 @@ pub(crate) const TOOLS: &str = "/build/tools";
 pub(crate) const GATE: &str = "/build/gate";
 /// uv.
 pub(crate) const UV: &str = "/build/tools/uv";
+/// ccache.
+pub(crate) const CCACHE: &str = "/build/tools/ccache";
+/// The compiles of earlier builds of the package.
+pub(crate) const COMPILES: &str = "/build/cache/compiles";
+/// Where the compile cache is tried.
+pub(crate) const PROBE: &str = "/build/probe";
 /// The certificates that this machine trusts.
 pub(crate) const CERTIFICATES: &str = "/build/tools/certificates.pem";
 /// The same in images of the user's own, where `/build` may be theirs.

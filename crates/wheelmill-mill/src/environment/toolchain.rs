@@ -5,7 +5,7 @@ use wheelmill_engine::{Base, EngineKind};
 use wheelmill_model::{CudaVersion, Digest};
 use wheelmill_recipe::{Cell, Impossible, Recipe, facts, possible_cuda};
 
-use crate::fetch::uv_program;
+use crate::fetch::UV;
 use crate::host::Host;
 
 /// The oldest CUDA release whose compiler is on PyPI with all its parts.
@@ -56,7 +56,7 @@ pub(crate) fn choose(
     engine: EngineKind,
     cache: &Utf8Path,
 ) -> Result<Toolchain, Impossible> {
-    let uv = uv_program(cache, host.machine).ok_or_else(|| Impossible {
+    let uv = UV.program(cache, host.machine).ok_or_else(|| Impossible {
         code: "machine-not-supported",
         message: format!(
             "uv, which makes the Python environments, is not published for {}",

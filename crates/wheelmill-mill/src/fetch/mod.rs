@@ -4,9 +4,9 @@ mod archive;
 mod client;
 mod index;
 mod pin;
+mod tool;
 mod trouble;
 mod turns;
-mod uv;
 
 pub(crate) use archive::{ArchiveError, unpack};
 pub(crate) use client::Client;
@@ -14,5 +14,5 @@ pub use client::FetchError;
 pub(crate) use index::{Index, newest};
 pub use pin::PinError;
 pub(crate) use pin::{PinnedSource, folder_digest, pin, source_files};
+pub(crate) use tool::{CCACHE, UV};
 pub use trouble::IndexError;
-pub(crate) use uv::{ensure as ensure_uv, program as uv_program};

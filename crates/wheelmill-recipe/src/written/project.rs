@@ -69,6 +69,10 @@ pub(crate) struct BuildSettingsTable {
     /// the processors busy.
     #[schemars(with = "u32")]
     pub(crate) cells: Option<NonZeroU32>,
+    /// What the cache of compiles may take, of all packages together, as `20GB`; `0` for none.
+    /// Default: `10GiB`.
+    #[schemars(with = "String")]
+    pub(crate) compile_cache_size: Option<ByteSize>,
     /// How long a build may compile, as `6h`. Default: as long as it likes.
     #[schemars(with = "String")]
     pub(crate) timeout: Option<TimeLimit>,

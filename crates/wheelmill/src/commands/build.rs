@@ -105,6 +105,10 @@ fn print(result: &RunResult, printer: Printer) -> Result<(), CliError> {
     } else {
         printer.say("");
         printer.data(&report::summary(&result.cells))?;
+        let compile_cache = report::compile_cache(&result.cells);
+        if !compile_cache.is_empty() {
+            printer.page(&format!("\n{compile_cache}"))?;
+        }
         let not_checked = report::not_checked(&result.cells);
         if !not_checked.is_empty() {
             printer.page(&format!("\n{not_checked}"))?;

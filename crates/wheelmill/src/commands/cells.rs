@@ -74,6 +74,10 @@ pub(crate) struct CellArgs {
     #[arg(long, value_name = "N", help_heading = "Machine")]
     pub cpus: Option<CpuCount>,
 
+    /// Compile everything anew, and keep nothing of it for later builds
+    #[arg(long, help_heading = "Machine")]
+    pub no_cache: bool,
+
     /// How long one build may compile, as `90m` or `6h` [env: WHEELMILL_TIMEOUT] [default: as long as
     /// it likes]
     #[arg(long, value_name = "TIME", help_heading = "Machine")]
@@ -266,8 +270,20 @@ fn mill_settings(
         memory: session.setting(args.memory, environment::MEMORY, |build| build.memory)?,
         cpus: cpus.map(|CpuCount(cpus)| cpus),
         timeout: session.setting(args.timeout, environment::TIMEOUT, |build| build.timeout)?,
+        compile_cache: compile_cache(args, session)?,
         refresh: args.refresh,
     })
+}
+
+/// What the cache of compiles may take when nobody says.
+const COMPILE_CACHE_SIZE: ByteSize = ByteSize(10 << 30);
+
+/// What the cache of compiles may take; none when it is off.
+fn compile_cache(args: &CellArgs, session: &Session) -> Result<Option<ByteSize>, CliError> {
+    let set =
+        session.setting(None, environment::COMPILE_CACHE_SIZE, |build| build.compile_cache_size)?;
+    let size = set.unwrap_or(COMPILE_CACHE_SIZE);
+    Ok((!args.no_cache && size > ByteSize(0)).then_some(size))
 }
 
 /// Options that a command which is suggested must have as well, or it would build something else.

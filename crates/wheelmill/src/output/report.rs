@@ -55,6 +55,18 @@ pub(crate) fn summary(cells: &[CellResult]) -> String {
     table.render()
 }
 
+/// What the compile cache did: a line for each cell that asked it, with the cell's name unless there
+/// is only one.
+pub(crate) fn compile_cache(cells: &[CellResult]) -> String {
+    let mut page = Page::new();
+    for cell in cells {
+        let Some(count) = cell.compile_cache else { continue };
+        let of = if cells.len() == 1 { String::new() } else { format!(" of {}", cell.cell) };
+        page.line(format_args!("compile cache{}: {count}", safe(&of)));
+    }
+    page.finish()
+}
+
 /// What could not be checked about the wheels: a line for each check, with the cells that it
 /// concerns unless these are all that have a wheel.
 pub(crate) fn not_checked(cells: &[CellResult]) -> String {
@@ -114,7 +126,7 @@ mod tests {
     use std::time::Duration;
 
     use insta::assert_snapshot;
-    use wheelmill_mill::Cause;
+    use wheelmill_mill::{CacheCount, Cause};
     use wheelmill_model::Phase;
 
     use super::*;
@@ -128,6 +140,7 @@ mod tests {
             verdict: None,
             wall: Duration::from_secs(108),
             peak_memory: Some(ByteSize(3 << 30)),
+            compile_cache: None,
             failure: Some(Failure {
                 cause: Cause::OutOfMemory,
                 phase: Phase::Compile,
@@ -168,6 +181,21 @@ mod tests {
         CELL                                         RESULT    TIME  SIZE  PEAK MEMORY
         torchsort-0.1.10-cu130-torch2.11-cp311-sm90  failed  1m 48s            3.0 GiB
         ");
+    }
+
+    #[test]
+    fn what_the_cache_did_is_said_of_each_cell() {
+        let count = CacheCount { hits: 14, misses: 2, not_cacheable: 0 };
+        let cached = CellResult { compile_cache: Some(count), ..failed() };
+        assert_eq!(
+            plain(&compile_cache(std::slice::from_ref(&cached))),
+            "compile cache: 14 of 16 compiles from the cache\n"
+        );
+        assert_eq!(
+            plain(&compile_cache(&[cached, failed()])),
+            "compile cache of torchsort-0.1.10-cu130-torch2.11-cp311-sm90: 14 of 16 compiles from \
+             the cache\n"
+        );
     }
 
     #[test]

@@ -73,6 +73,11 @@ modules = ["tinycuda"]
         self.path().join("store")
     }
 
+    /// The cache that the tests share, unless it is another.
+    pub(crate) fn cache(&self) -> &Utf8Path {
+        &self.cache
+    }
+
     /// Another cache than the one that the tests share.
     pub(crate) fn set_cache(&mut self, cache: &Utf8Path) {
         cache.clone_into(&mut self.cache);
@@ -96,7 +101,9 @@ modules = ["tinycuda"]
             // Also where a daemon would answer.
             .env("WHEELMILL_ENGINE", "embedded")
             .env("WHEELMILL_HOME", self.store())
-            .env("WHEELMILL_CACHE", &self.cache);
+            .env("WHEELMILL_CACHE", &self.cache)
+            // Most tests are about compiles that take place.
+            .env("WHEELMILL_COMPILE_CACHE_SIZE", "0");
         for name in NETWORK {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);

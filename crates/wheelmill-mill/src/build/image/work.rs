@@ -257,6 +257,7 @@ impl<'a> ImageWork<'a> {
             peak: exit.peak_memory,
             exit_code: Some(exit.code),
             compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
+            cache: None,
         };
         self.course.record("exit", &json!(exit))?;
         // A log that has holes would lead every later look astray.

@@ -6,6 +6,7 @@ use std::io::BufWriter;
 use camino::Utf8Path;
 use serde::Deserialize as _;
 use wheelmill_gate::{CompileRecord, write_trace};
+use wheelmill_mill::CacheCount;
 use wheelmill_store::{AttemptDetail, AttemptId, RunDetail, Store};
 
 use crate::error::{CliError, Ending};
@@ -28,6 +29,11 @@ impl RunCompiles {
     /// The dearest of an attempt, the longest first.
     pub(super) fn dearest(&self, attempt: &AttemptDetail) -> Vec<&CompileRecord> {
         self.0.get(&attempt.id).map(|records| wheelmill_mill::dearest(records)).unwrap_or_default()
+    }
+
+    /// What the compile cache did for an attempt, where it was asked.
+    pub(super) fn cache(&self, attempt: &AttemptDetail) -> Option<CacheCount> {
+        CacheCount::of(self.0.get(&attempt.id)?)
     }
 
     /// Writes all of them as a trace.

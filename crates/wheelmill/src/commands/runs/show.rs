@@ -78,6 +78,9 @@ fn document(run: &RunDetail, wheels: &Wheels, compiles: &RunCompiles) -> Value {
     {
         told["not-checked"] = json!(not_checked(attempt, wheels));
         told["dearest-compiles"] = json!(compiles.dearest(attempt));
+        if let Some(count) = compiles.cache(attempt) {
+            told["compile-cache"] = json!(count);
+        }
     }
     document
 }
@@ -114,6 +117,9 @@ fn page(
         });
         let not_checked = not_checked(attempt, wheels);
         add_attempt(&mut page, attempt, &wheel.unwrap_or_default(), &not_checked, now);
+        if let Some(count) = compiles.cache(attempt) {
+            page.field("  ", WIDTH, "cache", count.to_string());
+        }
         compiles::add(&mut page, &compiles.dearest(attempt));
         if events {
             events::add(&mut page, attempt);

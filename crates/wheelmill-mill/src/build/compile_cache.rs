@@ -1,0 +1,423 @@
+//! The cache of compiles: one folder for each package, which lasts from build to build.
+//!
+//! A package's build writes there as it likes, so a hostile one deceives nobody but itself. Nothing
+//! of it enters a cell's key: an object from the cache is the one that the compiler made.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use wheelmill_engine::{Container, DiskMeter, EngineError, Isolation, Limits, Prepared};
+use wheelmill_gate::{CacheUse, CompileCache, CompileRecord};
+use wheelmill_model::{ByteSize, Digest, DigestBuilder, PackageName};
+use wheelmill_recipe::{ArchVariable, Spelling};
+
+use super::compile::{mount, toolchain_variables};
+use super::context::AttemptContext;
+use super::gate::is_probe_of_cmake;
+use super::job::Stop;
+use super::log::CellLog;
+use super::work::Work;
+use crate::clean::remove_locked;
+use crate::environment::paths;
+use crate::error::brief;
+use crate::event::Event;
+use crate::fetch::{CCACHE, FetchError};
+
+/// The folder of the cache that holds a folder for each package.
+pub(crate) const FOLDER: &str = "compiles";
+
+/// What the compile cache did for a build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CacheCount {
+    /// Compiles that it answered.
+    pub hits: usize,
+    /// Compiles that it did not have.
+    pub misses: usize,
+    /// Compiles of a kind that it cannot keep.
+    pub not_cacheable: usize,
+}
+
+impl CacheCount {
+    /// Counts the compiles that came to their end, without CMake's questions to compilers. None where no cache was asked.
+    #[must_use]
+    pub fn of(records: &[CompileRecord]) -> Option<Self> {
+        let mut count = Self::default();
+        let counts =
+            |it: &&CompileRecord| it.outcome.is_success() && !is_probe_of_cmake(&it.source);
+        let ended = records.iter().filter(counts);
+        for used in ended.filter_map(|record| record.cache) {
+            *match used {
+                CacheUse::Hit => &mut count.hits,
+                CacheUse::Miss => &mut count.misses,
+                CacheUse::NotCacheable => &mut count.not_cacheable,
+            } += 1;
+        }
+        (count != Self::default()).then_some(count)
+    }
+}
+
+impl fmt::Display for CacheCount {
+    /// `14 of 16 compiles from the cache`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hits, misses, not_cacheable } = self;
+        let all = hits + misses + not_cacheable;
+        let plural = if all == 1 { "" } else { "s" };
+        write!(formatter, "{hits} of {all} compile{plural} from the cache")?;
+        match not_cacheable {
+            0 => Ok(()),
+            count => write!(formatter, "; {count} cannot be kept"),
+        }
+    }
+}
+
+/// Why a build goes without the cache.
+#[derive(Debug, thiserror::Error)]
+enum CacheError {
+    #[error("ccache is not to be had")]
+    Program(#[source] FetchError),
+    #[error("its folder `{folder}` cannot be used")]
+    Folder {
+        folder: Utf8PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("it could not be tried")]
+    Probe(#[source] EngineError),
+    #[error("it was tried with the compilers of this environment, and {0}")]
+    Unusable(&'static str),
+}
+
+impl CacheError {
+    fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Program(FetchError::Cancelled) | Self::Probe(EngineError::Cancelled))
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Program(error) => Some(format!("{}; or `--no-cache`", error.hint())),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a user was told already that there is no cache; once in an invocation is enough.
+#[derive(Debug, Default)]
+pub(crate) struct Told(AtomicBool);
+
+/// The folder of a package, held for a build.
+pub(super) struct HeldCache {
+    /// ccache, on this machine.
+    program: Utf8PathBuf,
+    folder: Utf8PathBuf,
+    size: ByteSize,
+    /// Keeps others from removing the folder.
+    #[expect(dead_code, reason = "held, not read")]
+    held: File,
+}
+
+impl HeldCache {
+    /// Takes the folder of a package. Its lock's time is when it was last used.
+    fn take(
+        cache: &Utf8Path,
+        package: &PackageName,
+        program: Utf8PathBuf,
+        size: ByteSize,
+    ) -> Result<Self, CacheError> {
+        let folder = cache.join(FOLDER).join(package.as_str());
+        let take = || {
+            fs_err::create_dir_all(cache.join(FOLDER))?;
+            let lock = folder.with_extension("lock");
+            let held = File::options().create(true).append(true).open(lock)?;
+            held.lock_shared()?;
+            held.set_modified(SystemTime::now())?;
+            // Under the lock, since whoever removes the folder has it alone.
+            fs_err::create_dir_all(&folder)?;
+            io::Result::Ok(held)
+        };
+        match take() {
+            Ok(held) => Ok(Self { program, folder, size, held }),
+            Err(source) => Err(CacheError::Folder { folder, source }),
+        }
+    }
+
+    /// Shows it to a container; what the gate there has to know.
+    pub(super) fn show(&self, container: &mut Container) -> CompileCache<'static> {
+        container.mounts.push(mount(&self.program, paths::CCACHE, false));
+        container.mounts.push(mount(&self.folder, paths::COMPILES, true));
+        CompileCache {
+            program: Utf8Path::new(paths::CCACHE),
+            folder: Utf8Path::new(paths::COMPILES),
+            size: self.size,
+        }
+    }
+}
+
+/// Removes folders of packages, those first that were used longest ago, until all together take no
+/// more than a size. What a build uses stays, and counts.
+pub(super) fn trim(cache: &Utf8Path, size: ByteSize) -> io::Result<()> {
+    let mut meter = DiskMeter::default();
+    let mut folders = Vec::new();
+    let Ok(entries) = cache.join(FOLDER).read_dir_utf8() else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.into_path();
+        if path.is_dir() {
+            let used = path.with_extension("lock").metadata().and_then(|it| it.modified()).ok();
+            folders.push((used, meter.measure(&path).bytes, path));
+        }
+    }
+    folders.sort();
+    let mut sum: u64 = folders.iter().map(|(_, size, _)| size).sum();
+    for (_, bytes, path) in folders {
+        if sum <= size.0 {
+            break;
+        }
+        if remove_locked(&path)? {
+            sum -= bytes;
+        }
+    }
+    Ok(())
+}
+
+impl Work<'_> {
+    /// The compile cache for this build: none where it is off, and where it is not to be had, which
+    /// is said.
+    pub(super) fn compile_cache(
+        &self,
+        prepared: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<Option<HeldCache>, Stop> {
+        let AttemptContext { mill, reporter, .. } = *self.course.context;
+        let Some(size) = mill.settings.compile_cache else { return Ok(None) };
+        match self.take_cache(size, prepared, log) {
+            Ok(cache) => Ok(Some(cache)),
+            Err(error) if error.is_cancelled() => Err(EngineError::Cancelled.into()),
+            Err(error) => {
+                let message = format!("compiles are not cached: {}", brief(&error));
+                log.note(&message);
+                if !mill.told_of_cache.0.swap(true, Ordering::Relaxed) {
+                    reporter.report(&Event::Warning { cell: None, message, hint: error.hint() });
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gives the folder back, and lets go what is too much.
+    pub(super) fn leave_cache(&self, cache: Option<HeldCache>) {
+        let Some(HeldCache { size, .. }) = cache else { return };
+        let place = &self.course.context.mill.settings.cache;
+        if let Err(error) = trim(place, size) {
+            tracing::warn!(%place, %error, "the compile cache may be larger than it should be");
+        }
+    }
+
+    fn take_cache(
+        &self,
+        size: ByteSize,
+        prepared: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<HeldCache, CacheError> {
+        let AttemptContext { mill, client, index, cancel, .. } = *self.course.context;
+        let (machine, cache) = (mill.host.machine, &mill.settings.cache);
+        let mut progress = self.download("ccache");
+        let program = CCACHE
+            .ensure(client, index, machine, cache, &mut progress, cancel)
+            .map_err(CacheError::Program)?;
+        let package = &self.cell.cell.package;
+        let cache = HeldCache::take(cache, package, program, size)?;
+        self.probe(&cache, prepared, log)?;
+        Ok(cache)
+    }
+
+    /// Tries the cache with the compilers of an environment, unless that was found to go well before.
+    fn probe(
+        &self,
+        cache: &HeldCache,
+        prepared: &Prepared,
+        log: &mut CellLog<'_>,
+    ) -> Result<(), CacheError> {
+        let targets = ArchVariable {
+            variable: String::new(),
+            spelling: Spelling::Gencode,
+            separator: Spelling::Gencode.separator().to_owned(),
+            template: None,
+        };
+        let targets = targets.value(&self.cell.cell.architectures);
+        let known = cache.program.with_file_name("usable").join(self.known_as(prepared, &targets));
+        if known.exists() {
+            return Ok(());
+        }
+        self.course.tell(log, "trying the compile cache");
+        let in_folder = |source| CacheError::Folder { folder: known.clone(), source };
+        let folder = self.folder.fresh("probe").map_err(in_folder)?;
+        let mut container = Container {
+            name: self.course.cell.to_owned(),
+            command: ["sh", "-euc", PROBE, "probe", &targets].map(str::to_owned).to_vec(),
+            environment: toolchain_variables(&prepared.environment),
+            directory: paths::PROBE.into(),
+            mounts: vec![mount(&folder, paths::PROBE, true)],
+            network: false,
+            limits: Limits { memory: None, ..self.budget.limits },
+            gpus: None,
+        };
+        cache.show(&mut container);
+        let places = [("CCACHE", paths::CCACHE), ("COMPILES", paths::COMPILES)];
+        container.environment.extend(places.map(|(name, at)| (name.to_owned(), at.to_owned())));
+        let AttemptContext { mill, cancel, .. } = *self.course.context;
+        let exit = mill.engine.run(prepared, &container, log, cancel).map_err(CacheError::Probe)?;
+        if exit.cancelled {
+            return Err(CacheError::Probe(EngineError::Cancelled));
+        }
+        judge(&folder, exit.success())?;
+        self.folder.remove("probe").map_err(in_folder)?;
+        let remember = || {
+            fs_err::create_dir_all(known.parent().expect("a file in a folder"))?;
+            fs_err::write(&known, "")
+        };
+        remember().map_err(in_folder)
+    }
+
+    /// What a good answer is remembered by.
+    fn known_as(&self, prepared: &Prepared, targets: &str) -> String {
+        let mill = self.course.context.mill;
+        let isolation = mill.settings.isolation.map(Isolation::as_str);
+        let digest: Digest = DigestBuilder::new("compile-cache-probe/1")
+            .field("environment", prepared.digest.as_bytes())
+            .field("engine", mill.engine.kind().as_str())
+            .field("isolation", isolation.unwrap_or_default())
+            .field("targets", targets)
+            .finish();
+        digest.to_string()
+    }
+}
+
+/// Compiles a kernel and a C++ file twice each, and what no compiler takes once with the cache and
+/// once without.
+const PROBE: &str = r#"
+printf '__global__ void probe(float *x) { x[threadIdx.x] *= 2; }\n' >device.cu
+printf '#include <vector>\nint probe(std::vector<int> v) { return v.size(); }\n' >host.cpp
+printf 'no source\n' >wrong.cpp
+cached() {
+    told=$1
+    shift
+    CCACHE_CONFIGPATH=/dev/null "$CCACHE" cache_dir="$COMPILES" temporary_dir="$COMPILES/tmp" \
+        stats_log="$PWD/$told" "$@"
+}
+for time in first second; do
+    cached "device.$time.told" "$CUDA_HOME/bin/nvcc" $1 -c device.cu -o "device.$time.o"
+    cached "host.$time.told" c++ -O2 -c host.cpp -o "host.$time.o"
+done
+(cached wrong.told c++ -c wrong.cpp -o wrong.o || echo "$?" >wrong.cached) 2>/dev/null
+(c++ -c wrong.cpp -o wrong.o || echo "$?" >wrong.bare) 2>/dev/null
+"#;
+
+/// Whether what a probe left is as it should be.
+fn judge(folder: &Utf8Path, done: bool) -> Result<(), CacheError> {
+    let unusable = |why| Err(CacheError::Unusable(why));
+    if !done {
+        return unusable("a compile failed with it; the cell's log says how");
+    }
+    let read = |name: String| fs_err::read(folder.join(name)).unwrap_or_default();
+    for source in ["device", "host"] {
+        let told = read(format!("{source}.second.told"));
+        if !String::from_utf8_lossy(&told).contains("_cache_hit\n") {
+            return unusable("what was compiled before was compiled again");
+        }
+        let [first, second] = ["first", "second"].map(|time| read(format!("{source}.{time}.o")));
+        if first.is_empty() || first != second {
+            return unusable("an object from it was another than the compiler's");
+        }
+    }
+    let [cached, bare] = ["wrong.cached", "wrong.bare"].map(|name| read(name.to_owned()));
+    if bare.is_empty() || cached != bare {
+        return unusable("an error ended in another exit code than the compiler's");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
+        (folder, path)
+    }
+
+    /// A package's folder with an object, last used so many seconds after a moment.
+    fn used(cache: &Utf8Path, package: &str, moment: u64) -> HeldCache {
+        let name = package.parse().unwrap();
+        let held = HeldCache::take(cache, &name, "ccache".into(), ByteSize(1)).unwrap();
+        fs_err::write(held.folder.join("object"), vec![1; 100_000]).unwrap();
+        let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(moment);
+        let lock = File::options().append(true).open(held.folder.with_extension("lock")).unwrap();
+        lock.set_modified(time).unwrap();
+        held
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_goes_until_the_rest_fits() {
+        let (_folder, cache) = folder();
+        for (package, moment) in [("old", 1), ("older", 0), ("new", 3), ("newer", 4)] {
+            drop(used(&cache, package, moment));
+        }
+        let there = |package: &str| cache.join(FOLDER).join(package).exists();
+        trim(&cache, ByteSize(1 << 30)).unwrap();
+        assert!(["old", "older", "new", "newer"].into_iter().all(there));
+        trim(&cache, ByteSize(250_000)).unwrap();
+        assert_eq!(["old", "older", "new", "newer"].map(there), [false, false, true, true]);
+    }
+
+    #[test]
+    fn what_a_build_uses_stays() {
+        let (_folder, cache) = folder();
+        let held = used(&cache, "a", 0);
+        drop(used(&cache, "b", 1));
+        trim(&cache, ByteSize(0)).unwrap();
+        assert!(held.folder.join("object").exists());
+        assert!(!cache.join(FOLDER).join("b").exists());
+    }
+
+    #[test]
+    fn a_probe_must_hit_and_change_nothing() {
+        let (_folder, path) = folder();
+        let good = [
+            ("device.first.o", "d"),
+            ("device.second.o", "d"),
+            ("device.second.told", "direct_cache_hit\n"),
+            ("host.first.o", "h"),
+            ("host.second.o", "h"),
+            ("host.second.told", "# host.cpp\npreprocessed_cache_hit\n"),
+            ("wrong.cached", "1\n"),
+            ("wrong.bare", "1\n"),
+        ];
+        for (name, content) in good {
+            fs_err::write(path.join(name), content).unwrap();
+        }
+        judge(&path, true).unwrap();
+        assert!(judge(&path, false).is_err());
+        let bad = ["cache_miss\n", "other", "2\n", ""];
+        for (name, content) in good.iter().filter(|(name, _)| !name.contains("first")) {
+            for other in bad {
+                fs_err::write(path.join(name), other).unwrap();
+                assert!(judge(&path, true).is_err(), "{name}: {other}");
+            }
+            fs_err::write(path.join(name), content).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_count_is_told_in_words() {
+        let count = CacheCount { hits: 14, misses: 2, not_cacheable: 0 };
+        assert_eq!(count.to_string(), "14 of 16 compiles from the cache");
+        let count = CacheCount { hits: 0, misses: 0, not_cacheable: 1 };
+        assert_eq!(count.to_string(), "0 of 1 compile from the cache; 1 cannot be kept");
+    }
+}
