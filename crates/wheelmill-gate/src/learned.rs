@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use wheelmill_model::ByteSize;
+
 use crate::policy::{PolicySettings, Wish};
 use crate::protocol::Language;
-use crate::record::CompileRecord;
+use crate::record::{CompileRecord, Taken};
 
 /// So many compiles of a package and language say more than the default does.
 const ENOUGH: usize = 3;
@@ -36,13 +38,17 @@ pub struct Estimate {
     pub grade: Grade,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Taken {
-    memory: u64,
-    wall: Duration,
-}
-
 impl Taken {
+    /// What a record says that its compile takes; none when it says nothing.
+    fn of(record: &CompileRecord) -> Option<Self> {
+        if record.tells() {
+            let ByteSize(peak) = record.peak_memory;
+            let memory = ByteSize(peak.saturating_add(peak / MARGIN));
+            return Some(Self { memory, wall: record.wall });
+        }
+        record.compiled
+    }
+
     /// The larger memory, and the newer time.
     fn with(self, newer: Self) -> Self {
         Self { memory: self.memory.max(newer.memory), wall: newer.wall }
@@ -64,21 +70,18 @@ struct Package {
 }
 
 impl Learned {
-    /// Learns from a compile that ended well; others tell too little, and what came from a cache
-    /// nothing. Older ones come first.
+    /// Learns from a compile that ended well; others tell too little. What came from a cache tells
+    /// what was known of it then. Older ones come first.
     pub fn learn(&mut self, record: &CompileRecord) {
-        if !record.tells() {
-            return;
-        }
-        let memory = record.peak_memory.0;
-        let taken = Taken { memory: memory.saturating_add(memory / MARGIN), wall: record.wall };
+        let Some(taken) = Taken::of(record) else { return };
         let package = self.packages.entry(record.package.clone()).or_default();
         let merge = |known: &mut Taken| *known = known.with(taken);
         let exact = (record.source.clone(), record.flags.0);
         package.exact.entry(exact).and_modify(merge).or_insert(taken);
         package.sources.entry(record.source.clone()).and_modify(merge).or_insert(taken);
         let (peaks, time) = package.languages.entry(record.language).or_default();
-        peaks.insert(peaks.partition_point(|&peak| peak < taken.memory), taken.memory);
+        let ByteSize(memory) = taken.memory;
+        peaks.insert(peaks.partition_point(|&peak| peak < memory), memory);
         *time = time.saturating_add(taken.wall);
     }
 
@@ -89,7 +92,8 @@ impl Learned {
         let default = settings.default_memory(ask.language, ask.input_bytes);
         let unknown = Estimate { memory: default, wall: Duration::ZERO, grade: Grade::Default };
         let Some(package) = self.packages.get(&wish.package) else { return unknown };
-        let of = |taken: &Taken, grade| Estimate { memory: taken.memory, wall: taken.wall, grade };
+        let of =
+            |taken: &Taken, grade| Estimate { memory: taken.memory.0, wall: taken.wall, grade };
         if let Some(taken) = package.exact.get(&(ask.source.clone(), ask.flags)) {
             return of(taken, Grade::Exact);
         }
@@ -105,6 +109,13 @@ impl Learned {
         let memory = peaks.get(peaks.len() * 9 / 10).copied().unwrap_or(default);
         let count = u32::try_from(peaks.len()).unwrap_or(u32::MAX);
         Estimate { memory, wall: *time / count, grade: Grade::Package }
+    }
+
+    /// What this source takes with these flags, else with others.
+    pub(crate) fn taken(&self, package: &str, source: &str, flags: u128) -> Option<Taken> {
+        let package = self.packages.get(package)?;
+        let exact = package.exact.get(&(source.to_owned(), flags));
+        exact.or_else(|| package.sources.get(source)).copied()
     }
 
     /// All sources of a package that were ever compiled, each with its newest time.

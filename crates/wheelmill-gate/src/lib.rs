@@ -13,7 +13,7 @@ mod trace;
 pub use learned::{Estimate, Expected, Grade, Learned};
 pub use program::{Behind, CompileCache, ProgramError, write_program};
 pub use protocol::CacheUse;
-pub use record::{CompileRecord, FlagsDigest, FlagsDigestError, Outcome};
+pub use record::{CompileRecord, FlagsDigest, FlagsDigestError, Outcome, Taken};
 pub use server::{
     CellSettings, CellSnapshot, GateEvent, OpenCell, RunningCompile, Server, ServerError,
     ServerSettings, Snapshot,

@@ -160,6 +160,22 @@ pub struct CompileRecord {
     /// What the compile cache did, where it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheUse>,
+    /// Of what came from the cache: what it took when it was compiled, where that is known. So it
+    /// stays known, however many builds only take it from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compiled: Option<Taken>,
+}
+
+/// What a compile takes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Taken {
+    /// The most memory that it holds.
+    #[serde(rename = "memory-bytes", with = "bytes")]
+    pub memory: ByteSize,
+    /// How long it runs.
+    #[serde(rename = "wall-seconds", with = "seconds")]
+    pub wall: Duration,
 }
 
 impl CompileRecord {

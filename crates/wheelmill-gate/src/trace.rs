@@ -170,6 +170,7 @@ mod tests {
             cpu: Duration::from_secs(wall),
             outcome: Outcome::Success,
             cache: None,
+            compiled: None,
         }
     }
 

@@ -65,6 +65,7 @@ impl Job {
             cpu: wall,
             outcome: Outcome::Success,
             cache: None,
+            compiled: None,
         }
     }
 }

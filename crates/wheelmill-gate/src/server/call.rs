@@ -13,7 +13,7 @@ use super::owner::Owner;
 use super::sampler::Watch;
 use crate::machine::{Cgroup, oom_kills_of_machine};
 use crate::policy::{CellId, CompileId, Decision, Ended, Event, Failure, Wish};
-use crate::protocol::{Ending, Reply, Request};
+use crate::protocol::{CacheUse, Ending, Reply, Request};
 use crate::record::{CompileRecord, FlagsDigest, Outcome};
 
 impl Owner {
@@ -118,6 +118,7 @@ impl Owner {
         let (run, ask) = (call.run.take()?, call.ask.as_ref()?);
         let cell = self.cells.get_mut(&call.cell)?;
         let wall = run.at.elapsed();
+        let known = self.policy.learned().taken(&cell.settings.package, &ask.source, ask.flags);
         if outcome.is_success() {
             cell.progress.finish(&ask.source, wall);
         }
@@ -139,6 +140,7 @@ impl Owner {
             cpu: Duration::from_micros(ending.cpu_microseconds),
             outcome,
             cache: ending.cache,
+            compiled: (ending.cache == Some(CacheUse::Hit)).then_some(known).flatten(),
         })
     }
 

@@ -218,7 +218,7 @@ pub(crate) fn ccache() -> Option<Utf8PathBuf> {
 }
 
 #[test]
-fn a_real_ccache_answers_what_was_compiled_before_and_nothing_is_learned_from_that() {
+fn a_real_ccache_answers_what_was_compiled_before_and_what_that_took_stays_known() {
     let Some(program) = ccache() else { return };
     let setup = Setup::new();
     write_script(&setup.path.join("real/gcc"), "echo ran >>runs; exec /usr/bin/gcc \"$@\"");
@@ -237,13 +237,18 @@ fn a_real_ccache_answers_what_was_compiled_before_and_nothing_is_learned_from_th
     };
     let runs = || std::fs::read_to_string(setup.path.join("work/runs")).unwrap().lines().count();
     let arguments = ["-O2", "-c", "a.c", "-o", "a.o"];
-    assert_eq!(compile(&arguments).cache, Some(CacheUse::Miss));
+    let miss = compile(&arguments);
+    assert_eq!((miss.cache, miss.compiled), (Some(CacheUse::Miss), None));
     let object = std::fs::read(setup.path.join("work/a.o")).unwrap();
     std::fs::remove_file(setup.path.join("work/a.o")).unwrap();
     let before = runs();
     let hit = compile(&arguments);
     assert_eq!((hit.cache, hit.outcome), (Some(CacheUse::Hit), Outcome::Success));
-    assert!(!hit.tells());
+    // What it tells of the compile is what was known, also to whom the hit is all that there is.
+    let mut learned = Learned::default();
+    learned.learn(&hit);
+    assert_eq!(learned.expected("package").map(|it| (it.compiles, it.work)), Some((1, miss.wall)));
+    assert!(hit.compiled.unwrap().memory >= miss.peak_memory);
     assert_eq!(runs(), before, "the compiler ran");
     assert_eq!(std::fs::read(setup.path.join("work/a.o")).unwrap(), object);
     // Another source, and another compiler, are other objects.

@@ -1,7 +1,7 @@
 //! Tries the compile cache with the compilers of an environment, before any build trusts it there.
 
 use camino::Utf8Path;
-use wheelmill_engine::{Container, EngineError, Isolation, Limits, Prepared};
+use wheelmill_engine::{Container, EngineError, Isolation, Prepared};
 use wheelmill_model::{Digest, DigestBuilder};
 use wheelmill_recipe::{ArchVariable, Spelling};
 
@@ -34,27 +34,29 @@ impl Work<'_> {
         }
         self.course.tell(log, "trying the compile cache");
         let in_folder = |source| CacheError::Folder { folder: known.clone(), source };
-        let folder = self.folder.fresh("probe").map_err(in_folder)?;
-        let mut container = Container {
+        let folder = self.folder.fresh("scratch").map_err(in_folder)?;
+        let mut environment = toolchain_variables(&prepared.environment);
+        environment.push(("CCACHE".to_owned(), paths::CCACHE.to_owned()));
+        let container = Container {
             name: self.course.cell.to_owned(),
             command: ["sh", "-euc", PROBE, "probe", &targets].map(str::to_owned).to_vec(),
-            environment: toolchain_variables(&prepared.environment),
+            environment,
             directory: paths::PROBE.into(),
-            mounts: vec![mount(&folder, paths::PROBE, true)],
+            mounts: vec![
+                mount(&folder, paths::PROBE, true),
+                mount(cache.program(), paths::CCACHE, false),
+            ],
             network: false,
-            limits: Limits { memory: None, ..self.budget.limits },
+            limits: self.budget.limits,
             gpus: None,
         };
-        cache.show(&mut container);
-        let places = [("CCACHE", paths::CCACHE), ("COMPILES", paths::COMPILES)];
-        container.environment.extend(places.map(|(name, at)| (name.to_owned(), at.to_owned())));
         let AttemptContext { mill, cancel, .. } = *self.course.context;
         let exit = mill.engine.run(prepared, &container, log, cancel).map_err(CacheError::Probe)?;
         if exit.cancelled {
             return Err(CacheError::Probe(EngineError::Cancelled));
         }
         judge(&folder, exit.success())?;
-        self.folder.remove("probe").map_err(in_folder)?;
+        self.folder.remove("scratch").map_err(in_folder)?;
         let remember = || {
             fs_err::create_dir_all(known.parent().expect("a file in a folder"))?;
             fs_err::write(&known, "")
@@ -66,7 +68,7 @@ impl Work<'_> {
     fn known_as(&self, prepared: &Prepared, targets: &str) -> String {
         let mill = self.course.context.mill;
         let isolation = mill.settings.isolation.map(Isolation::as_str);
-        let digest: Digest = DigestBuilder::new("compile-cache-probe/1")
+        let digest: Digest = DigestBuilder::new("compile-cache-probe")
             .field("environment", prepared.digest.as_bytes())
             .field("engine", mill.engine.kind().as_str())
             .field("isolation", isolation.unwrap_or_default())
@@ -77,7 +79,7 @@ impl Work<'_> {
 }
 
 /// Compiles a kernel and a C++ file twice each, and what no compiler takes once with the cache and
-/// once without.
+/// once without; in a cache of its own, in which no package has left anything.
 const PROBE: &str = r#"
 printf '__global__ void probe(float *x) { x[threadIdx.x] *= 2; }\n' >device.cu
 printf '#include <vector>\nint probe(std::vector<int> v) { return v.size(); }\n' >host.cpp
@@ -85,7 +87,7 @@ printf 'no source\n' >wrong.cpp
 cached() {
     told=$1
     shift
-    CCACHE_CONFIGPATH=/dev/null "$CCACHE" cache_dir="$COMPILES" temporary_dir="$COMPILES/tmp" \
+    CCACHE_CONFIGPATH=/dev/null "$CCACHE" cache_dir="$PWD/cache" temporary_dir="$PWD/cache/tmp" \
         stats_log="$PWD/$told" "$@"
 }
 for time in first second; do
