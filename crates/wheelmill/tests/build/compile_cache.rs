@@ -62,25 +62,28 @@ fn compiles_are_kept_where_there_are_no_namespaces() {
 
 #[test]
 fn a_package_sees_no_compiles_of_another() {
-    let place = never_compiled(
-        "command = [\"sh\", \"-euc\", \"ls -a /build/cache /build/cache/compiles; \
-         cat /build/cache/another/object && echo REACHED; \
-         cat $OBJECT && echo REACHED; \
-         uv build --wheel --no-build-isolation --no-cache --out-dir {out} .\"]\n\
-         environment = { OBJECT = \"/object-of-another\" }",
-    );
-    let compiles = place.cache().join("compiles");
-    let object = compiles.join("another/object");
-    fs_err::create_dir_all(object.parent().unwrap()).unwrap();
-    fs_err::write(&object, "of another package").unwrap();
-    let file = place.path().join("wheelmill.toml");
-    let recipe = fs_err::read_to_string(&file).unwrap();
-    fs_err::write(&file, recipe.replace("/object-of-another", object.as_str())).unwrap();
-    let cell = build(&place, "").expect(0).cell();
-    assert_eq!(cell["compile-cache"], count(0, 1), "{cell}");
-    let log = fs_err::read_to_string(cell["log"].as_str().unwrap()).unwrap();
-    assert!(log.contains("compiles") && !log.contains("REACHED"), "{log}");
-    assert!(!log.contains("of another package"), "{log}");
+    for more in ["", "--isolation landlock"] {
+        let place = never_compiled(
+            "command = [\"sh\", \"-euc\", \"cat $COMPILES/another/object && echo REACHED; \
+             echo x >$COMPILES/another/object && echo WRITTEN; \
+             cat /build/cache/another/object && echo REACHED; \
+             cat /build/cache/compiles/../another/object && echo REACHED; \
+             uv build --wheel --no-build-isolation --no-cache --out-dir {out} .\"]\n\
+             environment = { COMPILES = \"/compiles-of-all\" }",
+        );
+        let compiles = place.cache().join("compiles");
+        fs_err::create_dir_all(compiles.join("another")).unwrap();
+        fs_err::write(compiles.join("another/object"), "of another package").unwrap();
+        let file = place.path().join("wheelmill.toml");
+        let recipe = fs_err::read_to_string(&file).unwrap();
+        fs_err::write(&file, recipe.replace("/compiles-of-all", compiles.as_str())).unwrap();
+        let cell = build(&place, more).expect(0).cell();
+        assert_eq!(cell["compile-cache"], count(0, 1), "{cell}");
+        let log = fs_err::read_to_string(cell["log"].as_str().unwrap()).unwrap();
+        for word in ["REACHED", "WRITTEN", "of another package"] {
+            assert!(!log.contains(word), "{log}");
+        }
+    }
 }
 
 #[test]
