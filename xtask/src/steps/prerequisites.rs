@@ -26,6 +26,11 @@ const NEEDS: &[Need] = &[
         present: || works("python3", &["--version"]),
     },
     Need {
+        package: "python3-pip",
+        reason: "the gate is tested with the ccache of PyPI",
+        present: || works("python3", &["-m", "pip", "--version"]),
+    },
+    Need {
         package: "python3-dev",
         reason: "the small CUDA package of the tests includes Python.h",
         present: has_python_header,

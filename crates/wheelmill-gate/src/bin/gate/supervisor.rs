@@ -72,9 +72,9 @@ impl Supervisor {
             let run = self.watch(signals, child);
             let used = self.cache.as_ref().and_then(Cache::used);
             match run {
-                // It failed before it came to the compiler: its folder cannot be written to, or is
+                // Nothing tells that it came to the compiler: its folder cannot be written to, or is
                 // full. The build shall not fail by it.
-                Run::ByItself(ending) if used.is_none() && exited_with_failure(ending.status) => {
+                Run::ByItself(ending) if used.is_none() && exited(ending.status) => {
                     self.cache = None;
                 }
                 Run::ByItself(ending) => {
@@ -192,9 +192,9 @@ impl Supervisor {
     }
 }
 
-/// Whether a status of `wait4` is that of a program that ended by itself, and not well.
-const fn exited_with_failure(status: i32) -> bool {
-    status & 0x7f == 0 && status != 0
+/// Whether a status of `wait4` is that of a program that no signal killed.
+const fn exited(status: i32) -> bool {
+    status & 0x7f == 0
 }
 
 /// The exit code for a status of `wait4`; where a signal killed the compiler, this process dies of
