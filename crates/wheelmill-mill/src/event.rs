@@ -214,7 +214,7 @@ impl CellOutcome {
     }
 }
 
-/// Draws events. Called from the thread that works, so it must not wait.
+/// Draws events. Called from the threads that work, by several at once, so it must not wait.
 pub trait Reporter: Send + Sync {
     /// Takes the next event.
     fn report(&self, event: &Event);
