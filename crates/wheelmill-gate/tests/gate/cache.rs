@@ -162,7 +162,10 @@ fn an_error_of_the_compiler_comes_once() {
 fn granted_threads_are_no_other_compile() {
     let setup = Setup::new();
     setup.compiler("nvcc", "echo \"$NVCC_APPEND_FLAGS\"");
-    let cache = made_up(&setup, "echo $settings | tr ' ' '\\n' | grep compiler_check; exec \"$@\"");
+    let cache = made_up(
+        &setup,
+        "echo $settings | tr ' ' '\\n' | grep compiler_check; echo cache_miss >\"$log\"; exec \"$@\"",
+    );
     let listener = setup.listen();
     let mut told = Vec::new();
     for (flags, granted) in [("-lineinfo", 4), ("-lineinfo", 2), ("-G", 4)] {
