@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use serde::Serialize;
+use wheelmill_gate::CompileRecord;
 use wheelmill_model::{ByteSize, Phase, RunId};
 use wheelmill_store::StoredWheel;
 use wheelmill_wheel::NotChecked;
@@ -178,6 +179,9 @@ pub struct CellResult {
     /// What the compile cache did for it, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compile_cache: Option<CacheCount>,
+    /// Its compiles that took the longest, the longest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dearest_compiles: Vec<CompileRecord>,
     /// Why it failed, when it did.
     pub failure: Option<Failure>,
     /// The log of this attempt.

@@ -77,6 +77,7 @@ pub(super) fn attempt(
         wall: started.elapsed(),
         peak_memory: measured.peak,
         compile_cache: measured.cache,
+        dearest_compiles: measured.dearest.clone(),
         failure: end.failure,
         log: Some(begun.log),
     })

@@ -1,6 +1,7 @@
 //! What an attempt does at its cell, and what it comes to.
 
 use camino::Utf8PathBuf;
+use wheelmill_gate::CompileRecord;
 use wheelmill_model::ByteSize;
 use wheelmill_store::{StoreError, StoredWheel};
 use wheelmill_wheel::{NotChecked, Verdict};
@@ -19,7 +20,7 @@ pub(super) trait Job {
     fn failure(&self, error: &CellError, log: &mut CellLog<'_>) -> Failure;
 
     /// What was measured of the build.
-    fn measured(&self) -> Measured;
+    fn measured(&self) -> &Measured;
 }
 
 /// How a cell that did not fail came to its wheels.
@@ -73,10 +74,12 @@ impl Stop {
 }
 
 /// What was measured of the build itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Measured {
     pub(super) peak: Option<ByteSize>,
     pub(super) exit_code: Option<i32>,
     pub(super) compiles: Option<u32>,
     pub(super) cache: Option<CacheCount>,
+    /// The compiles that took the longest.
+    pub(super) dearest: Vec<CompileRecord>,
 }

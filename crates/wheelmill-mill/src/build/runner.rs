@@ -295,6 +295,7 @@ mod tests {
             wall: Duration::ZERO,
             peak_memory: None,
             compile_cache: None,
+            dearest_compiles: Vec::new(),
             failure: None,
             log: None,
         }

@@ -15,7 +15,7 @@ use super::context::AttemptContext;
 use super::course::{Course, ended};
 use super::failure::{CellError, WorkEvidence, failure};
 use super::folder::{FolderLock, WorkFolder};
-use super::gate::{Compiled, GateError, OpenGate, without_gate};
+use super::gate::{Compiled, GateError, OpenGate, dearest, without_gate};
 use super::gpus::{Wanted, need, pairs, require_driver};
 use super::job::{Done, Job, Measured, Stop};
 use super::listener::Listener;
@@ -98,8 +98,8 @@ impl Job for Work<'_> {
         failure(error, work, log)
     }
 
-    fn measured(&self) -> Measured {
-        self.measured
+    fn measured(&self) -> &Measured {
+        &self.measured
     }
 }
 
@@ -428,8 +428,10 @@ impl<'a> Work<'a> {
         if let Some(count) = cache {
             log.note(&format!("compile cache: {count}"));
         }
+        let dearest = self.compiled.as_ref().map(|it| dearest(&it.records)).unwrap_or_default();
         self.measured = Measured {
             cache,
+            dearest: dearest.into_iter().cloned().collect(),
             peak: exit.peak_memory,
             exit_code: Some(exit.code),
             compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),

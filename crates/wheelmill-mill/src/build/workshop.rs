@@ -87,6 +87,7 @@ pub(super) fn settled(cell: &PlannedCell) -> CellResult {
         wall: Duration::ZERO,
         peak_memory: None,
         compile_cache: None,
+        dearest_compiles: Vec::new(),
         failure: None,
         log: None,
     }

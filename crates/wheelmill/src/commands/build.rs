@@ -109,6 +109,10 @@ fn print(result: &RunResult, printer: Printer) -> Result<(), CliError> {
         if !compile_cache.is_empty() {
             printer.page(&format!("\n{compile_cache}"))?;
         }
+        let dearest = report::dearest_compiles(&result.cells);
+        if !dearest.is_empty() {
+            printer.page(&format!("\n{dearest}"))?;
+        }
         let not_checked = report::not_checked(&result.cells);
         if !not_checked.is_empty() {
             printer.page(&format!("\n{not_checked}"))?;

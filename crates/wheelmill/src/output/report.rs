@@ -1,11 +1,21 @@
 //! What a run came to: a line for each cell while it goes on, and the page at its end.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::time::Duration;
+
 use owo_colors::{OwoColorize as _, Style};
+use wheelmill_gate::CompileRecord;
 use wheelmill_mill::{CellOutcome, CellResult, Failure};
 use wheelmill_model::ByteSize;
 use wheelmill_wheel::NotChecked;
 
 use super::{Field, Page, Table, human, safe, style};
+
+/// How many compiles the page of a run names.
+const MOST_COMPILES: usize = 10;
+/// What a compile must take to be worth a line.
+const MOMENT: Duration = Duration::from_secs(1);
 
 const fn outcome_style(outcome: CellOutcome) -> Style {
     match outcome {
@@ -67,6 +77,32 @@ pub(crate) fn compile_cache(cells: &[CellResult]) -> String {
     page.finish()
 }
 
+/// The compiles of all cells that took the longest, of those that took more than a moment.
+pub(crate) fn dearest_compiles(cells: &[CellResult]) -> String {
+    let all = cells.iter().flat_map(|cell| &cell.dearest_compiles);
+    let mut dearest: Vec<&CompileRecord> = all.filter(|it| it.wall >= MOMENT).collect();
+    dearest.sort_by_key(|record| Reverse(record.wall));
+    dearest.truncate(MOST_COMPILES);
+    let mut page = Page::new();
+    add_compiles(&mut page, "", &dearest);
+    page.finish()
+}
+
+/// Adds a line for each compile.
+pub(crate) fn add_compiles(page: &mut Page, indent: &str, dearest: &[&CompileRecord]) {
+    if dearest.is_empty() {
+        return;
+    }
+    page.line(format_args!("{indent}the compiles that took the longest, with their memory:"));
+    let cells: HashSet<&str> = dearest.iter().map(|record| record.cell.as_str()).collect();
+    for record in dearest {
+        let (wall, peak) = (human::duration(record.wall), record.peak_memory.to_string());
+        let of = if cells.len() == 1 { String::new() } else { format!(" of {}", record.cell) };
+        let source = format!("{}{of}", record.source);
+        page.line(format_args!("{indent}  {wall:>8} {peak:>10}  {}", safe(&source)));
+    }
+}
+
 /// What could not be checked about the wheels: a line for each check, with the cells that it
 /// concerns unless these are all that have a wheel.
 pub(crate) fn not_checked(cells: &[CellResult]) -> String {
@@ -123,8 +159,6 @@ pub(crate) fn add_failure(page: &mut Page, cell: &str, failure: &Failure) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use insta::assert_snapshot;
     use wheelmill_mill::{CacheCount, Cause};
     use wheelmill_model::Phase;
@@ -141,6 +175,7 @@ mod tests {
             wall: Duration::from_secs(108),
             peak_memory: Some(ByteSize(3 << 30)),
             compile_cache: None,
+            dearest_compiles: Vec::new(),
             failure: Some(Failure {
                 cause: Cause::OutOfMemory,
                 phase: Phase::Compile,
@@ -181,6 +216,36 @@ mod tests {
         CELL                                         RESULT    TIME  SIZE  PEAK MEMORY
         torchsort-0.1.10-cu130-torch2.11-cp311-sm90  failed  1m 48s            3.0 GiB
         ");
+    }
+
+    #[test]
+    fn the_longest_compiles_of_all_cells_are_told_and_short_ones_are_not() {
+        let cell = |name: &str, compiles: &[(&str, f64)]| {
+            let record = |&(source, seconds): &(&str, f64)| -> CompileRecord {
+                serde_json::from_value(serde_json::json!({
+                    "cell": name, "package": "p", "source": source, "language": "cuda",
+                    "flags": "00000000000000000000000000000000", "compiler": "nvcc", "threads": 1,
+                    "attempt": 1, "estimate-bytes": 0, "peak-memory-bytes": 700_u64 << 20,
+                    "waited-seconds": 0.0, "started": "2026-11-23T00:00:00Z",
+                    "wall-seconds": seconds, "cpu-seconds": seconds, "outcome": { "how": "success" },
+                }))
+                .unwrap()
+            };
+            let dearest_compiles = compiles.iter().map(record).collect();
+            CellResult { dearest_compiles, ..failed() }
+        };
+        let one = cell("one", &[("/build/src/a.cu", 90.0), ("/build/src/b.cu", 0.4)]);
+        assert_snapshot!(plain(&dearest_compiles(std::slice::from_ref(&one))), @r"
+        the compiles that took the longest, with their memory:
+            1m 30s    700 MiB  /build/src/a.cu
+        ");
+        let two = cell("two", &[("/build/src/c.cu", 100.0)]);
+        assert_snapshot!(plain(&dearest_compiles(&[one, two])), @r"
+        the compiles that took the longest, with their memory:
+            1m 40s    700 MiB  /build/src/c.cu of two
+            1m 30s    700 MiB  /build/src/a.cu of one
+        ");
+        assert_eq!(dearest_compiles(&[cell("none", &[])]), "");
     }
 
     #[test]

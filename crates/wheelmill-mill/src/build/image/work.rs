@@ -63,8 +63,8 @@ impl Job for ImageWork<'_> {
         failure(error, &evidence, log)
     }
 
-    fn measured(&self) -> Measured {
-        self.measured
+    fn measured(&self) -> &Measured {
+        &self.measured
     }
 }
 
@@ -257,7 +257,7 @@ impl<'a> ImageWork<'a> {
             peak: exit.peak_memory,
             exit_code: Some(exit.code),
             compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
-            cache: None,
+            ..Measured::default()
         };
         self.course.record("exit", &json!(exit))?;
         // A log that has holes would lead every later look astray.

@@ -10,7 +10,6 @@ use wheelmill_mill::CacheCount;
 use wheelmill_store::{AttemptDetail, AttemptId, RunDetail, Store};
 
 use crate::error::{CliError, Ending};
-use crate::output::{Page, human, safe};
 
 /// What is kept of the compiles of a run.
 pub(super) struct RunCompiles(HashMap<AttemptId, Vec<CompileRecord>>);
@@ -45,17 +44,5 @@ impl RunCompiles {
         }
         let mut file = BufWriter::new(fs_err::File::create(path)?);
         write_trace(&records, &mut file).map_err(|error| CliError::new(Ending::NotReady, error))
-    }
-}
-
-/// Adds a line for each.
-pub(super) fn add(page: &mut Page, dearest: &[&CompileRecord]) {
-    if dearest.is_empty() {
-        return;
-    }
-    page.line("  the compiles that took the longest, with their memory:");
-    for record in dearest {
-        let (wall, peak) = (human::duration(record.wall), record.peak_memory.to_string());
-        page.line(format_args!("    {wall:>8} {peak:>10}  {}", safe(&record.source)));
     }
 }

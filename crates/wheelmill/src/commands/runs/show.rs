@@ -13,7 +13,7 @@ use wheelmill_model::Digest;
 use wheelmill_store::{AttemptDetail, RunDetail, Store, StoredWheel};
 use wheelmill_wheel::NotChecked;
 
-use super::compiles::{self, RunCompiles};
+use super::compiles::RunCompiles;
 use super::{events, state};
 use crate::error::{CliError, Ending};
 use crate::output::{Page, human, report, safe, style};
@@ -120,7 +120,7 @@ fn page(
         if let Some(count) = compiles.cache(attempt) {
             page.field("  ", WIDTH, "cache", count.to_string());
         }
-        compiles::add(&mut page, &compiles.dearest(attempt));
+        report::add_compiles(&mut page, "  ", &compiles.dearest(attempt));
         if events {
             events::add(&mut page, attempt);
         }
