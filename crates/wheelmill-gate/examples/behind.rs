@@ -11,6 +11,7 @@
 //!   --quiet          does not tell each compile
 //! ```
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io::{self, Write as _};
 use std::process::{Command, ExitCode};
@@ -97,7 +98,9 @@ fn run(options: &Options) -> Result<u8, AnyError> {
     let server = Server::start(settings, learned, Box::new(listener))?;
     let socket = folder.join("socket");
     let (name, package) = ("by hand".to_owned(), "by hand".to_owned());
-    let cell = server.open(CellSettings { name, package, socket: socket.clone() })?;
+    let sources: BTreeSet<String> = records.iter().map(|record| record.source.clone()).collect();
+    let sources = sources.into_iter().collect();
+    let cell = server.open(CellSettings { name, package, sources, socket: socket.clone() })?;
     let (program, links) = (write_program(&folder)?, folder.join("links"));
     let behind = Behind {
         program: &program,

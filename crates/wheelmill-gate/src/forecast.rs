@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::learned::Learned;
+use crate::probe::is_probe;
+use crate::protocol::{Ask, Language};
 
 /// Before so much work is done, the pace of a build is not known.
 const ENOUGH: Duration = Duration::from_secs(10);
@@ -11,34 +13,38 @@ const ENOUGH: Duration = Duration::from_secs(10);
 /// The compiles of a cell, as they were in earlier builds and as they are in this one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
-    /// What is not done yet of what was compiled in earlier builds, and how long each took.
+    /// What is not done yet of what will be compiled, and how long each took the last time.
     left: HashMap<String, Duration>,
-    /// What was compiled earlier, or has asked in this build.
+    /// What will be compiled, or has asked in this build.
     known: HashSet<String>,
-    /// Whether the package was built before.
+    /// Whether it is known what will be compiled.
     forecast: bool,
     done: HashSet<String>,
     worked: Duration,
 }
 
 impl Progress {
-    pub(crate) fn new(learned: &Learned, package: &str) -> Self {
-        let left = learned.sources(package);
+    pub(crate) fn new(learned: &Learned, package: &str, sources: &[String]) -> Self {
+        let wall = |source: &String| learned.wall(package, source).unwrap_or_default();
+        let left: HashMap<_, _> = sources.iter().map(|it| (it.clone(), wall(it))).collect();
         let known = left.keys().cloned().collect();
         Self { forecast: !left.is_empty(), left, known, ..Self::default() }
     }
 
     /// A source is to be compiled.
-    pub(crate) fn ask(&mut self, source: &str) {
-        if !self.known.contains(source) {
-            self.known.insert(source.to_owned());
+    pub(crate) fn ask(&mut self, ask: &Ask) {
+        if counts(ask) && !self.known.contains(&ask.source) {
+            self.known.insert(ask.source.clone());
         }
     }
 
     /// A source was compiled, in that time.
-    pub(crate) fn finish(&mut self, source: &str, wall: Duration) {
-        self.left.remove(source);
-        self.done.insert(source.to_owned());
+    pub(crate) fn finish(&mut self, ask: &Ask, wall: Duration) {
+        if !counts(ask) {
+            return;
+        }
+        self.left.remove(&ask.source);
+        self.done.insert(ask.source.clone());
         self.worked = self.worked.saturating_add(wall);
     }
 
@@ -47,7 +53,7 @@ impl Progress {
         self.done.len()
     }
 
-    /// How many there are. None for a package that was never built, of which nobody knows.
+    /// How many there are. None where nobody knows.
     pub(crate) fn total(&self) -> Option<usize> {
         self.forecast.then_some(self.known.len())
     }
@@ -81,6 +87,11 @@ impl Progress {
     }
 }
 
+/// Whether a call compiles a source of the package itself.
+fn counts(ask: &Ask) -> bool {
+    ask.language != Language::Link && !is_probe(&ask.source)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -89,6 +100,19 @@ mod tests {
 
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
+    }
+
+    fn ask(source: &str) -> Ask {
+        Ask {
+            language: Language::Cuda,
+            threads: 1,
+            fewer_threads: false,
+            repeatable: true,
+            input_bytes: 0,
+            flags: 0,
+            compiler: "nvcc".to_owned(),
+            source: source.to_owned(),
+        }
     }
 
     fn progress() -> Progress {
@@ -105,21 +129,23 @@ mod tests {
         let none = std::iter::empty;
         assert_eq!(progress.remaining(none(), seconds(0), 2), Some(seconds(100)));
         assert_eq!(progress.remaining(none(), seconds(0), 1), Some(seconds(200)));
-        progress.finish("b", seconds(60));
+        progress.finish(&ask("b"), seconds(60));
         // One at a time is what this machine manages, in spite of its processors.
         assert_eq!(progress.remaining(none(), seconds(60), 8), Some(seconds(140)));
         let running = [("a", seconds(90))];
         let remaining = progress.remaining(running.into_iter(), seconds(75), 8);
         assert_eq!(remaining, Some(seconds(25)), "two at a time: ten, twenty and twenty seconds");
         assert_eq!((progress.done(), progress.total()), (1, Some(4)));
-        progress.ask("new");
+        progress.ask(&ask("new"));
+        progress.ask(&Ask { language: Language::Link, ..ask("lib.so") });
+        progress.ask(&ask("/build/CMakeFiles/CMakeScratch/a/src.cu"));
         assert_eq!(progress.total(), Some(5));
     }
 
     #[test]
     fn nothing_is_said_about_a_package_that_is_new() {
-        let mut progress = Progress::new(&Learned::default(), "new");
-        progress.ask("a");
+        let mut progress = Progress::new(&Learned::default(), "new", &[]);
+        progress.ask(&ask("a"));
         assert_eq!(progress.remaining(std::iter::empty(), seconds(9), 2), None);
         assert_eq!(progress.total(), None);
     }

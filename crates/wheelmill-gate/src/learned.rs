@@ -118,34 +118,8 @@ impl Learned {
         exact.or_else(|| package.sources.get(source)).copied()
     }
 
-    /// All sources of a package that were ever compiled, each with its newest time.
-    pub(crate) fn sources(&self, package: &str) -> HashMap<String, Duration> {
-        let sources = self.packages.get(package).map(|package| &package.sources);
-        let all = sources.into_iter().flatten();
-        all.map(|(source, taken)| (source.clone(), taken.wall)).collect()
+    /// How long a source of a package took the last time.
+    pub(crate) fn wall(&self, package: &str, source: &str) -> Option<Duration> {
+        Some(self.packages.get(package)?.sources.get(source)?.wall)
     }
-
-    /// How long one thread would take for all compiles of a package that were ever seen, each at its
-    /// newest time, and how many they are. None for a package that was never built.
-    #[must_use]
-    pub fn expected(&self, package: &str) -> Option<Expected> {
-        let package = self.packages.get(package)?;
-        let walls = package.sources.values().map(|taken| taken.wall);
-        Some(Expected {
-            compiles: package.sources.len(),
-            work: walls.clone().sum(),
-            longest: walls.max().unwrap_or_default(),
-        })
-    }
-}
-
-/// What all compiles of a package took, each once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// How many source files there are.
-    pub compiles: usize,
-    /// The sum of their times.
-    pub work: Duration,
-    /// The longest of their times.
-    pub longest: Duration,
 }

@@ -4,13 +4,15 @@ mod forecast;
 mod learned;
 mod machine;
 pub mod policy;
+mod probe;
 mod program;
 pub mod protocol;
 mod record;
 mod server;
 mod trace;
 
-pub use learned::{Estimate, Expected, Grade, Learned};
+pub use learned::{Estimate, Grade, Learned};
+pub use probe::is_probe;
 pub use program::{Behind, CompileCache, ProgramError, write_program};
 pub use protocol::CacheUse;
 pub use record::{CompileRecord, FlagsDigest, FlagsDigestError, Outcome, Taken};

@@ -139,7 +139,7 @@ pub enum Progress {
 pub struct Compiles {
     /// How many sources are compiled.
     pub done: usize,
-    /// How many there are, where the package was built before.
+    /// How many there are, where the package was built before and all of it is built now.
     pub total: Option<usize>,
     /// How many compilers run.
     pub running: usize,
@@ -148,6 +148,8 @@ pub struct Compiles {
     pub memory: ByteSize,
     /// How many wait until there is room.
     pub waiting: usize,
+    /// Whether they wait for memory: there are processors for them.
+    pub short_of_memory: bool,
     /// How long the rest will take, where the package was built before.
     #[serde(rename = "remaining-seconds", serialize_with = "optional_seconds")]
     pub remaining: Option<Duration>,

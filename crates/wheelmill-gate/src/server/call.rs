@@ -45,7 +45,7 @@ impl Owner {
                 let package = cell.settings.package.clone();
                 let wish = Wish { cell: call.cell, package, ask: ask.clone() };
                 let source = ask.source.clone();
-                cell.progress.ask(&source);
+                cell.progress.ask(&ask);
                 call.ask = Some(ask);
                 call.enter(State::Waiting);
                 let name = cell.settings.name.clone();
@@ -120,7 +120,7 @@ impl Owner {
         let wall = run.at.elapsed();
         let known = self.policy.learned().taken(&cell.settings.package, &ask.source, ask.flags);
         if outcome.is_success() {
-            cell.progress.finish(&ask.source, wall);
+            cell.progress.finish(ask, wall);
         }
         Some(CompileRecord {
             cell: cell.settings.name.clone(),

@@ -51,6 +51,9 @@ pub struct CellSettings {
     pub name: String,
     /// The package that it builds, by which history is looked up.
     pub package: String,
+    /// The sources that it will compile, each once, where that is known: how far it is, and how long
+    /// it takes, is told by these.
+    pub sources: Vec<String>,
     /// Where its compilers find the server: they see this socket and no other, so that no cell can
     /// speak for another. The folder must exist.
     pub socket: Utf8PathBuf,

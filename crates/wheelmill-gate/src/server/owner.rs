@@ -155,7 +155,8 @@ impl Owner {
     fn obey(&mut self, command: Command) -> bool {
         match command {
             Command::Open(id, settings, listener) => {
-                let progress = Progress::new(self.policy.learned(), &settings.package);
+                let progress =
+                    Progress::new(self.policy.learned(), &settings.package, &settings.sources);
                 let cell = Cell {
                     settings,
                     listener,

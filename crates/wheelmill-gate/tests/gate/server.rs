@@ -202,9 +202,9 @@ fn nobody_waits_for_a_server_that_ended() {
 fn what_was_learned_is_known_to_the_next_build() {
     let setup = Setup::new();
     write_project(&setup.path.join("work"));
-    let build = |learned: Learned| {
+    let build = |learned: Learned, sources: Vec<String>| {
         let serving = Serving::start(ServerSettings::with_cpus(2), learned);
-        let cell = serving.open(&setup);
+        let cell = serving.open_for("cell", &setup.socket(), sources);
         let before = serving.server.snapshot().unwrap().cells.remove(0);
         let make = ["make", "-j8", "-B"];
         assert!(behind(&setup, cell.socket(), &make).status().unwrap().success());
@@ -212,15 +212,15 @@ fn what_was_learned_is_known_to_the_next_build() {
         drop(cell);
         (before, after, serving.told())
     };
-    let (before, after, events) = build(Learned::default());
+    let (before, after, events) = build(Learned::default(), Vec::new());
     assert_eq!((before.total, after.total, after.done), (None, None, FILES));
     // As the history keeps them.
     let kept = serde_json::to_string(&records(&events)).unwrap();
     let mut learned = Learned::default();
     let records: Vec<wheelmill_gate::CompileRecord> = serde_json::from_str(&kept).unwrap();
     records.iter().for_each(|record| learned.learn(record));
-    assert_eq!(learned.expected("package").unwrap().compiles, FILES);
-    let (before, after, events) = build(learned);
+    let sources = records.iter().map(|record| record.source.clone()).collect();
+    let (before, after, events) = build(learned, sources);
     assert_eq!((before.total, before.done), (Some(FILES), 0));
     assert!(before.remaining.is_some_and(|remaining| !remaining.is_zero()));
     assert_eq!((after.done, after.remaining), (FILES, Some(std::time::Duration::ZERO)));
@@ -242,6 +242,7 @@ fn a_socket_that_cannot_be_made_is_named() {
     let settings = wheelmill_gate::CellSettings {
         name: "cell".to_owned(),
         package: "package".to_owned(),
+        sources: Vec::new(),
         socket: socket.clone(),
     };
     let error = server.open(settings).unwrap_err();

@@ -140,8 +140,14 @@ impl Serving {
     }
 
     pub(crate) fn open_at(&self, name: &str, socket: &Utf8Path) -> OpenCell {
+        self.open_for(name, socket, Vec::new())
+    }
+
+    /// Opens a cell of which it is known what it compiles.
+    pub(crate) fn open_for(&self, name: &str, socket: &Utf8Path, sources: Vec<String>) -> OpenCell {
         let (name, package) = (name.to_owned(), "package".to_owned());
-        self.server.open(CellSettings { name, package, socket: socket.to_owned() }).unwrap()
+        let socket = socket.to_owned();
+        self.server.open(CellSettings { name, package, sources, socket }).unwrap()
     }
 
     /// Waits for an event of a kind.

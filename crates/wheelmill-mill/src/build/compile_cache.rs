@@ -12,12 +12,11 @@ use std::time::SystemTime;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use wheelmill_engine::{Container, DiskMeter, EngineError, Prepared};
-use wheelmill_gate::{CacheUse, CompileCache, CompileRecord};
+use wheelmill_gate::{CacheUse, CompileCache, CompileRecord, is_probe};
 use wheelmill_model::{ByteSize, PackageName};
 
 use super::compile::mount;
 use super::context::AttemptContext;
-use super::gate::is_probe_of_cmake;
 use super::job::Stop;
 use super::log::CellLog;
 use super::work::Work;
@@ -43,12 +42,12 @@ pub struct CacheCount {
 }
 
 impl CacheCount {
-    /// Counts the compiles that came to their end, without CMake's questions to compilers. None where no cache was asked.
+    /// Counts the compiles that came to their end, without a build system's questions to
+    /// compilers. None where no cache was asked.
     #[must_use]
     pub fn of(records: &[CompileRecord]) -> Option<Self> {
         let mut count = Self::default();
-        let counts =
-            |it: &&CompileRecord| it.outcome.is_success() && !is_probe_of_cmake(&it.source);
+        let counts = |it: &&CompileRecord| it.outcome.is_success() && !is_probe(&it.source);
         let ended = records.iter().filter(counts);
         for used in ended.filter_map(|record| record.cache) {
             *match used {

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize as _;
+use serde_json::Value;
 use wheelmill_engine::{Container, EngineKind, Exit};
 use wheelmill_gate::policy::{Failure, PolicySettings};
-use wheelmill_gate::protocol::UNREACHABLE;
+use wheelmill_gate::protocol::{Language, UNREACHABLE};
 use wheelmill_gate::{
     Behind, CellSettings, CompileRecord, GateEvent, Learned, OpenCell, Outcome, ProgramError,
-    Server, ServerError, ServerSettings, write_program,
+    Server, ServerError, ServerSettings, is_probe, write_program,
 };
 use wheelmill_model::{ByteSize, PackageName};
 use wheelmill_store::{Store, StoreError};
@@ -40,7 +41,8 @@ const DEAREST: usize = 10;
 /// was not compiled.
 #[must_use]
 pub fn dearest(records: &[CompileRecord]) -> Vec<&CompileRecord> {
-    let mut dearest: Vec<&CompileRecord> = records.iter().filter(|record| record.tells()).collect();
+    let own = |record: &&CompileRecord| record.tells() && !is_probe(&record.source);
+    let mut dearest: Vec<&CompileRecord> = records.iter().filter(own).collect();
     dearest.sort_by_key(|record| Reverse(record.wall));
     let mut seen = HashSet::new();
     dearest.retain(|record| seen.insert(record.source.as_str()));
@@ -48,30 +50,40 @@ pub fn dearest(records: &[CompileRecord]) -> Vec<&CompileRecord> {
     dearest
 }
 
-/// What was learned from the compiles that the history keeps.
-pub(super) fn learned<'p>(
-    store: &Store,
-    packages: impl Iterator<Item = &'p PackageName>,
-) -> Result<Learned, StoreError> {
-    let mut learned = Learned::default();
-    for package in packages.collect::<BTreeSet<_>>() {
-        let records = store.compiles_of(package)?;
-        // What another version wrote may be unreadable: then it is learned anew.
-        let records = records.into_iter().filter_map(|it| CompileRecord::deserialize(it).ok());
-        records.filter(|record| !is_probe(&record.source)).for_each(|it| learned.learn(&it));
+/// What the history knows of packages.
+#[derive(Default)]
+pub(super) struct Known {
+    learned: Learned,
+    /// What a whole build of each compiles.
+    sources: HashMap<PackageName, Vec<String>>,
+}
+
+impl Known {
+    /// Reads it. What another version wrote may be unreadable: then it is learned anew.
+    pub(super) fn read<'p>(
+        store: &Store,
+        packages: impl Iterator<Item = &'p PackageName>,
+    ) -> Result<Self, StoreError> {
+        let records = |kept: Vec<Value>| {
+            let records = kept.into_iter().filter_map(|it| CompileRecord::deserialize(it).ok());
+            records.filter(|record| !is_passing(&record.source))
+        };
+        let mut known = Self::default();
+        for package in packages.collect::<BTreeSet<_>>() {
+            records(store.compiles_of(package)?).for_each(|it| known.learned.learn(&it));
+            let last = records(store.compiles_of_last_build(package)?);
+            let sources =
+                last.filter(|it| it.outcome.is_success() && it.language != Language::Link);
+            let sources: BTreeSet<String> = sources.map(|record| record.source).collect();
+            known.sources.insert(package.clone(), sources.into_iter().collect());
+        }
+        Ok(known)
     }
-    Ok(learned)
 }
 
-/// Whether a source is one with which a build asks what compilers can do, under another name each
-/// time: nothing is learned from it but how many files there are not.
-fn is_probe(source: &str) -> bool {
-    source.starts_with("/tmp/") || is_probe_of_cmake(source)
-}
-
-/// Whether a source is one of CMake's own questions.
-pub(super) fn is_probe_of_cmake(source: &str) -> bool {
-    ["/CMakeScratch/", "/CMakeTmp/"].iter().any(|it| source.contains(it))
+/// Whether nothing is learned from a source, since the next build has another one in its place.
+fn is_passing(source: &str) -> bool {
+    source.starts_with("/tmp/") || is_probe(source)
 }
 
 /// Why a build goes without the gate.
@@ -105,6 +117,9 @@ pub(super) struct Gate {
     listeners: Listeners,
     /// What a compile is charged of which nothing is known, in bytes.
     per_compile: u64,
+    processors: u16,
+    /// What a whole build of each package compiles.
+    sources: HashMap<PackageName, Vec<String>>,
 }
 
 /// Who hears of the compiles of which cell, by its name.
@@ -162,7 +177,7 @@ pub(super) struct Compiled {
 impl Compiled {
     /// Whether nothing was compiled, but what a build asks of its compilers.
     pub(super) fn is_none(&self) -> bool {
-        self.records.iter().all(|record| is_probe(&record.source))
+        self.records.iter().all(|record| is_passing(&record.source))
     }
 
     /// How many were killed for memory and ran again.
@@ -201,7 +216,7 @@ impl Gate {
         settings: &MillSettings,
         host: &Host,
         per_compile: Option<ByteSize>,
-        learned: Learned,
+        known: Known,
     ) -> Result<Self, ServerError> {
         let listeners = Listeners::default();
         let told = listeners.clone();
@@ -212,22 +227,27 @@ impl Gate {
         let settings =
             ServerSettings { policy, memory: settings.memory, ..ServerSettings::with_cpus(cpus) };
         let listener = Box::new(move |event: &GateEvent| told.tell(event));
+        let Known { learned, sources } = known;
         let server = Server::start(settings, learned, listener)?;
-        Ok(Self { server, listeners, per_compile })
+        Ok(Self { server, listeners, per_compile, processors: cpus, sources })
     }
 
-    /// Opens it for the build of a cell. The folder holds all that the build needs of it.
+    /// Opens it for the build of a cell, whole or what an earlier attempt has left of it. The folder
+    /// holds all that the build needs of it.
     pub(super) fn open(
         &self,
         cell: &str,
         package: &PackageName,
+        whole: bool,
         folder: Utf8PathBuf,
     ) -> Result<OpenGate<'_>, GateError> {
         write_program(&folder)?;
         fs_err::create_dir_all(folder.join(LINKS))?;
+        let sources = self.sources.get(package).filter(|_| whole).cloned().unwrap_or_default();
         let (name, package) = (cell.to_owned(), package.to_string());
         let (say, heard) = channel();
-        let settings = CellSettings { name: name.clone(), package, socket: folder.join(SOCKET) };
+        let socket = folder.join(SOCKET);
+        let settings = CellSettings { name: name.clone(), package, sources, socket };
         let cell = self.server.open(settings)?;
         self.listeners.lock().insert(name.clone(), say);
         Ok(OpenGate { open: Open { gate: self, name, cell: Some(cell) }, heard, folder })
@@ -256,6 +276,7 @@ impl Gate {
             running: cell.running.len(),
             memory: ByteSize(cell.running.iter().map(|compile| compile.memory_bytes).sum()),
             waiting: cell.waiting,
+            short_of_memory: cell.waiting > 0 && snapshot.threads < u32::from(self.processors),
             remaining: cell.remaining,
         }
     }

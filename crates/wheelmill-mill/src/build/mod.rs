@@ -47,7 +47,7 @@ pub use gate::dearest;
 pub use shell::{Shell, ShellError, ShellPlace};
 
 use context::AttemptContext;
-use gate::{Gate, without_gate};
+use gate::{Gate, Known, without_gate};
 use runner::Runner;
 use schedule::Schedule;
 use work::Pinned;
@@ -166,8 +166,8 @@ impl Mill {
             return Ok(None);
         }
         let per_compile = recipes().filter_map(|cell| cell.recipe.jobs.memory).max();
-        let learned = gate::learned(store, recipes().map(|cell| &cell.cell.package))?;
-        let gate = Gate::start(&self.settings, &self.host, per_compile, learned);
+        let known = Known::read(store, recipes().map(|cell| &cell.cell.package))?;
+        let gate = Gate::start(&self.settings, &self.host, per_compile, known);
         Ok(gate.inspect_err(|error| reporter.report(&without_gate(None, error))).ok())
     }
 

@@ -489,7 +489,7 @@ impl<'a> Work<'a> {
     fn open_gate(&mut self) -> Result<Option<OpenGate<'a>>, Stop> {
         let Some(gate) = self.course.context.gate else { return Ok(None) };
         let folder = self.folder.fresh("gate")?;
-        match gate.open(self.course.cell, &self.cell.cell.package, folder) {
+        match gate.open(self.course.cell, &self.cell.cell.package, !self.resumed, folder) {
             Ok(gate) => Ok(Some(gate)),
             Err(error) => {
                 self.go_without_gate(&error);

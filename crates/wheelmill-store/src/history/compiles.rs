@@ -52,6 +52,34 @@ impl Store {
         })
     }
 
+    /// The compiles of the package's newest build that came to a wheel, with those of the attempts
+    /// before it that it went on from: all of them, where they are kept.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn compiles_of_last_build(&self, package: &PackageName) -> Result<Vec<Value>, StoreError> {
+        self.database.read("read what was compiled last", |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "WITH last AS (
+                     SELECT id, cell FROM attempts WHERE package = ?1 AND outcome = 'built'
+                     ORDER BY id DESC LIMIT 1)
+                 SELECT record FROM compiles
+                 JOIN attempts ON attempts.id = compiles.attempt
+                 JOIN last ON last.cell = attempts.cell
+                 WHERE attempts.id <= last.id AND attempts.id > (
+                     SELECT coalesce(max(before.id), 0) FROM attempts AS before
+                     WHERE before.cell = last.cell AND before.outcome = 'built'
+                         AND before.id < last.id)
+                 ORDER BY compiles.id",
+            )?;
+            let records = statement.query_map([Text(package)], |row| {
+                let Json(record) = row.get(0)?;
+                Ok(record)
+            })?;
+            Ok(records.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// The compiles that are kept of each attempt of a run, in the order in which they ended.
     ///
     /// # Errors

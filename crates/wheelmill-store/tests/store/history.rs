@@ -277,6 +277,31 @@ fn the_most_alike_of_the_newest_builds_foretells_the_next() {
 }
 
 #[test]
+fn what_a_build_compiles_is_told_by_the_last_one_that_came_to_a_wheel() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let run = store.begin_run(&new_run()).unwrap();
+    let package = new_cell(CELL).package;
+    let attempt = |sources: &[&str], outcome: Option<Outcome>| {
+        let id = store.begin_attempt(&run, &new_cell(CELL)).unwrap().id;
+        let records: Vec<Value> = sources.iter().map(|source| json!(source)).collect();
+        store.add_compiles(id, &records).unwrap();
+        if let Some(outcome) = outcome {
+            store.finish_attempt(id, &AttemptEnd::new(outcome)).unwrap();
+        }
+    };
+    attempt(&["a", "old"], Some(Outcome::Cancelled));
+    assert_eq!(store.compiles_of_last_build(&package).unwrap(), Vec::<Value>::new());
+    attempt(&["b"], Some(Outcome::Built));
+    assert_eq!(store.compiles_of_last_build(&package).unwrap(), ["a", "old", "b"]);
+    // One that was interrupted, and one that goes on from it.
+    attempt(&["a"], None);
+    assert_eq!(store.compiles_of_last_build(&package).unwrap(), ["a", "old", "b"]);
+    attempt(&["b", "c"], Some(Outcome::Built));
+    assert_eq!(store.compiles_of_last_build(&package).unwrap(), ["a", "b", "c"]);
+}
+
+#[test]
 fn compiles_are_kept_for_the_newest_attempts_at_a_package() {
     let folder = Folder::new();
     let store = folder.store();

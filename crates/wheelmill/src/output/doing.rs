@@ -69,7 +69,13 @@ impl Doing {
                     self.first = Some((now, *done));
                 }
             }
-            Event::Compiles { compiles, .. } => self.compiles = Some(compiles.clone()),
+            Event::Compiles { compiles, .. } => {
+                if *compiles != Compiles::default() {
+                    // What came before the compilers is over.
+                    self.step.clear();
+                }
+                self.compiles = Some(compiles.clone());
+            }
             _ => {}
         }
     }
@@ -156,7 +162,7 @@ pub(crate) fn progress(progress: &Progress) -> String {
 /// How compilers are: `[12/73] compiles done, 3 running (4.1 GiB), 5 waiting, about 3m 20s left`.
 /// How many are done is left out where others have said how far it is.
 fn compilers(compiles: &Compiles, count: bool) -> String {
-    let Compiles { done, total, running, memory, waiting, remaining } = compiles;
+    let Compiles { done, total, running, memory, waiting, short_of_memory, remaining } = compiles;
     let done = match total {
         Some(total) => Some(format!("[{done}/{total}] compiles done")),
         None => count.then(|| format!("{} done", human::count(*done as u64, "compile"))),
@@ -165,7 +171,8 @@ fn compilers(compiles: &Compiles, count: bool) -> String {
         0 => None,
         _ => Some(format!("{running} running ({memory})")),
     };
-    let waiting = (*waiting > 0).then(|| format!("{waiting} waiting"));
+    let reason = if *short_of_memory { " for memory" } else { "" };
+    let waiting = (*waiting > 0).then(|| format!("{waiting} waiting{reason}"));
     let left = remaining.map(|left| format!("about {} left", human::duration(left)));
     [done, running, waiting, left].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -230,19 +237,21 @@ mod tests {
             doing.see(&Event::Compiles { cell: CELL.to_owned(), compiles }, begin);
         };
         doing.see(&phase(Phase::Compile), begin);
+        let message = "trying the compile cache".to_owned();
+        doing.see(&Event::Activity { cell: CELL.to_owned(), message }, begin);
         see(&mut doing, Compiles::default());
-        assert_eq!(doing.details(), "", "nothing is compiled yet");
+        assert_eq!(doing.details(), "trying the compile cache", "nothing is compiled yet");
         let memory = ByteSize(3 << 30);
         let new = Compiles { done: 4, running: 2, memory, waiting: 6, ..Compiles::default() };
         see(&mut doing, new.clone());
         assert_eq!(doing.details(), "4 compiles done, 2 running (3.0 GiB), 6 waiting");
         doing.see(&steps(3, 73), begin);
         assert_eq!(doing.details(), "3 of 73 steps done, 2 running (3.0 GiB), 6 waiting");
-        let known = Compiles { total: Some(70), remaining: Some(200 * SECOND), ..new };
-        see(&mut doing, known);
+        let (total, remaining) = (Some(70), Some(200 * SECOND));
+        see(&mut doing, Compiles { total, remaining, short_of_memory: true, ..new });
         assert_eq!(
             doing.details(),
-            "[4/70] compiles done, 2 running (3.0 GiB), 6 waiting, about 3m 20s left"
+            "[4/70] compiles done, 2 running (3.0 GiB), 6 waiting for memory, about 3m 20s left"
         );
         assert_eq!(doing.clock(begin + SECOND), "0:01, 3:20 left");
     }
