@@ -50,6 +50,8 @@ pub struct MillSettings {
     pub timeout: Option<TimeLimit>,
     /// What the cache of compiles may take, of all packages together; without it there is none.
     pub compile_cache: Option<ByteSize>,
+    /// Compile everything, whatever an earlier attempt has left.
+    pub anew: bool,
     /// Resolve versions anew, though an earlier run did.
     pub refresh: bool,
 }

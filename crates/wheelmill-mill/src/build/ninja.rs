@@ -67,6 +67,10 @@ pub(super) fn carry(from: &Utf8Path, to: &Utf8Path, seen_at: &[&Utf8Path]) -> Ca
             continue;
         };
         let inside = folder.strip_prefix(from).expect("a walk stays below its root");
+        // Where CMake tries out compilers, anew each time.
+        if inside.components().any(|part| part.as_str() == "CMakeFiles") {
+            continue;
+        }
         let seen: Vec<Utf8PathBuf> = seen_at.iter().map(|place| place.join(inside)).collect();
         match carry_folder(folder, from, to, inside, &seen) {
             Ok(0) => {}
@@ -309,6 +313,15 @@ mod tests {
         file.unwrap().set_modified(hour).unwrap();
         assert_eq!(sources.carry(), 1);
         assert!(sources.has("build/b.o") && !sources.has("build/a.o"));
+    }
+
+    #[test]
+    fn what_cmake_compiled_to_try_out_compilers_is_nothing_to_go_on_from() {
+        let sources = Sources::new();
+        let folder = "build/CMakeFiles/CMakeScratch/TryCompile-1";
+        sources.write(&format!("{folder}/a.o"));
+        sources.log(folder, &["a.o"]);
+        assert_eq!(sources.carry(), 0);
     }
 
     #[test]

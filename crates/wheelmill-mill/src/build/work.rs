@@ -313,7 +313,11 @@ impl<'a> Work<'a> {
         foundation: &Prepared,
         log: &mut CellLog<'_>,
     ) -> Result<PinnedSource, Stop> {
-        Leftover(&self.folder).set_aside()?;
+        let leftover = Leftover(&self.folder);
+        if self.course.context.mill.settings.anew {
+            leftover.forget()?;
+        }
+        leftover.set_aside()?;
         let folder = self.folder.path("src");
         let scratch = self.folder.fresh("scratch")?;
         let settings = &self.course.context.mill.settings;

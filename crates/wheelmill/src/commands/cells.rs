@@ -74,7 +74,8 @@ pub(crate) struct CellArgs {
     #[arg(long, value_name = "N", help_heading = "Machine")]
     pub cpus: Option<CpuCount>,
 
-    /// Compile everything anew, and keep nothing of it for later builds
+    /// Compile everything anew: nothing comes from the compile cache or from an interrupted build,
+    /// and nothing is kept in the cache
     #[arg(long, help_heading = "Machine")]
     pub no_cache: bool,
 
@@ -271,6 +272,7 @@ fn mill_settings(
         cpus: cpus.map(|CpuCount(cpus)| cpus),
         timeout: session.setting(args.timeout, environment::TIMEOUT, |build| build.timeout)?,
         compile_cache: compile_cache(args, session)?,
+        anew: args.no_cache,
         refresh: args.refresh,
     })
 }

@@ -62,7 +62,12 @@ fn signal(mut child: Child, signal: Signal) {
 /// Builds to the end; the cell.
 #[track_caller]
 fn build(place: &Place) -> Value {
-    let cell = place.run(&format!("{BUILD} --json")).expect(0).cell();
+    build_with(place, "")
+}
+
+#[track_caller]
+fn build_with(place: &Place, more: &str) -> Value {
+    let cell = place.run(&format!("{BUILD} --json {more}")).expect(0).cell();
     assert_eq!(cell["outcome"], "built", "{cell}");
     cell
 }
@@ -187,6 +192,15 @@ fn clean_makes_the_next_build_start_anew() {
     assert!(shown.contains("not built yet"), "{shown}");
     place.run("clean --work --yes").expect(0);
     let cell = build(&place);
+    assert_resumed(&cell, false);
+    assert_eq!(compiled(&log_of(&cell)).len(), SOURCES);
+}
+
+#[test]
+fn who_trusts_nothing_that_was_compiled_before_starts_anew() {
+    let place = place();
+    signal(start(&place, 3), Signal::SIGINT);
+    let cell = build_with(&place, "--no-cache");
     assert_resumed(&cell, false);
     assert_eq!(compiled(&log_of(&cell)).len(), SOURCES);
 }
