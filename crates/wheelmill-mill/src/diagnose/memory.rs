@@ -83,7 +83,10 @@ pub(super) const RULES: &[Rule] = &[
 pub(super) fn by_gate(case: &Case<'_>) -> Option<(Cause, Account, Vec<usize>)> {
     let lost = case.evidence.admitted?.lost?;
     let source = lost.source.strip_prefix("/build/src/").unwrap_or(&lost.source);
-    let had = lost.budget.map(|budget| format!(", and compilers can have {budget}"));
+    let had = lost.budget.map(|budget| format!(
+            ", and compilers can have {budget}: the rest of the memory is for the build itself and the \
+             files that it reads"
+        ));
     let had = had.unwrap_or_default();
     let message = if lost.alone {
         format!(
@@ -104,8 +107,8 @@ pub(super) fn by_gate(case: &Case<'_>) -> Option<(Cause, Account, Vec<usize>)> {
     let wish = String::from(ByteSize(wish));
     let more = case.again(&format!("--memory {wish}"));
     let account = Account::new(message)
-        .fix(format!("Allow more memory, or take a machine that has it: {more}"))
-        .fix("Build for fewer GPU architectures at a time (`--arch`): each is compiled by itself, and together they take more.".to_owned());
+        .fix(format!("Allow more memory, or take a machine that has it, as {more}"))
+        .fix("Where it is built for several GPU architectures, build for fewer at a time (`--arch`): each is compiled by itself, and together they take more.".to_owned());
     Some((Cause::OutOfMemory, account, killed_lines(case).collect()))
 }
 

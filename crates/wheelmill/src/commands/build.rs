@@ -125,6 +125,9 @@ fn print(result: &RunResult, printer: Printer) -> Result<(), CliError> {
         let wall = human::duration(result.wall);
         let run = result.run.as_ref().map(|run| format!("run {run}: ")).unwrap_or_default();
         printer.say(format_args!("\n{run}{cells} in {wall}"));
+        if result.cancelled {
+            printer.say("the same command goes on from what ninja compiled");
+        }
     }
     Ok(())
 }

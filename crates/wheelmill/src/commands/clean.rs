@@ -39,6 +39,10 @@ pub(crate) struct CleanArgs {
     #[arg(long, conflicts_with_all = ["budget", "all", "engine"])]
     work: bool,
 
+    /// Remove the compile cache, and nothing else
+    #[arg(long, conflicts_with_all = ["budget", "all", "engine", "work"])]
+    compiles: bool,
+
     /// Only show what would go
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
@@ -72,21 +76,27 @@ pub(crate) fn clean(args: &CleanArgs, session: &Session) -> Result<Ending, CliEr
     let printer = session.printer;
     let budget = budget(args, session)?;
     // Of that, no daemon has anything.
-    let engine = args.work.then_some(EngineArg(EngineWish::Embedded)).or(args.engine);
+    let only = match (args.work, args.compiles) {
+        (true, _) => Some(CleanKind::Work),
+        (_, true) => Some(CleanKind::CompileCache),
+        _ => None,
+    };
+    let engine = only.map(|_| EngineArg(EngineWish::Embedded)).or(args.engine);
     let cleaner = cleaner(engine, session)?;
     let mut survey = cleaner.survey()?;
-    survey.items.retain(|item| !args.work || item.kind == CleanKind::Work);
+    survey.items.retain(|item| only.is_none_or(|only| item.kind == only));
     warn(&survey, session);
     let goes = budget.map(|budget| survey.over(budget, SystemTime::now())).unwrap_or_default();
     let frees = ByteSize(goes.iter().map(|item| item.size_bytes).sum());
     if !printer.json {
         let text = match printer.quiet {
             true => places(if budget.is_some() { &goes } else { &[] }, &survey, budget),
+            false if only.is_some() => page_of_kind(&goes, frees),
             false => page(&survey, budget, &goes, printer.verbose),
         };
         printer.data(&text)?;
     }
-    let named = args.budget.is_some() || args.all || args.work;
+    let named = args.budget.is_some() || args.all || only.is_some();
     let wanted = !goes.is_empty() && !args.dry_run;
     if wanted && !args.yes && named && !confirm::somebody_is_there() {
         return Err(confirm::nobody("them"));
@@ -151,7 +161,7 @@ pub(super) fn cleaner(engine: Option<EngineArg>, session: &Session) -> Result<Cl
 
 /// What may stay: as typed, else as the first file says.
 fn budget(args: &CleanArgs, session: &Session) -> Result<Option<ByteSize>, CliError> {
-    if args.all || args.work {
+    if args.all || args.work || args.compiles {
         return Ok(Some(ByteSize(0)));
     }
     if args.budget.is_some() {
@@ -206,6 +216,19 @@ fn places(goes: &[&CleanItem], survey: &Survey, budget: Option<ByteSize>) -> Str
         Some(_) => goes.iter().map(|item| line(item)).collect(),
         None => survey.items.iter().map(line).collect(),
     }
+}
+
+/// What would go of one kind.
+fn page_of_kind(goes: &[&CleanItem], frees: ByteSize) -> String {
+    let mut page = Page::new();
+    if goes.is_empty() {
+        page.line("nothing of that is there, or a build uses it");
+        return page.finish();
+    }
+    page.block(&table(goes, Timestamp::now()));
+    let count = human::count(goes.len(), "thing");
+    page.line(format_args!("\n{count} would go, which frees {frees}"));
+    page.finish()
 }
 
 fn page(survey: &Survey, budget: Option<ByteSize>, goes: &[&CleanItem], all: bool) -> String {

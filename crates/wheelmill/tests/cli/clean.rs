@@ -233,3 +233,21 @@ fn a_daemon_that_does_not_answer_is_not_taken_for_empty() {
     let found = document(&mut place.command("clean --engine embedded --json"));
     assert_eq!(found["not-looked-at"][0]["engine"], "podman", "{found}");
 }
+
+#[test]
+fn one_kind_can_go_and_all_else_stays() {
+    let place = furnished();
+    let (compiles, work) = ("cache/compiles/mypkg/0/1/object", "store/work/ab12/src/setup.py");
+    file(&place, compiles, 1 << 20, 1);
+    file(&place, work, 1 << 20, 1);
+    let shown = place.run("clean --compiles --dry-run");
+    assert!(shown.contains("compiles of mypkg") && shown.contains("1 thing would go"), "{shown}");
+    assert!(!shown.contains("layers") && place.path().join(compiles).exists(), "{shown}");
+    place.run("clean --compiles --yes");
+    assert!(!place.path().join(compiles).exists() && place.path().join(work).exists());
+    place.run("clean --work --yes");
+    assert!(!place.path().join(work).exists());
+    assert!(place.path().join("cache/sources/0123456789abcdef").exists());
+    let shown = place.run("clean --work --yes");
+    assert!(shown.contains("nothing of that is there"), "{shown}");
+}

@@ -48,7 +48,8 @@ fn a_compile_that_the_gate_could_not_help_is_named_with_what_it_needs() {
         log!("out-of-memory-nvcc"),
         Cause::OutOfMemory,
         "`csrc/wide.cu` needs more memory than there is: its compiler was killed at 690 MiB with \
-         nothing beside it, and compilers can have 720 MiB.",
+         nothing beside it, and compilers can have 720 MiB: the rest of the memory is for the build \
+         itself and the files that it reads.",
         "--memory 1602MiB`",
         "FAILED: [code=137]",
     );

@@ -40,6 +40,7 @@ pub(super) fn show(args: &ShowArgs, session: &Session) -> Result<Ending, CliErro
     let compiles = RunCompiles::read(&store, &run)?;
     if let Some(file) = &args.trace {
         compiles.write_trace(file)?;
+        printer.say(format_args!("wrote {}", safe(file.as_str())));
     }
     if printer.json {
         printer.document(json!({ "run": document(&run, &wheels, &compiles) }))?;
