@@ -99,7 +99,7 @@ pub(crate) const GROUPS: &[Group] = &[
             },
             Variable {
                 name: COMPILE_CACHE_SIZE,
-                help: "What the cache of compiles may take, of all packages together: `20GB`; `0` for none, as `--no-cache`. Default: `10GiB`.",
+                help: "What the cache of compiles may take, of all packages together: `20GB`; `0` for none. Default: `10GiB`.",
             },
             Variable {
                 name: OFFLINE,

@@ -34,9 +34,12 @@ fn contents(place: &Place, variable: Option<(&str, &str)>, engine: &str) -> Stri
     let mut command = place.command(&format!(
         "build tinycuda --cuda 13.0 --arch 9.0 --json --engine {engine} --base {base}"
     ));
-    command.envs(variable);
+    command.envs(variable).env("WHEELMILL_COMPILE_CACHE_SIZE", "1GiB");
     let cell = crate::place::Ended::of(command.output().unwrap()).expect(0).cell();
     assert_eq!(cell["outcome"], "built", "{cell}");
+    // Whether others have compiled it before is their matter.
+    let asked = ["hits", "misses"].map(|name| cell["compile-cache"][name].as_u64().unwrap_or(0));
+    assert_eq!(asked.iter().sum::<u64>(), 1, "the cache was not asked with {engine}: {cell}");
     let wheel = cell["wheel"]["path"].as_str().unwrap();
     // nvcc names its temporary files after its process, and the names get into the symbol table.
     let script = "import hashlib, re, sys, zipfile
