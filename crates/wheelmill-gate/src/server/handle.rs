@@ -16,6 +16,7 @@ use super::owner::{Command, Owner, Waker};
 use super::sampler::Sampler;
 use super::{GateEvent, ServerError, socket};
 use crate::learned::Learned;
+use crate::machine::Share;
 use crate::policy::{CellId, Policy, PolicySettings};
 
 /// How the server works.
@@ -103,7 +104,8 @@ impl Server {
         let (commands, received) = mpsc::channel();
         let line = Line { commands, waker };
         let (orders, ordered) = mpsc::channel();
-        let mut sampler = Sampler::new(settings.memory.map(|memory| memory.0));
+        let own = Share::of_this_process();
+        let mut sampler = Sampler::new(settings.memory.map(|memory| memory.0), own.clone());
         let first = sampler.sample();
         let interval = settings.interval;
         let samples = line.clone();
@@ -118,7 +120,7 @@ impl Server {
             .name("gate".to_owned())
             .spawn(move || {
                 let policy = Policy::new(settings.policy.clone(), learned);
-                let mut owner = Owner::new(settings, policy, orders, listener);
+                let mut owner = Owner::new(settings, policy, own, orders, listener);
                 owner.sample(first);
                 owner.run(&received, &woken);
             })

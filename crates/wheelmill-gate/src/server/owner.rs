@@ -74,6 +74,7 @@ impl Owner {
     pub(super) fn new(
         settings: ServerSettings,
         policy: Policy,
+        own: Option<Share>,
         orders: Sender<Watch>,
         listener: Box<dyn FnMut(&GateEvent) + Send>,
     ) -> Self {
@@ -90,7 +91,7 @@ impl Owner {
             budget: None,
             pressure: Pressure::Calm,
             most_memory: total_memory().unwrap_or(1 << 50),
-            own: Share::of_this_process(),
+            own,
         }
     }
 

@@ -52,8 +52,8 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    pub(super) fn new(user: Option<u64>) -> Self {
-        let own = Share::of_this_process();
+    /// `own` is the limit that this program is under itself.
+    pub(super) fn new(user: Option<u64>, own: Option<Share>) -> Self {
         let meter = PressureMeter::new(own.as_ref().map(|share| share.group().clone()));
         Self { user, own, meter, compiles: BTreeMap::new(), cells: BTreeMap::new() }
     }

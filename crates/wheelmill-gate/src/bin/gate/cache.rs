@@ -118,13 +118,11 @@ fn meaning(told: &str) -> Option<CacheUse> {
     }
 }
 
-/// Whether the call comes to a cache of the build's own, by its name or by a link with the name of a
-/// compiler.
+/// Whether the call comes to a cache of the build's own by a link with the name of a compiler. One
+/// that is called by its own name makes no object that could be kept.
 fn has_own(call: &Call) -> bool {
-    let program = PathBuf::from(OsStr::from_bytes(call.program.to_bytes()));
-    let real = fs::canonicalize(program).unwrap_or_default();
-    let real = real.file_name().unwrap_or_default().as_bytes();
-    [call.name.as_slice(), real].into_iter().any(crate::work::is_cache)
+    let real = fs::canonicalize(OsStr::from_bytes(call.program.to_bytes())).unwrap_or_default();
+    crate::work::is_cache(real.file_name().unwrap_or_default().as_bytes())
 }
 
 /// Whether nvcc is told by its variables to write more than an object, or to read files of
