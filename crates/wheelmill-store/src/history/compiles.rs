@@ -40,15 +40,12 @@ impl Store {
     /// The database cannot be read.
     pub fn compiles_of(&self, package: &PackageName) -> Result<Vec<Value>, StoreError> {
         self.database.read("read what compiles took", |transaction| {
-            let mut statement = transaction.prepare_cached(
+            records(
+                transaction,
+                package,
                 "SELECT record FROM compiles JOIN attempts ON attempts.id = compiles.attempt
                  WHERE attempts.package = ?1 ORDER BY compiles.id",
-            )?;
-            let records = statement.query_map([Text(package)], |row| {
-                let Json(record) = row.get(0)?;
-                Ok(record)
-            })?;
-            Ok(records.collect::<Result<_, _>>()?)
+            )
         })
     }
 
@@ -59,7 +56,9 @@ impl Store {
     /// The database cannot be read.
     pub fn compiles_of_last_build(&self, package: &PackageName) -> Result<Vec<Value>, StoreError> {
         self.database.read("read what was compiled last", |transaction| {
-            let mut statement = transaction.prepare_cached(
+            records(
+                transaction,
+                package,
                 "WITH last AS (
                      SELECT id, cell FROM attempts WHERE package = ?1 AND outcome = 'built'
                      ORDER BY id DESC LIMIT 1)
@@ -71,12 +70,7 @@ impl Store {
                      WHERE before.cell = last.cell AND before.outcome = 'built'
                          AND before.id < last.id)
                  ORDER BY compiles.id",
-            )?;
-            let records = statement.query_map([Text(package)], |row| {
-                let Json(record) = row.get(0)?;
-                Ok(record)
-            })?;
-            Ok(records.collect::<Result<_, _>>()?)
+            )
         })
     }
 
@@ -101,6 +95,20 @@ impl Store {
             Ok(compiles)
         })
     }
+}
+
+/// The compiles that a query about a package finds.
+fn records(
+    transaction: &Transaction<'_>,
+    package: &PackageName,
+    query: &str,
+) -> Result<Vec<Value>, Stop> {
+    let mut statement = transaction.prepare_cached(query)?;
+    let records = statement.query_map([Text(package)], |row| {
+        let Json(record) = row.get(0)?;
+        Ok(record)
+    })?;
+    Ok(records.collect::<Result<_, _>>()?)
 }
 
 /// Removes the compiles of all but the newest attempts at the package of this one that have any.
