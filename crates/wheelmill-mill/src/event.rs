@@ -190,6 +190,27 @@ pub struct CellResult {
     pub log: Option<Utf8PathBuf>,
 }
 
+impl CellResult {
+    /// A cell of which nothing but its end is known.
+    #[must_use]
+    pub fn new(cell: String, outcome: CellOutcome) -> Self {
+        Self {
+            cell,
+            outcome,
+            wheel: None,
+            more_wheels: Vec::new(),
+            verdict: None,
+            not_checked: Vec::new(),
+            wall: Duration::ZERO,
+            peak_memory: None,
+            compile_cache: None,
+            dearest_compiles: Vec::new(),
+            failure: None,
+            log: None,
+        }
+    }
+}
+
 /// The ways in which a cell ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

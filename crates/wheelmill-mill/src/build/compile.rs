@@ -5,6 +5,7 @@ use wheelmill_engine::{Container, Limits, Mount};
 use wheelmill_model::{ByteSize, NetworkSettings};
 use wheelmill_recipe::{Cell, Recipe};
 
+use super::context::AttemptContext;
 use crate::environment::{Toolchain, ambient, paths, search_path};
 use crate::host::{Host, available_memory};
 use crate::settings::MillSettings;
@@ -33,21 +34,11 @@ pub(super) fn free_memory() -> Option<ByteSize> {
     available_memory().map(|free| ByteSize(free.0.saturating_sub(RESERVE).max(RESERVE)))
 }
 
-/// Divides the machine, of which so much memory is free.
-pub(super) fn budget(
-    settings: &MillSettings,
-    host: &Host,
-    free: Option<ByteSize>,
-    recipe: &Recipe,
-) -> Budget {
-    budget_for(settings, host, free, recipe.jobs.memory)
-}
-
 /// The machine for a build whose compilers the gate admits: it is told to run enough of them, and
 /// memory is the gate's business.
-pub(super) fn gated_budget(settings: &MillSettings, host: &Host, free: Option<ByteSize>) -> Budget {
-    let jobs = processors(settings, host) * JOBS_PER_PROCESSOR;
-    Budget { jobs, ..budget_for(settings, host, free, None) }
+pub(super) fn gated_budget(context: &AttemptContext<'_>) -> Budget {
+    let jobs = processors(&context.mill.settings, &context.mill.host) * JOBS_PER_PROCESSOR;
+    Budget { jobs, ..budget(context, None) }
 }
 
 /// How many compilers can work at a time.
@@ -56,13 +47,9 @@ pub(super) fn processors(settings: &MillSettings, host: &Host) -> usize {
 }
 
 /// Divides the machine for compilers that take so much memory.
-pub(super) fn budget_for(
-    settings: &MillSettings,
-    host: &Host,
-    free: Option<ByteSize>,
-    per_compile: Option<ByteSize>,
-) -> Budget {
-    let memory = settings.memory.or(free);
+pub(super) fn budget(context: &AttemptContext<'_>, per_compile: Option<ByteSize>) -> Budget {
+    let (settings, host) = (&context.mill.settings, &context.mill.host);
+    let memory = settings.memory.or(context.free);
     let per_compile = per_compile.unwrap_or(MEMORY_PER_COMPILE);
     let by_memory = memory.map_or(usize::MAX, |memory| {
         usize::try_from(memory.0 / per_compile.0.max(1)).unwrap_or(usize::MAX)

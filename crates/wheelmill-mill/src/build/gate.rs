@@ -197,13 +197,13 @@ impl Compiled {
         Admitted { recovered: self.recovered(), lost: self.lost.as_ref() }
     }
 
-    /// The dearest compiles, for the end of a log.
-    pub(super) fn dearest_lines(&self) -> Vec<String> {
-        let told = |record: &CompileRecord| {
+    /// The dearest of these compiles, for the end of a log.
+    pub(super) fn lines(&self, dearest: &[&CompileRecord]) -> Vec<String> {
+        let told = |record: &&CompileRecord| {
             let (wall, peak) = (record.wall.as_secs_f64(), record.peak_memory.to_string());
             format!("{wall:8.1} s {peak:>10}  {}", record.source)
         };
-        let lines: Vec<String> = dearest(&self.records).into_iter().map(told).collect();
+        let lines: Vec<String> = dearest.iter().map(told).collect();
         let head = format!("{} compiles; these took the longest:", self.records.len());
         if lines.is_empty() { lines } else { [vec![head], lines].concat() }
     }

@@ -156,17 +156,11 @@ impl Mill {
         store: &Store,
         reporter: &dyn Reporter,
     ) -> Result<Option<Gate>, MillError> {
-        let recipes = || {
-            plan.wanted().filter_map(|cell| match &cell.kind {
-                CellKind::Recipe(cell) => Some(cell),
-                CellKind::Image(_) => None,
-            })
-        };
-        if recipes().next().is_none() {
+        if plan.wanted_recipes().next().is_none() {
             return Ok(None);
         }
-        let per_compile = recipes().filter_map(|cell| cell.recipe.jobs.memory).max();
-        let known = Known::read(store, recipes().map(|cell| &cell.cell.package))?;
+        let per_compile = plan.wanted_recipes().filter_map(|cell| cell.recipe.jobs.memory).max();
+        let known = Known::read(store, plan.wanted_recipes().map(|cell| &cell.cell.package))?;
         let gate = Gate::start(&self.settings, &self.host, per_compile, known);
         Ok(gate.inspect_err(|error| reporter.report(&without_gate(None, error))).ok())
     }

@@ -285,20 +285,7 @@ mod tests {
     }
 
     fn result(cell: &str, outcome: CellOutcome) -> CellResult {
-        CellResult {
-            cell: cell.to_owned(),
-            outcome,
-            wheel: None,
-            more_wheels: Vec::new(),
-            verdict: None,
-            not_checked: Vec::new(),
-            wall: Duration::ZERO,
-            peak_memory: None,
-            compile_cache: None,
-            dearest_compiles: Vec::new(),
-            failure: None,
-            log: None,
-        }
+        CellResult::new(cell.to_owned(), outcome)
     }
 
     impl Site for Fake<'_> {

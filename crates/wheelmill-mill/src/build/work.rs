@@ -148,15 +148,8 @@ impl<'a> Work<'a> {
             pinned: Some(pinned),
             folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
             budget: match context.gate {
-                Some(_) => {
-                    compile::gated_budget(&context.mill.settings, &context.mill.host, context.free)
-                }
-                None => compile::budget(
-                    &context.mill.settings,
-                    &context.mill.host,
-                    context.free,
-                    &cell.recipe,
-                ),
+                Some(_) => compile::gated_budget(context),
+                None => compile::budget(context, cell.recipe.jobs.memory),
             },
             measured: Measured::default(),
             compiled: None,
@@ -425,21 +418,21 @@ impl<'a> Work<'a> {
             self.go_without_gate(&GateError::Unreachable(self.course.context.mill.engine.kind()));
             exit = self.run_build(None, lock, prepared, log)?;
         }
-        for line in self.compiled.iter().flat_map(Compiled::dearest_lines) {
-            log.note(&line);
-        }
-        let cache = self.compiled.as_ref().and_then(|it| CacheCount::of(&it.records));
-        if let Some(count) = cache {
-            log.note(&format!("compile cache: {count}"));
-        }
-        let dearest = self.compiled.as_ref().map(|it| dearest(&it.records)).unwrap_or_default();
         self.measured = Measured {
-            cache,
-            dearest: dearest.into_iter().cloned().collect(),
             peak: exit.peak_memory,
             exit_code: Some(exit.code),
             compiles: log.progress().and_then(|(_, total)| u32::try_from(total).ok()),
+            ..Measured::default()
         };
+        if let Some(compiled) = &self.compiled {
+            let dearest = dearest(&compiled.records);
+            compiled.lines(&dearest).iter().for_each(|line| log.note(line));
+            self.measured.dearest = dearest.into_iter().cloned().collect();
+            self.measured.cache = CacheCount::of(&compiled.records);
+        }
+        if let Some(count) = self.measured.cache {
+            log.note(&format!("compile cache: {count}"));
+        }
         self.course.record("exit", &ended(&exit))?;
         // A log that has holes would lead every later look astray.
         if let Some(error) = log.take_error() {
@@ -503,9 +496,9 @@ impl<'a> Work<'a> {
     }
 
     fn go_without_gate(&mut self, error: &GateError) {
-        let AttemptContext { mill, reporter, free, .. } = *self.course.context;
-        reporter.report(&without_gate(Some(self.course.cell), error));
-        self.budget = compile::budget(&mill.settings, &mill.host, free, &self.cell.recipe);
+        let context = self.course.context;
+        context.reporter.report(&without_gate(Some(self.course.cell), error));
+        self.budget = compile::budget(context, self.recipe().jobs.memory);
     }
 
     /// Ends here, before anything is fetched for it, what is to have GPUs and needs another driver.

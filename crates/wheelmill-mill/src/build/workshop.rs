@@ -1,7 +1,5 @@
 //! The cells of a plan at their work, and those for which nothing is done.
 
-use std::time::Duration;
-
 use serde_json::json;
 use wheelmill_model::{ByteSize, RunId};
 use wheelmill_store::{AttemptEnd, NewCell, Outcome, Store};
@@ -78,18 +76,11 @@ pub(super) fn settled(cell: &PlannedCell) -> CellResult {
         wheel.as_ref().and_then(|wheel| wheel.verdict.get("summary")?.as_str().map(str::to_owned));
     let not_checked = wheel.as_ref().map(|wheel| not_checked(&wheel.verdict)).unwrap_or_default();
     CellResult {
-        cell: cell.id.clone(),
-        outcome,
         wheel,
         more_wheels,
         verdict,
         not_checked,
-        wall: Duration::ZERO,
-        peak_memory: None,
-        compile_cache: None,
-        dearest_compiles: Vec::new(),
-        failure: None,
-        log: None,
+        ..CellResult::new(cell.id.clone(), outcome)
     }
 }
 

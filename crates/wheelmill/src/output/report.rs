@@ -166,16 +166,10 @@ mod tests {
     use super::*;
 
     fn failed() -> CellResult {
+        let cell = "torchsort-0.1.10-cu130-torch2.11-cp311-sm90".to_owned();
         CellResult {
-            cell: "torchsort-0.1.10-cu130-torch2.11-cp311-sm90".to_owned(),
-            outcome: CellOutcome::Failed,
-            wheel: None,
-            more_wheels: Vec::new(),
-            verdict: None,
             wall: Duration::from_secs(108),
             peak_memory: Some(ByteSize(3 << 30)),
-            compile_cache: None,
-            dearest_compiles: Vec::new(),
             failure: Some(Failure {
                 cause: Cause::OutOfMemory,
                 phase: Phase::Compile,
@@ -186,8 +180,7 @@ mod tests {
                 ],
                 log: Some("/logs/1.log".into()),
             }),
-            log: None,
-            not_checked: Vec::new(),
+            ..CellResult::new(cell, CellOutcome::Failed)
         }
     }
 

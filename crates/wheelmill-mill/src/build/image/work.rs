@@ -122,12 +122,7 @@ impl<'a> ImageWork<'a> {
             cell,
             ground,
             folder: WorkFolder::new(context.store.work_folder(&CellKey(digest))),
-            budget: compile::budget_for(
-                &context.mill.settings,
-                &context.mill.host,
-                context.free,
-                None,
-            ),
+            budget: compile::budget(context, None),
             measured: Measured::default(),
         }
     }
