@@ -105,17 +105,11 @@ fn print(result: &RunResult, printer: Printer) -> Result<(), CliError> {
     } else {
         printer.say("");
         printer.data(&report::summary(&result.cells))?;
-        let compile_cache = report::compile_cache(&result.cells);
-        if !compile_cache.is_empty() {
-            printer.page(&format!("\n{compile_cache}"))?;
-        }
-        let dearest = report::dearest_compiles(&result.cells);
-        if !dearest.is_empty() {
-            printer.page(&format!("\n{dearest}"))?;
-        }
-        let not_checked = report::not_checked(&result.cells);
-        if !not_checked.is_empty() {
-            printer.page(&format!("\n{not_checked}"))?;
+        for part in [report::compile_cache, report::dearest_compiles, report::not_checked] {
+            let part = part(&result.cells);
+            if !part.is_empty() {
+                printer.page(&format!("\n{part}"))?;
+            }
         }
         let paths = report::wheel_paths(&result.cells);
         if !paths.is_empty() {

@@ -57,6 +57,17 @@ pub(crate) struct CleanArgs {
     engine: Option<EngineArg>,
 }
 
+impl CleanArgs {
+    /// The only kind that is to go, where one is named.
+    fn only(&self) -> Option<CleanKind> {
+        match (self.work, self.compiles) {
+            (true, _) => Some(CleanKind::Work),
+            (_, true) => Some(CleanKind::CompileCache),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Document<'a> {
@@ -76,11 +87,7 @@ pub(crate) fn clean(args: &CleanArgs, session: &Session) -> Result<Ending, CliEr
     let printer = session.printer;
     let budget = budget(args, session)?;
     // Of that, no daemon has anything.
-    let only = match (args.work, args.compiles) {
-        (true, _) => Some(CleanKind::Work),
-        (_, true) => Some(CleanKind::CompileCache),
-        _ => None,
-    };
+    let only = args.only();
     let engine = only.map(|_| EngineArg(EngineWish::Embedded)).or(args.engine);
     let cleaner = cleaner(engine, session)?;
     let mut survey = cleaner.survey()?;
@@ -161,7 +168,7 @@ pub(super) fn cleaner(engine: Option<EngineArg>, session: &Session) -> Result<Cl
 
 /// What may stay: as typed, else as the first file says.
 fn budget(args: &CleanArgs, session: &Session) -> Result<Option<ByteSize>, CliError> {
-    if args.all || args.work || args.compiles {
+    if args.all || args.only().is_some() {
         return Ok(Some(ByteSize(0)));
     }
     if args.budget.is_some() {
