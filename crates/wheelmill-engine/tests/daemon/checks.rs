@@ -11,7 +11,7 @@ use wheelmill_engine::{
 };
 use wheelmill_model::{ByteSize, Digest};
 
-use crate::support::{CancelOnOutput, engine, prepare, run, shell, step, write_root};
+use crate::support::{CancelOnOutput, base, engine, prepare, run, shell, step};
 use testkit::{Daemon, DaemonProgram};
 
 #[test]
@@ -29,9 +29,7 @@ type Check = fn(&Daemon, &Base);
 
 fn all(program: DaemonProgram) {
     let Some(daemon) = Daemon::start(program) else { return };
-    let root = daemon.path().join("root.tar");
-    write_root(&root);
-    let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let base = base(&engine(&daemon), &daemon);
     let checks: [(&str, Check); 11] = [
         ("steps become an image", steps),
         ("two threads that want one step make it once", shared_step),

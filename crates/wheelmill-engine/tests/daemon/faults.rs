@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wheelmill_engine::{
-    Base, Cancel, Container, DaemonEngine, DaemonSettings, EmbeddedEngine, EmbeddedSettings,
-    Engine as _, EngineError, EngineKind, Mount, Severity, Stream,
+    Cancel, Container, DaemonEngine, DaemonSettings, EmbeddedEngine, EmbeddedSettings, Engine as _,
+    EngineError, EngineKind, Mount, Severity, Stream,
 };
 use wheelmill_model::NetworkSettings;
 
-use crate::support::{engine, prepare, run, shell, step, write_root};
+use crate::support::{base, engine, prepare, run, shell, step};
 use testkit::{Daemon, DaemonProgram, DaemonSetup};
 
 #[test]
@@ -32,10 +32,8 @@ fn a_daemon_that_is_not_there_is_named_with_its_socket() {
 #[test]
 fn a_daemon_that_stops_under_a_build_is_an_error_and_the_next_build_works() {
     let Some(mut daemon) = Daemon::start(DaemonProgram::Docker) else { return };
-    let root = daemon.path().join("root.tar");
-    write_root(&root);
     let first = engine(&daemon);
-    let base = first.pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let base = base(&first, &daemon);
     let prepared = prepare(&first, &base, Vec::new()).0.unwrap();
     let result = thread::scope(|scope| {
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -63,10 +61,8 @@ fn a_daemon_that_stops_under_a_build_is_an_error_and_the_next_build_works() {
 #[test]
 fn a_container_that_somebody_kills_or_an_image_that_is_gone_ends_the_build_and_not_the_next() {
     let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
-    let root = daemon.path().join("root.tar");
-    write_root(&root);
     let engine = engine(&daemon);
-    let base = engine.pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let base = base(&engine, &daemon);
     let steps = || vec![step("a step", "mkdir -p /opt/x; echo made > /opt/x/file")];
     let prepared = prepare(&engine, &base, steps()).0.unwrap();
     let mut sink = |_: Stream, _: &[u8]| {
@@ -99,10 +95,8 @@ fn a_container_that_somebody_kills_or_an_image_that_is_gone_ends_the_build_and_n
 fn a_full_disk_of_the_daemons_is_told_and_gives_its_room_back() {
     let setup = DaemonSetup { disk: Some(200 << 20), ..DaemonSetup::default() };
     let Some(daemon) = Daemon::start_with(DaemonProgram::Docker, setup) else { return };
-    let root = daemon.path().join("root.tar");
-    write_root(&root);
     let engine = engine(&daemon);
-    let base = engine.pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let base = base(&engine, &daemon);
     prepare(&engine, &base, Vec::new()).0.unwrap();
     // It fits once: as the container's files, and not as the image's beside them.
     let large = step("large", "head -c 110000000 /dev/urandom > /large");
@@ -119,9 +113,7 @@ fn a_full_disk_of_the_daemons_is_told_and_gives_its_room_back() {
 #[test]
 fn what_a_killed_builder_of_podmans_left_is_removed_by_the_next() {
     let Some(daemon) = Daemon::start(DaemonProgram::Podman) else { return };
-    let root = daemon.path().join("root.tar");
-    write_root(&root);
-    let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let base = base(&engine(&daemon), &daemon);
     let image = prepare(&engine(&daemon), &base, Vec::new()).0.unwrap().layers[0].clone();
     let file = daemon.path().join("Dockerfile");
     let dockerfile = format!(
@@ -164,10 +156,8 @@ fn dead_owner() -> String {
 fn a_folder_is_free_of_containers_before_it_is_used_again() {
     for program in [DaemonProgram::Docker, DaemonProgram::Podman] {
         let Some(daemon) = Daemon::start(program) else { continue };
-        let root = daemon.path().join("root.tar");
-        write_root(&root);
         let first = engine(&daemon);
-        let base = first.pin(&Base::Archive { path: root, digest: None }).unwrap();
+        let base = base(&first, &daemon);
         let prepared = prepare(&first, &base, Vec::new()).0.unwrap();
         let (folder, other) = (daemon.path().join("work-0123"), daemon.path().join("work-4567"));
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -203,10 +193,8 @@ fn a_folder_is_free_of_containers_before_it_is_used_again() {
 #[test]
 fn what_outlives_a_lost_daemon_keeps_its_folder() {
     let Some(mut daemon) = Daemon::start(DaemonProgram::Docker) else { return };
-    let root = daemon.path().join("root.tar");
-    write_root(&root);
     let first = engine(&daemon);
-    let base = first.pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let base = base(&first, &daemon);
     let prepared = prepare(&first, &base, Vec::new()).0.unwrap();
     let folder = daemon.path().join("work-89ab");
     let source = folder.join("src");
@@ -251,9 +239,7 @@ fn what_outlives_a_lost_daemon_keeps_its_folder() {
 #[test]
 fn what_a_killed_program_left_is_removed_by_the_next() {
     let Some(daemon) = Daemon::start(DaemonProgram::Docker) else { return };
-    let root = daemon.path().join("root.tar");
-    write_root(&root);
-    let base = engine(&daemon).pin(&Base::Archive { path: root, digest: None }).unwrap();
+    let base = base(&engine(&daemon), &daemon);
     let image = prepare(&engine(&daemon), &base, Vec::new()).0.unwrap().layers[0].clone();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let owner = dead_owner();

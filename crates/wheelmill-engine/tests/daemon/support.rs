@@ -26,6 +26,13 @@ pub(crate) fn engine(daemon: &Daemon) -> DaemonEngine {
     })
 }
 
+/// A base in which a shell runs, of which the daemon has no image yet.
+pub(crate) fn base(engine: &DaemonEngine, daemon: &Daemon) -> Base {
+    let path = daemon.path().join("root.tar");
+    write_root(&path);
+    engine.pin(&Base::Archive { path, digest: None }).unwrap()
+}
+
 /// Writes the tar of a root in which a shell runs, with programs and libraries of this machine.
 pub(crate) fn write_root(path: &Utf8Path) {
     let script = r#"

@@ -11,7 +11,7 @@ use serde_json::Value;
 use testkit::PackageIndex;
 
 use crate::interruptions::expect_gone;
-use crate::place::{Ended, Place, walk};
+use crate::place::{Ended, Place, recipe, source, walk};
 
 /// Waits until the test lets the build go on.
 const HELD: &str = "echo it-has-begun; until test -e /build/home/go; do sleep 0.02; done";
@@ -26,21 +26,8 @@ fn place(packages: &[(&str, String)]) -> Place {
         let project = folder.join("pyproject.toml");
         let text = fs_err::read_to_string(&project).unwrap();
         fs_err::write(project, text.replace("\"tinycuda\"", &format!("\"{name}\""))).unwrap();
-        format!(
-            r#"
-[recipes.{name}.source]
-path = "{name}"
-[recipes.{name}.build]
-torch = false
-command = ["sh", "-euc", "{command}"]
-[[recipes.{name}.architectures]]
-variable = "TINY_ARCHS"
-spelling = "digits"
-[recipes.{name}.test]
-imports = ["tinycuda"]
-modules = ["tinycuda"]
-"#
-        )
+        let command = format!("command = [\"sh\", \"-euc\", \"{command}\"]");
+        source(name) + &recipe(name, &command, "tinycuda")
     };
     let recipes: String = packages.iter().map(write).collect();
     fs_err::write(place.path().join("wheelmill.toml"), recipes).unwrap();

@@ -28,7 +28,7 @@ pub(crate) struct Place {
 impl Place {
     /// With the source in a folder, and lines added to the `[recipes.tinycuda.build]` table.
     pub(crate) fn with(build: &str) -> Self {
-        Self::with_recipe("[recipes.tinycuda.source]\npath = \"tinycuda\"\n", build)
+        Self::with_recipe(&source("tinycuda"), build)
     }
 
     /// With the source on the index.
@@ -48,19 +48,7 @@ impl Place {
     fn with_recipe(source: &str, build: &str) -> Self {
         let place = Self::empty();
         testkit::write_tiny_package(&place.path().join("tinycuda"));
-        let recipe = format!(
-            r#"{source}
-[recipes.tinycuda.build]
-torch = false
-{build}
-[[recipes.tinycuda.architectures]]
-variable = "TINY_ARCHS"
-spelling = "digits"
-[recipes.tinycuda.test]
-imports = ["tinycuda"]
-modules = ["tinycuda"]
-"#
-        );
+        let recipe = source.to_owned() + &recipe("tinycuda", build, "tinycuda");
         fs_err::write(place.path().join("wheelmill.toml"), recipe).unwrap();
         place
     }
@@ -76,6 +64,12 @@ modules = ["tinycuda"]
     /// The cache that the tests share, unless it is another.
     pub(crate) fn cache(&self) -> &Utf8Path {
         &self.cache
+    }
+
+    /// Whether cells have left anything to work on; their locks do not count.
+    pub(crate) fn has_work(&self) -> bool {
+        let mut entries = self.store().join("work").read_dir_utf8().unwrap();
+        entries.any(|entry| entry.unwrap().file_type().unwrap().is_dir())
     }
 
     /// Another cache than the one that the tests share.
@@ -155,6 +149,28 @@ modules = ["tinycuda"]
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
+}
+
+/// The source of a package in the folder of its name.
+pub(crate) fn source(package: &str) -> String {
+    format!("[recipes.{package}.source]\npath = \"{package}\"\n")
+}
+
+/// The rest of a recipe for a package of ours: lines of its `[build]` table, and its module.
+pub(crate) fn recipe(package: &str, build: &str, module: &str) -> String {
+    format!(
+        r#"
+[recipes.{package}.build]
+torch = false
+{build}
+[[recipes.{package}.architectures]]
+variable = "TINY_ARCHS"
+spelling = "digits"
+[recipes.{package}.test]
+imports = ["{module}"]
+modules = ["{module}"]
+"#
+    )
 }
 
 /// Every file below a folder.

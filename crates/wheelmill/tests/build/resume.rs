@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::place::{Place, walk};
+use crate::place::{Place, recipe, source, walk};
 use crate::shell::AtTerminal;
 
 const BUILD: &str = "build tinyninja --cuda 13.0 --arch 9.0";
@@ -31,20 +31,7 @@ fn place() -> Place {
 
 /// The recipe, with lines added to its `[build]` table.
 fn write_recipe(place: &Place, build: &str) {
-    let recipe = format!(
-        r#"[recipes.tinyninja.source]
-path = "tinyninja"
-[recipes.tinyninja.build]
-torch = false
-{build}
-[[recipes.tinyninja.architectures]]
-variable = "TINY_ARCHS"
-spelling = "digits"
-[recipes.tinyninja.test]
-imports = ["tinyninja"]
-modules = ["tinyninja"]
-"#
-    );
+    let recipe = source("tinyninja") + &recipe("tinyninja", build, "tinyninja");
     fs_err::write(place.path().join("wheelmill.toml"), recipe).unwrap();
 }
 
@@ -121,14 +108,7 @@ fn a_build_that_is_stopped_goes_on_and_gives_the_same_wheel() {
         assert_eq!(digest(&cell), digest(&undisturbed), "{how}");
         let run = place.run("runs show last --json --verbose").expect(0).stdout;
         assert!(run.contains("\"resumed\""), "{run}");
-        assert!(
-            !place
-                .store()
-                .join("work")
-                .read_dir_utf8()
-                .unwrap()
-                .any(|entry| { entry.unwrap().file_type().unwrap().is_dir() })
-        );
+        assert!(!place.has_work());
     }
 }
 

@@ -22,15 +22,7 @@ fn a_wheel_is_built_from_a_folder_and_the_second_run_finds_it() {
 
     let inspected = place.run(&format!("inspect {path}")).expect(0);
     assert!(inspected.stdout.contains("sm_90"), "{}", inspected.stdout);
-    assert!(
-        !place
-            .store()
-            .join("work")
-            .read_dir_utf8()
-            .unwrap()
-            .flatten()
-            .any(|entry| { entry.file_type().unwrap().is_dir() })
-    );
+    assert!(!place.has_work());
 }
 
 #[test]
